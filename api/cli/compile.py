@@ -2,24 +2,27 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import click
+from numpy.typing import NDArray
 
-from netwright.compiler.codegen.platforms import NAMES
+from netwright.compiler.codegen.platforms import NAMES, chosen_targets
 from netwright.compiler.codegen.verification import Verified
+from netwright.compiler.frontend.network import Network
 from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
 
 from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, LIBRARIES, Emit, Request, header_path, save, weights_path
 from ..generation.compiled import Compiled
-from ..model import load
+from ..model import Model, load
 from ..network_weights import read_weights
 from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
-from .output import show_warnings, written
+from .output import console, show_warnings, written
 
 _WORDS = {
     "exe": "executable",
@@ -91,6 +94,20 @@ _WORDS = {
 @click.option(
     "--beam", type=click.IntRange(1), metavar="K", help="With --generate: keep the K most likely texts."
 )
+@click.option(
+    "--quantize",
+    "calibration",
+    type=PATH,
+    metavar="DATA",
+    help="Store weights as int8 and compute with bytes; ranges are measured on these data, such as train.npz.",
+)
+@click.option(
+    "--percentile",
+    type=click.FloatRange(50, 100),
+    default=100,
+    show_default=True,
+    help="With --quantize: how many percent of the data lie in their range; what lies outside is clipped.",
+)
 @dim_option("Settle an open size, N=1, or narrow it, T=16..512 or H=32k.", "size range multiple")
 @settings_option
 def command(
@@ -107,6 +124,8 @@ def command(
     verify: bool,
     length: int | None,
     beam: int | None,
+    calibration: Path | None,
+    percentile: float,
     dims: dict[str, Any],
     settings: tuple[str, ...],
 ) -> None:
@@ -132,24 +151,54 @@ def command(
         raise click.UsageError("--generate writes whole texts, and --entry step takes them step by step")
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
+    if calibration is not None and weights is None:
+        raise click.UsageError("--quantize needs --weights")
+    if calibration is not None and length is not None:
+        raise click.UsageError("--quantize is for predict, and --generate writes texts")
     model = load(spec, settings, dims=dims)
     header = header_path(output) if kind in LIBRARIES else None
     beside = weights_path(output) if no_embed else None
     outputs = {"-o": output, "the header of -o": header, "the weights of -o": beside}
-    check_outputs(outputs, [*model.files, weights])
+    check_outputs(outputs, [*model.files, weights, calibration])
     show_warnings(model)
     keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
+    network = model.network
+    if calibration is not None:
+        assert values is not None
+        network, values = _quantized(model, values, calibration, percentile, target, cpu)
     writing = None
     if length is not None:
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
     request = Request(kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, writing, target)
-    for path in save(model.load, model.network, values, output, request):
+    for path in save(model.load, network, values, output, request):
         what = f"{_WORDS[kind]} of {model.name}"
         if path != output:
             what = "C header" if path.suffix == ".h" else "weights, for the library to map"
         written(path, what, sized=True)
+
+
+def _quantized(
+    model: Model,
+    weights: Mapping[str, NDArray],
+    calibration: Path,
+    percentile: float,
+    target: str | None,
+    cpu: str | None,
+) -> tuple[Network, Mapping[str, NDArray]]:
+    """The quantized network and its weights; prints what became of its layers."""
+    from ..quantization import quantize  # loads much, and most compilations do without
+
+    data = model.data({"calibration": calibration})["calibration"]
+    made = quantize(
+        model.network, weights, data, target=chosen_targets(target, cpu)[0], percentile=percentile
+    )
+    out = console(err=True)
+    out.print(made.table())
+    for line in made.lines():
+        out.print(line, soft_wrap=True)
+    return made.network, made.weights
 
 
 def _say(verified: Verified) -> None:

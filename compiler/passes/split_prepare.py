@@ -40,7 +40,7 @@ class SplitPrepare(Pass):
 
 def _split(graph: Graph) -> tuple[Graph | None, Graph]:
     """(the prepare graph or None, the rest of the graph, which reads its outputs)."""
-    fixed = _fixed(graph)
+    fixed = fixed_values(graph)
     frontier: dict[Value, None] = {}
     outputs = set(graph.outputs.values())
     for node in graph:
@@ -73,7 +73,7 @@ def _split(graph: Graph) -> tuple[Graph | None, Graph]:
     return prepare, rest
 
 
-def _fixed(graph: Graph) -> set[Value]:
+def fixed_values(graph: Graph) -> set[Value]:
     """Values that depend only on parameters, and on at least one; not on open sizes, which ``prepare`` is not
     given."""
     fixed: set[Value] = set()
