@@ -16,6 +16,7 @@ from .gather import Gather, ScatterAdd
 from .interleave import Interleave
 from .layout import Broadcast, Reshape, Reverse, Transpose
 from .panels import Panels
+from .quantize import Quantize
 from .quantized_conv import QuantizedConv
 from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
@@ -35,6 +36,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     *UNARY,
     *BINARY,
     *COMPARE,
+    Quantize(),
     Select(),
     Cast(),
     Copy(),

@@ -21,10 +21,11 @@ from ..graph.node import InputAttributes, Node, Value
 from ..graph.types import TensorType
 from ..ops.base import BroadcastAttributes, primitive
 from ..ops.cast import CastAttributes
-from ..ops.constant import constant, splat_like
+from ..ops.constant import constant
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes, TransposeAttributes
 from ..ops.protocols import Contraction, View
+from ..ops.quantize import QuantizeAttributes
 from ..ops.quantized_conv import QuantizedConvAttributes
 from ..ops.slice_pad import PadAttributes
 from ..ops.windows import ConvAttributes
@@ -81,14 +82,16 @@ class _Rewriter:
     def _conv(self, g: Graph, site: Site, attrs: ConvAttributes, x: Value, how: Quantized) -> Value:
         weights = self.weights[site.key]
         (result,) = site.node.types
-        shape = g.type(x).shape
         channels, width = weights.shape[-2], weights.shape[-3]
         outer = QuantizedConvAttributes(attrs.stride[:-1], attrs.dilation[:-1], attrs.stride[-1] * channels)
         if attrs.dilation[-1] == 1 and width > 1:
             # The cells of a row of the kernel lie one after the other, and so do their channels.
             row = weights.reshape(*weights.shape[:-3], width * channels, weights.shape[-1])
-            flat = g.apply("reshape", x, attrs=ReshapeAttributes((*shape[:-2], shape[-2] * channels)))
-            flat = _filled(g, flat, -row.shape[-2] % 4, how.zero)
+            # Cells after the last one, for which weights are 0, fill up the last group of four.
+            more = -(row.shape[-2] // -4) * 4 - row.shape[-2]
+            cells = _filled(g, x, -(more // -channels), how.zero, axis=-2)
+            shape = g.type(cells).shape
+            flat = g.apply("reshape", cells, attrs=ReshapeAttributes((*shape[:-2], shape[-2] * channels)))
             made = self._weights(g, site.key, row)
             sums = g.apply("quantized_conv", flat, made[1], attrs=outer)
             if g.type(sums).shape == result.shape:
@@ -161,11 +164,7 @@ class _Rewriter:
         if isinstance(op, Contraction) and op.is_window and op.combine(node.attrs) == "max":
             if op.overlaps(node.attrs):  # other windows are part of their operand's kernel
                 return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
-        y = g.apply("mul", x, splat_like(g, float(how.inverse), x))
-        y = g.apply("add", g.apply("round", y), splat_like(g, how.zero, y))
-        y = g.apply("max", y, splat_like(g, how.least, y))
-        y = g.apply("min", y, splat_like(g, how.greatest, y))
-        return g.apply("cast", y, attrs=CastAttributes(how.dtype))
+        return g.apply("quantize", x, attrs=QuantizeAttributes(float(how.factor), how.zero, how.dtype))
 
 
 def _columns(g: Graph, numbers: NDArray, like: Value) -> Value:
@@ -174,13 +173,19 @@ def _columns(g: Graph, numbers: NDArray, like: Value) -> Value:
     return g.apply("broadcast", constant(g, numbers), attrs=BroadcastAttributes(shape, (len(shape) - 1,)))
 
 
-def _filled(g: Graph, x: Value, more: int, zero: int) -> Value:
-    """``x`` with so many elements more on its last axis."""
+def _filled(g: Graph, x: Value, more: int, zero: int, axis: int = -1) -> Value:
+    """``x`` with so many elements more at the end of an axis."""
     if not more:
         return x
-    rank = g.type(x).rank
-    none = (0,) * rank
-    return g.apply("pad", x, attrs=PadAttributes(none, (*none[1:], more), none, zero))
+    node, rank = g.producer(x), g.type(x).rank
+    high: list[DimLike] = [0] * rank
+    high[axis] = more
+    attrs = PadAttributes((0,) * rank, tuple(high), (0,) * rank, zero)
+    if isinstance(node.attrs, PadAttributes) and node.attrs.fill == zero:  # one padding instead of two
+        (x,) = g.operands(node)
+        high = [a + b for a, b in zip(node.attrs.high, high, strict=True)]
+        attrs = replace(node.attrs, high=tuple(high))
+    return g.apply("pad", x, attrs=attrs)
 
 
 def _transposed(g: Graph, x: Value, axes: Sequence[int]) -> Value:

@@ -44,14 +44,13 @@ class Quantized:
         return int(np.iinfo(self.dtype).max)
 
     @property
-    def inverse(self) -> np.float32:
+    def factor(self) -> np.float32:
         """What numbers are multiplied by."""
         return np.float32(1) / np.float32(self.scale)
 
     def number(self, value: float) -> int:
         """The byte of a number, as the graph computes it in float32."""
-        rounded = np.rint(np.float32(value) * self.inverse) + np.float32(self.zero)
-        return int(np.clip(rounded, self.least, self.greatest))
+        return int(np.clip(np.rint(np.float32(value) * self.factor) + self.zero, self.least, self.greatest))
 
 
 def quantized_weights(weights: NDArray) -> tuple[NDArray[np.int8], NDArray[np.float32]]:
