@@ -127,7 +127,9 @@ def quantize(
     plan = Plan(network, weights, describe(target or host_target()))
     if not plan.floats:
         reasons = "; ".join(f"{kept.key}: {kept.reason}" for kept in plan.kept)
-        raise RequestError(f"nothing of {network.model} can be quantized: {reasons or 'it has no products with weights'}")
+        raise RequestError(
+            f"nothing of {network.model} can be quantized: {reasons or 'it has no products with weights'}"
+        )
     ranges = _ranges(plan, data, percentile)
     quantized = plan.quantized(ranges)
     before, after = _session(network, weights), _session(quantized.network, quantized.weights)

@@ -44,9 +44,9 @@ def contract(
     for (id, index), count in wanted.items():
         part = reader.roles.parts[id]
         assert isinstance(part, ContractionPart)
-        families.setdefault(
-            (part.combine, part.extents, part.order, part.op.multiplies_bytes), []
-        ).append(Term(part, index, count))
+        families.setdefault((part.combine, part.extents, part.order, part.op.multiplies_bytes), []).append(
+            Term(part, index, count)
+        )
     results: dict[tuple[int, Indices], Expr] = {}
     for (combine, extents, order, _), terms in families.items():
         family = _Family(reader, tiling, combine, extents, order, terms, machine)

@@ -60,7 +60,13 @@ class QuantizedConv(Contraction):
         if min((1, *attrs.stride, *attrs.dilation)) < 1 or attrs.step < 0:
             raise ShapeError("quantized_conv with a stride or dilation below 1, or a negative step")
         static = [size for size in w.shape if isinstance(size, int)]
-        if w.dtype != "int8" or w.rank != rank + 2 or len(static) != w.rank or min(static) < 1 or static[-1] % 4:
+        if (
+            w.dtype != "int8"
+            or w.rank != rank + 2
+            or len(static) != w.rank
+            or min(static) < 1
+            or static[-1] % 4
+        ):
             raise ShapeError(f"quantized_conv with weights {w}", 1)
         *kernel_size, groups, columns = static
         axes = zip(x.shape[1:-1], kernel_size, attrs.stride, attrs.dilation, strict=True)
@@ -144,6 +150,4 @@ class QuantizedConv(Contraction):
             ((2, 20), (2, 4 * 6), QuantizedConvAttributes(step=2)),
             ((1, 5, 6, 8), (2, 2, 2, 4 * 17), cells),
         ]
-        return [
-            case(dtype, *shapes) for dtype, shapes in combinations(("uint8", "int8"), cases)
-        ]
+        return [case(dtype, *shapes) for dtype, shapes in combinations(("uint8", "int8"), cases)]

@@ -206,7 +206,9 @@ def _without_idle(graph: Graph) -> Graph:
                 continue
             moved[value] = new.input(node.attrs.name, node.types[0], node.attrs.role)
             continue
-        values = new.add(node.op, [moved[v] for v in graph.operands(node)], node.attrs, layer=node.layer).values
+        values = new.add(
+            node.op, [moved[v] for v in graph.operands(node)], node.attrs, layer=node.layer
+        ).values
         moved.update(zip(node.values, values, strict=True))
     for name, value in graph.outputs.items():
         new.set_output(name, moved[value])

@@ -77,12 +77,12 @@ def find_sites(graph: Graph) -> tuple[list[Site], list[Kept]]:
     return sites, kept
 
 
-def weights_of(
-    graph: Graph, sites: list[Site], parameters: Mapping[str, NDArray]
-) -> dict[Key, NDArray]:
+def weights_of(graph: Graph, sites: list[Site], parameters: Mapping[str, NDArray]) -> dict[Key, NDArray]:
     """The weights of each product, computed from the network's ``parameters``."""
     owned = [
-        (name, value) for name, value in graph.inputs.items() if graph.input_role(name) in ("parameter", "statistic")
+        (name, value)
+        for name, value in graph.inputs.items()
+        if graph.input_role(name) in ("parameter", "statistic")
     ]
     outputs = [(str(number), site.weights) for number, site in enumerate(sites)]
     extracted = graph.extract("weights", owned, outputs)
