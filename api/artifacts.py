@@ -13,6 +13,7 @@ from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import Version, link_versions
 from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
 from netwright.compiler.codegen.library.link import link_library
+from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
@@ -30,11 +31,13 @@ from netwright.compiler.streaming import STEP, StepGraph
 from netwright.runtime.session import Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
+from netwright.specs.manifest import Manifest
 
 from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
+from .places import Places, shared_suffix
 from .streams import listening, stepping, with_steps
 
 Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
@@ -64,27 +67,28 @@ class Request:
     """Called with the result of that run."""
     embed: bool = True
     """Whether a library holds the weights; otherwise they are written to a file beside it."""
+    package: bool = False
+    """Whether the path is a folder, which gets a library with files for pkg-config and CMake, as installed ones have
+    it."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
     target: str | None = None
     """The system that it is for, as `netwright targets` lists them; None: this one, or what the CPU implies."""
 
 
-def header_path(library: Path) -> Path:
-    """The path of a library's C header, in the same folder. Raises RequestError if the library is a stream, or has the
-    header's name itself.
-    """
-    if is_stream(library):
-        raise RequestError(f"a library's header goes beside it, and there is no place beside {library}")
-    path = library.with_suffix(".h")
-    if path == library:
-        raise RequestError(f"{library} is what the library's header is called: choose another name")
-    return path
+def library_places(request: Request, path: Path, prefix: str) -> Places:
+    """Where the files of a library go; ``prefix`` is what its C names begin with. Raises RequestError, TargetError."""
+    if not request.package:
+        return Places.beside(path)
+    if request.emit not in ("shared", "static"):
+        raise RequestError("a package has a shared or a static library")
+    return Places.package(path, prefix, request.emit, chosen_targets(request.target, request.cpu)[0])
 
 
 def loader_path(module: Path) -> Path:
-    """The path of the script that loads a WebAssembly module, in the same folder. Raises RequestError as
-    ``header_path``."""
+    """The path of the script that loads a WebAssembly module, in the same folder. Raises RequestError if the module is
+    a stream, or has the script's name itself.
+    """
     if is_stream(module):
         raise RequestError(f"a module's script goes beside it, and there is no place beside {module}")
     path = module.with_suffix(".js")
@@ -92,15 +96,6 @@ def loader_path(module: Path) -> Path:
         raise RequestError(
             f"{module} is what the module's script is called: choose another name, such as .wasm"
         )
-    return path
-
-
-def weights_path(library: Path) -> Path:
-    """The path of the file with a library's weights, in the same folder. Raises RequestError as ``header_path``."""
-    header_path(library)
-    path = library.with_suffix(".weights")
-    if path == library:
-        raise RequestError(f"{library} is what the library's weights are called: choose another name")
     return path
 
 
@@ -161,11 +156,12 @@ def save(
                 link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
+            versions = [
+                Version(part.lowered.program, part.lowered.manifest, _contents(part, weights), part.target)
+                for part in (made, *more)
+            ]
             link_versions(
-                [
-                    Version(one.lowered.program, one.lowered.manifest, _contents(one, weights), one.target)
-                    for one in (made, *more)
-                ],
+                versions,
                 path,
                 entry=entry,
                 sample_rates=rates,
@@ -203,17 +199,49 @@ def _library(
     if request.emit == "weights":
         write_weights(path, manifest, made_for, contents)
         return [path]
-    header_path(path)
-    beside = [weights_path(path)] if weights is not None and not request.embed else []
-    places, _ = layout(manifest)
-    for place in beside:
-        write_weights(place, manifest, made_for, contents)
-        contents = {name: array for name, array in contents.items() if name not in places}
     assert request.emit in ("shared", "static", "object")
+    places = library_places(request, path, manifest.prefix)
+    paths = [places.library, places.header]
+    for folder in {place.parent for place in (*paths, places.weights)} if request.package else ():
+        folder.mkdir(parents=True, exist_ok=True)
+    apart = weights is not None and not request.embed
+    if apart:
+        write_weights(places.weights, manifest, made_for, contents)
+        stored, _ = layout(manifest)
+        contents = {name: array for name, array in contents.items() if name not in stored}
+        paths.append(places.weights)
     if request.emit == "object" and not _links(target):
-        return [*_written(path, emit(program, "object", target, manifest)), *beside]
-    header = link_library(program, manifest, path, request.emit, target, buffers=contents, made_for=made_for)
-    return [path, header, *beside]
+        write_file(places.library, emit(program, "object", target, manifest))
+        return [path for path in paths if path != places.header]
+    link_library(
+        program,
+        manifest,
+        places.library,
+        request.emit,
+        target,
+        buffers=contents,
+        made_for=made_for,
+        header=places.header,
+        soname=request.package,
+    )
+    return [*paths, *_build_files(places, manifest, request, target, apart)]
+
+
+def _build_files(
+    places: Places, manifest: Manifest, request: Request, target: Target, apart: bool
+) -> list[Path]:
+    """Writes what pkg-config and CMake read."""
+    if places.pkg_config is None or places.cmake is None:
+        return []
+    name, static = manifest.prefix, request.emit == "static"
+    found_by_pkg_config = pkg_config(
+        name, manifest.model, manifest.target, manifest.netwright, static=static, weights=apart
+    )
+    found_by_cmake = cmake_config(name, manifest.netwright, suffix=shared_suffix(target), weights=apart)
+    for path, text in ((places.pkg_config, found_by_pkg_config), (places.cmake, found_by_cmake)):
+        path.parent.mkdir(parents=True, exist_ok=True)
+        write_file(path, text.encode())
+    return [places.pkg_config, places.cmake]
 
 
 def _links(target: Target) -> bool:

@@ -146,10 +146,9 @@ class Program:
         weights that the program has now. Raises RequestError, which names the layers that can't be computed step by
         step, and why.
         """
-        weights = self.weights
         if self._streams is None:
             self._streams = Streams(self.load, self.network, self._how[0], self.threads, self.cpu)
-        return self._streams.new(weights)
+        return self._streams.new(self.session)
 
     def loss(self, **arrays: ArrayLike) -> dict[str, float]:
         """The mean loss and metrics (by name) of one batch of inputs and targets, in eval mode. Raises as ``predict``

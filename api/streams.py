@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
-
-import numpy as np
-from numpy.typing import NDArray
 
 from netwright.compiler.codegen.csource import StreamTable
 from netwright.compiler.codegen.target import named_target
@@ -98,11 +94,11 @@ class Streams:
         self._rhythm = Rhythm(STEP, step.group, step.axes, answers)
         self._known = {buffer.name for buffer in self._engine.manifest.buffers}
         self._session: Session | None = None
+        self._version = 0
 
-    def new(self, weights: Mapping[str, NDArray]) -> Stream:
-        """A stream that reads these weights. Streams of the same weights share them."""
-        read = {name: array for name, array in weights.items() if name in self._known}
-        held = {} if self._session is None else self._session.weights
-        if self._session is None or any(not np.array_equal(held[name], read[name]) for name in read):
-            self._session = Session(self._engine, read)
+    def new(self, session: Session) -> Stream:
+        """A stream that reads the weights which ``session`` has now. Streams of the same weights share them."""
+        if self._session is None or self._version != session.version:
+            read = {name: array for name, array in session.weights.items() if name in self._known}
+            self._session, self._version = Session(self._engine, read), session.version
         return Stream(self._session, self._rhythm)

@@ -29,6 +29,8 @@ _ROLES = {
     "state": "state",
     "gradient": "gradient",
 }
+#: The entries of sequences that give the same bits for any number of steps at once. All others compute as is fastest.
+_STEADY = ("predict", "step")
 
 
 @dataclass(frozen=True)
@@ -61,7 +63,9 @@ def lower(
     ranges = merged_ranges(graphs.values())
     builder = ProgramBuilder(model, {d.name: d.min for d in dims}, machine)
     entries = pipeline.run(graphs, machine, observer=observer)
+    sequences = any(info.role == "time" for info in dims)
     for name, graph in entries.items():
+        builder.steady = sequences and name in _STEADY
         lower_entry(builder, name, graph, observer)
     program = builder.finish()
     verify_program(program)

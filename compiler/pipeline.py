@@ -137,8 +137,8 @@ def run(
 
 
 def _shared(first: Graph, second: Graph, context: PassContext) -> tuple[Graph, dict[str, str]]:
-    """What two entries have split off, as one graph, and new names for what the second one reads: weights that both read
-    in the same order are packed once.
+    """What two entries have split off, as one graph, and new names for what the second one reads: weights that both
+    read in the same order are packed once.
     """
     count = len(first.outputs)
     names = {name: f"packed.{count + position}" for position, name in enumerate(second.outputs)}

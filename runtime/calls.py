@@ -34,15 +34,16 @@ StateAllocator = Callable[[BufferInfo, tuple[int, ...]], NDArray]
 
 
 class _Binding:
-    __slots__ = ("dims", "outputs", "states")
+    __slots__ = ("dims", "known", "outputs", "states")
 
     def __init__(
         self,
         dims: dict[str, int],
+        known: dict[str, int],
         outputs: list[tuple[str, tuple[int, ...], np.dtype]],
         states: list[tuple[BufferInfo, tuple[int, ...]]],
     ):
-        self.dims = dims
+        self.dims, self.known = dims, known
         self.outputs = outputs
         self.states = states
 
@@ -93,7 +94,9 @@ class EntryCall:
         for name, shape, dtype in binding.outputs:
             outputs[name] = buffers[name] = np.empty(shape, dtype)
         try:
-            known = {**self._unbound, **binding.dims, **self._longest(buffers), **(dims or {})}
+            known = binding.known
+            if self._longest_of or dims:
+                known = {**known, **self._longest(buffers), **(dims or {})}
             self._engine.run(self.entry.name, known, buffers)
         except ExecutionError as error:
             if not error.code:
@@ -166,6 +169,7 @@ class EntryCall:
         dims = self._binder.bind(dict(zip(self.inputs, shapes, strict=True)), known)
         return _Binding(
             dims,
+            {**self._unbound, **dims},
             [
                 (info.name, tuple(evaluate(size, dims) for size in shape), np.dtype(info.dtype))
                 for info, shape in self._outputs

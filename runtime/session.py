@@ -78,6 +78,8 @@ class Session:
         self._calls: dict[str, EntryCall] = {}
         self._packed_reads: dict[str, frozenset[str]] = {}
         self._stale_after: dict[str, frozenset[str]] = {}
+        self._trains: set[str] = set()  # the entries that change weights
+        self._version = 0
 
     @property
     def manifest(self) -> Manifest:
@@ -119,6 +121,7 @@ class Session:
             self.prepare()
         outputs = call(arrays, dims)
         self._fresh -= self._stale_after[entry]
+        self._version += entry in self._trains
         return outputs
 
     def prepare(self) -> None:
@@ -136,6 +139,11 @@ class Session:
         """Copies of all parameters and statistics, by name."""
         return {name: array.copy() for name, array in {**self._weights, **self._idle}.items()}
 
+    @property
+    def version(self) -> int:
+        """Another number whenever weights have changed."""
+        return self._version
+
     def assign(self, weights: Mapping[str, ArrayLike]) -> None:
         """Replaces all parameters and statistics. Raises WeightsError, without any change, if they don't fit."""
         given = {name: np.asarray(value) for name, value in weights.items()}
@@ -149,7 +157,7 @@ class Session:
         stored = {**self._weights, **self._idle}
         for name, array in given.items():
             stored[name][...] = array
-        self._fresh = set()
+        self.changed()
 
     @property
     def packed(self) -> dict[str, NDArray]:
@@ -249,6 +257,7 @@ class Session:
     def changed(self) -> None:
         """Has weights packed again that were changed in ``arrays``."""
         self._fresh = set()
+        self._version += 1
 
     def reset_carry(self) -> None:
         """Sets the recurrent states that are carried between windows back to zero."""
@@ -278,6 +287,8 @@ class Session:
         self._stale_after[name] = frozenset(
             self._packed.keys() - set(entry.writes) if changes_weights else ()
         )
+        if changes_weights:
+            self._trains.add(name)
         self._calls[name] = call
         return call
 

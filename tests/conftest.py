@@ -1,4 +1,4 @@
-"""What every test shares: hypothesis profiles, one compile cache a session, golden files, the `torch` marker.
+"""What every test shares: hypothesis profiles, one compile cache a session, golden files, markers, slices of cases.
 
 `pytest --hypothesis-profile=deep` draws many more examples. `NETWRIGHT_CACHE_DIR`, when set, keeps the
 compile cache between sessions; without it every session starts from an empty one, so that no test passes on
@@ -45,20 +45,34 @@ settings.register_profile(
 )
 settings.load_profile("ci")
 
+#: Bytes, several times what the compile cache of a session takes.
+CACHE_ROOM = 2 << 30
 OWN_CACHE = pytest.StashKey[Path]()
 
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="write golden files instead of comparing")
     parser.addoption("--clusters", action="store_true", help="run tests that start Ray or Dask")
+    parser.addoption(
+        "--deep", action="store_true", help="run every case of tests that take a slice by default"
+    )
     parser.addoption("--conformance", action="store_true", help="run every ONNX backend test, not a slice")
     parser.addoption("--examples", action="store_true", help="run whole examples, which takes minutes")
+
+
+def memory_folder() -> str | None:
+    """Where files are kept in memory, if there is room for the compile cache; None for the usual place of temporary
+    files. The cache gets tens of thousands of small files, which a disk takes a minute to write and delete."""
+    folder = Path("/dev/shm")
+    if not (folder.is_dir() and os.access(folder, os.W_OK) and shutil.disk_usage(folder).free > CACHE_ROOM):
+        return None
+    return str(folder)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # Workers of pytest-xdist inherit the controller's environment, and with it the one cache.
     if "NETWRIGHT_CACHE_DIR" not in os.environ:
-        config.stash[OWN_CACHE] = Path(tempfile.mkdtemp(prefix="netwright-tests-"))
+        config.stash[OWN_CACHE] = Path(tempfile.mkdtemp(prefix="netwright-tests-", dir=memory_folder()))
         os.environ["NETWRIGHT_CACHE_DIR"] = str(config.stash[OWN_CACHE])
 
 
@@ -69,6 +83,9 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    if not config.getoption("--deep") and (left := [one for one in items if one.get_closest_marker("deep")]):
+        config.hook.pytest_deselected(items=left)
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
     skipped: dict[str, str] = {}
     if not config.getoption("--clusters"):
         skipped["clusters"] = "--clusters starts Ray and Dask"
@@ -87,6 +104,12 @@ def pytest_collection_finish() -> None:
     gc.collect()
     gc.freeze()
     gc.set_threshold(100_000, 20, 100)
+
+
+def pytest_sessionfinish() -> None:
+    # Before it ends, pytest has garbage collected five times in a row, which takes seconds: once is enough.
+    gc.collect()
+    gc.freeze()
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
@@ -134,6 +157,12 @@ def _same_numbers(request: pytest.FixtureRequest) -> None:
         if isinstance(value, np.random.Generator):
             bits = value.bit_generator
             bits.state = _STATES.setdefault(id(value), copy.deepcopy(bits.state))
+
+
+@pytest.fixture
+def deep(request: pytest.FixtureRequest) -> bool:
+    """Whether every case is wanted, not a slice."""
+    return request.config.getoption("--deep")
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from statistics import median
 
@@ -21,6 +21,7 @@ from netwright.specs.dims import evaluate
 from netwright.specs.load import LoadResult
 
 from ..build import build
+from ..errors import RequestError
 from ..program import Program
 
 _SECONDS = 0.5  # how long to measure, after one call to warm up
@@ -28,31 +29,52 @@ _MOST_CALLS = 500
 
 
 @dataclass(frozen=True, slots=True)
+class Step:
+    """The median time, in milliseconds, of the least number of steps that a stream computes at once."""
+
+    latency_ms: float
+    steps: int
+
+
+@dataclass(frozen=True, slots=True)
 class Measured:
-    """The median time of ``calls`` calls of `predict`, in milliseconds per call, and the size of its code and stack."""
+    """The median time of ``calls`` calls of `predict`, in milliseconds per call, and the size of its code and stack.
+    ``step`` is None for a network that can't be computed step by step."""
 
     latency_ms: float
     calls: int
     size: CodeSize
+    step: Step | None = None
 
 
 def measure(
     load: LoadResult, network: Network, dims: Mapping[str, int], *, threads: int = 1, size: bool = True
 ) -> Measured:
-    """Runs `predict` on this machine with initial weights and random inputs of the sizes in ``dims``."""
+    """Runs `predict` on this machine with initial weights and random inputs of the sizes in ``dims``; with ``size``
+    also steps, and compiles for the size of the code."""
     program = Program(load, network, entries=("predict",), threads=threads)
     inputs = random_inputs(network, dims)
     program.predict(**inputs)
-    times: list[float] = []
-    end = time.perf_counter() + _SECONDS
-    while len(times) < _MOST_CALLS and (len(times) < 3 or time.perf_counter() < end):
-        start = time.perf_counter()
-        program.predict(**inputs)
-        times.append(time.perf_counter() - start)
+    times = _times(lambda: program.predict(**inputs))
+    latency, calls = median(times) * 1e3, len(times)
+    if not size:
+        return Measured(latency, calls, CodeSize(0, None))
     target = named_target("native")
     lowered = build(network, {"predict": network.graphs["predict"]}, target).lowered
-    code = code_size(lowered.program, target) if size else CodeSize(0, None)
-    return Measured(median(times) * 1e3, len(times), code)
+    code = code_size(lowered.program, target)
+    return Measured(latency, calls, code, _step(program, network, dims))
+
+
+def _step(program: Program, network: Network, dims: Mapping[str, int]) -> Step | None:
+    try:
+        stream = program.stream()
+    except RequestError:
+        return None
+    (steps,) = (name for name, info in network.dims.items() if info.role == "time")
+    inputs = random_inputs(network, {**dims, steps: stream.group})
+    group = {name: inputs[name] for name in stream.inputs}
+    stream.push(**group)
+    return Step(median(_times(lambda: stream.push(**group))) * 1e3, stream.group)
 
 
 def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> dict[str, NDArray]:
@@ -76,6 +98,17 @@ def random_inputs(network: Network, dims: Mapping[str, int], seed: int = 0) -> d
             else:
                 inputs[name] = generator.integers(0, rows, shape).astype(type.dtype)
     return inputs
+
+
+def _times(call: Callable[[], object]) -> list[float]:
+    """How many seconds each of some calls takes."""
+    times: list[float] = []
+    end = time.perf_counter() + _SECONDS
+    while len(times) < _MOST_CALLS and (len(times) < 3 or time.perf_counter() < end):
+        start = time.perf_counter()
+        call()
+        times.append(time.perf_counter() - start)
+    return times
 
 
 def _time(network: Network, dims: Mapping[str, int]) -> int:

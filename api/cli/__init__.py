@@ -41,6 +41,7 @@ COMMANDS = {
     "probe": "Shift data and compare the answers.",
     "predict": "Predict for images, recordings, tables, texts.",
     "generate": "Go on with a text, or answer texts.",
+    "serve": "Answer over HTTP (KServe, Triton).",
     "arrays": "Samples in files as the arrays of inputs.",
     "run": "Predict for arrays in files.",
     "compile": "Write an executable, a library, or code as text.",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import click
 from numpy.typing import NDArray
@@ -14,16 +14,20 @@ from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
+from netwright.specs.manifest import c_prefix
 
 from ..analysis.limits import keep_memory
-from ..artifacts import KINDS, LIBRARIES, Emit, Request, header_path, save, weights_path
+from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
 from ..generation.compiled import Compiled
 from ..model import Model, load
 from ..network_weights import read_weights
+from ..web.site import write_site
 from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
 from .output import console, show_warnings, written
 
+#: What is written beside what `save` writes: a page, into a folder.
+WEB = "web"
 _WORDS = {
     "exe": "executable",
     "shared": "shared library",
@@ -36,13 +40,26 @@ _WORDS = {
     "graph": "graph",
 }
 
+#: What comes with a library, by the ends of names.
+_BESIDE = {
+    ".h": "C header",
+    ".weights": "weights, for the library to map",
+    ".pc": "for pkg-config",
+    ".cmake": "for CMake",
+}
+
 
 @click.command("compile")
 @spec_argument
 @weights_option(required=False, help="Trained weights; an executable needs them, a library can contain them.")
 @click.option("-o", "--output", type=PATH, required=True, metavar="OUT", help="The file to write.")
 @click.option(
-    "--emit", "kind", type=click.Choice(KINDS), default="exe", show_default=True, help="What to write."
+    "--emit",
+    "kind",
+    type=click.Choice([*KINDS, WEB]),
+    default="exe",
+    show_default=True,
+    help="What to write.",
 )
 @click.option(
     "--target",
@@ -66,6 +83,11 @@ _WORDS = {
     "--no-embed",
     is_flag=True,
     help="Write a library's weights to a file beside it, which programs map into memory.",
+)
+@click.option(
+    "--package",
+    is_flag=True,
+    help="OUT is a folder, which gets the library in lib, its header in include, and files for pkg-config and CMake.",
 )
 @click.option(
     "--stop-after",
@@ -114,11 +136,12 @@ def command(
     spec: Path,
     weights: Path | None,
     output: Path,
-    kind: Emit,
+    kind: Emit | Literal["web"],
     target: str | None,
     cpu: str | None,
     entry: tuple[str, ...] | None,
     no_embed: bool,
+    package: bool,
     stop_after: str | None,
     max_rewrites: int | None,
     verify: bool,
@@ -135,12 +158,19 @@ def command(
     `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. With --entry step it takes a
     sequence on standard input, as bare numbers, and answers as the steps come. A library (shared, static, or one
     object) comes with a C header and offers all entries unless --entry says which; --emit weights writes other weights
-    for it to read. llvm, asm, loop and graph are text.
+    for it to read. A page (web) is written into a folder, and runs the network in the browser. llvm, asm, loop and
+    graph are text.
     """
-    if kind == "exe" and weights is None:
-        raise click.UsageError("an executable needs --weights")
+    if kind in ("exe", WEB) and weights is None:
+        raise click.UsageError(f"{'a page' if kind == WEB else 'an executable'} needs --weights")
+    if kind == WEB and (
+        length or verify or target not in (None, "wasm32-web") or cpu or entry not in (None, ("step",))
+    ):
+        raise click.UsageError(f"--emit {WEB} goes with --weights, --entry step, --dim and --set alone")
     if no_embed and (kind not in LIBRARIES or weights is None):
         raise click.UsageError("--no-embed is for libraries with --weights")
+    if package and kind not in ("shared", "static"):
+        raise click.UsageError("--package goes with --emit shared or static")
     if kind == "weights" and weights is None:
         raise click.UsageError("--emit weights needs --weights: it packs them for a library")
     if kind != "graph" and (stop_after is not None or max_rewrites is not None):
@@ -155,10 +185,24 @@ def command(
         raise click.UsageError("--quantize needs --weights")
     if calibration is not None and length is not None:
         raise click.UsageError("--quantize is for predict, and --generate writes texts")
+    if calibration is not None and kind == "web":
+        raise click.UsageError("--quantize is not for pages: compile a module with --target wasm32-web")
     model = load(spec, settings, dims=dims)
-    header = header_path(output) if kind in LIBRARIES else None
-    beside = weights_path(output) if no_embed else None
-    outputs = {"-o": output, "the header of -o": header, "the weights of -o": beside}
+    if kind == "web":
+        assert weights is not None
+        show_warnings(model)
+        values = read_weights(model.network, weights)
+        for path in write_site(model, settings, values, output, steps=entry == ("step",)):
+            written(path, "page" if path.suffix == ".html" else f"module of {model.name}", sized=True)
+        return
+    outputs: dict[str, Path | None] = {} if package else {"-o": output}
+    if kind in LIBRARIES:
+        places = library_places(
+            Request(kind, cpu, package=package, target=target), output, c_prefix(model.name)
+        )
+        if not package:
+            outputs |= {"the header of -o": places.header}
+            outputs |= {"the weights of -o": places.weights} if no_embed else {}
     check_outputs(outputs, [*model.files, weights, calibration])
     show_warnings(model)
     keep_memory(model.load, model.network)
@@ -171,12 +215,12 @@ def command(
     if length is not None:
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
-    request = Request(kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, writing, target)
+    request = Request(
+        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, package, writing, target
+    )
     for path in save(model.load, network, values, output, request):
-        what = f"{_WORDS[kind]} of {model.name}"
-        if path != output:
-            what = "C header" if path.suffix == ".h" else "weights, for the library to map"
-        written(path, what, sized=True)
+        what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")
+        written(path, f"{_WORDS[kind]} of {model.name}" if path == output else what, sized=True)
 
 
 def _quantized(

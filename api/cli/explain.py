@@ -15,7 +15,7 @@ from netwright.specs.diagnostics.pages import Page, pages
 from ..inspection.optimizations import optimizations
 from ..model import load
 from .options import format_option, settings_option
-from .output import console, show_warnings
+from .output import console, paragraph, show_warnings
 
 _SPECS = (".yaml", ".yml", ".json")
 
@@ -46,10 +46,12 @@ def command(code: str | None, markdown: bool, entry: str, form: str, settings: t
         model = load(code, settings)
         show_warnings(model)
         report = optimizations(model, entry)
-        shown = (
-            json.dumps(report.to_json(), indent=2, ensure_ascii=False) if form == "json" else report.to_text()
-        )
-        click.echo(shown.rstrip("\n"))
+        if form == "json":
+            click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+            return
+        out = console()
+        for line in report.to_text().splitlines():
+            paragraph(out, line, 4)
         return
     page = pages().get(_normal(code))
     if page is None:

@@ -15,6 +15,7 @@ from netwright.compiler.codegen.target import Target, host_target, named_target
 from netwright.compiler.machine import Machine
 
 from .options import format_option
+from .output import console, paragraph
 
 #: The instructions of a machine that are shown, in words.
 _INSTRUCTIONS = {
@@ -44,8 +45,9 @@ def command(cpu: str, form: str) -> None:
     if form == "json":
         click.echo(json.dumps(_facts(target, machine, speed), indent=2))
         return
+    out = console()
     for name, text in _lines(target, machine, speed):
-        click.echo(f"{name:<13} {text}")
+        paragraph(out, f"{name:<13} {text}", 14)
 
 
 def _facts(target: Target, machine: Machine, speed: Speed | None) -> dict[str, Any]:

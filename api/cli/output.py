@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import os
 import sys
+import textwrap
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 from rich.console import Console
+from rich.text import Text
 
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import STANDARD_STREAM, descriptor, is_stream
@@ -26,6 +28,22 @@ def console(*, err: bool = False) -> Console:
     width = None if stream.isatty() or os.environ.get("COLUMNS") else 160
     # Brackets in the text are shapes, not markup, and colons are no emoji.
     return Console(file=stream, highlight=False, markup=False, emoji=False, width=width)
+
+
+def paragraph(out: Console, line: str, indent: int = 2) -> None:
+    """Prints a line. A terminal that it is too long for gets several, broken between words, where it would break words;
+    they begin ``indent`` columns further in.
+    """
+    if out.is_terminal:
+        own = len(line) - len(line.lstrip(" "))
+        line = textwrap.fill(
+            line,
+            out.width,
+            subsequent_indent=" " * (own + indent),
+            break_long_words=False,
+            break_on_hyphens=False,
+        )
+    out.print(Text(line), soft_wrap=True)
 
 
 def show_warnings(model: Model) -> None:

@@ -18,7 +18,7 @@ from ..errors import RequestError
 from ..model import load
 from .findings import show_diagnostics
 from .options import dim_option, format_option, settings_option, spec_argument
-from .output import console, show_warnings
+from .output import console, paragraph, show_warnings
 
 
 @click.command("resources")
@@ -60,19 +60,24 @@ def command(
         if timing:
             size = {"code": timing.size.code, "stack": timing.size.stack}
             needs["measured"] = {"latency_ms": timing.latency_ms, "calls": timing.calls, **size}
+            if timing.step:
+                needs["measured"] |= {"step_ms": timing.step.latency_ms, "steps": timing.step.steps}
         click.echo(json.dumps(needs, indent=2, ensure_ascii=False))
     else:
         out = console()
         out.print(resources.table(dims))
         for line in resources.growth(dims):
-            out.print(line, soft_wrap=True)
+            paragraph(out, line, 4)
         if timing:
             stack = "" if timing.size.stack is None else f", stack {timing.size.stack:,} bytes"
-            out.print(
+            paragraph(
+                out,
                 f"measured: predict {timing.latency_ms:.3g} ms (median of {timing.calls}, one thread), machine code "
                 f"{bytes_text(timing.size.code)}{stack}",
-                soft_wrap=True,
             )
+        if timing and timing.step:
+            steps = "a step" if timing.step.steps == 1 else f"{timing.step.steps} steps"
+            out.print(f"measured: {steps} of a stream in {timing.step.latency_ms:.3g} ms", soft_wrap=True)
     over = memory_exceeded(resources) + (latency_exceeded(model.load, model.network) if measured else [])
     if over:
         show_diagnostics(Diagnostics(over, model.diagnostics.sources.values()), err=True)

@@ -48,8 +48,8 @@ def emit(
 ) -> str | bytes:
     """A program as optimized LLVM IR, as assembly, or as a relocatable object.
 
-    The only visible symbols are ``MODEL_ENTRY_entry``, ``MODEL_ENTRY_plan``, ``MODEL_missing``; if the system has threads,
-    ``MODEL_pool_run``, ``_stop``, ``_forked`` and ``_pin``; and with a manifest ``MODEL_manifest`` (JSON, a C
+    The only visible symbols are ``MODEL_ENTRY_entry``, ``MODEL_ENTRY_plan``, ``MODEL_missing``; if the system has
+    threads, ``MODEL_pool_run``, ``_stop``, ``_forked`` and ``_pin``; and with a manifest ``MODEL_manifest`` (JSON, a C
     string). So two models link into one program. ``contents`` is the symbol of the buffer contents that the object is
     linked with: entries refuse to write into them.
     """

@@ -99,7 +99,13 @@ class _Signature:
             (self._nodes[value.node], value.port, tuple(self._target(*target) for target in places))
             for value, places in targets
         ]
-        self.key: Hashable = (group.space, len(group.members), tuple(operations), tuple(stored))
+        self.key: Hashable = (
+            roles.steady,
+            group.space,
+            len(group.members),
+            tuple(operations),
+            tuple(stored),
+        )
 
     def parameter(self, source: _Source) -> Parameter:
         """What a kernel's parameter stands for here."""

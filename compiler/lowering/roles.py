@@ -123,10 +123,13 @@ class LoopPart(Part):
 
 
 class Roles:
-    """The parts of a graph's nodes, the readers of its values, and the values that chains of indices read."""
+    """The parts of a graph's nodes, the readers of its values, and the values that chains of indices read.
 
-    def __init__(self, graph: Graph):
-        self.graph = graph
+    If it is ``steady``, an element of a product has the same bits however many others are computed with it.
+    """
+
+    def __init__(self, graph: Graph, steady: bool = False):
+        self.graph, self.steady = graph, steady
         self._outputs = set(graph.outputs.values())
         self._bases: dict[Value, tuple[tuple[Value, bool], ...]] = {}
         self._nodes = list(graph)
@@ -162,6 +165,8 @@ class Roles:
                 extents = tuple(op.reduction_shape(node.attrs, types))
                 role = _contraction_role(op, extents)
                 order, count = op.order(node.attrs), op.factor_count
+                if self.steady and role == "product" and order == "any":
+                    order = "fixed"
                 start = operands[count] if len(operands) > count else None
                 combine = op.combine(node.attrs)
                 return ContractionPart(node, role, operands, types, op, combine, extents, order, start)

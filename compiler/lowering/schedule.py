@@ -110,7 +110,7 @@ class _Scope:
 
     def __init__(self, entry: _Entry, graph: Graph, inputs: Mapping[Value, Place]):
         self.entry = entry
-        self.roles = Roles(graph)
+        self.roles = Roles(graph, entry.program.steady)
         self.grouping = Grouping(self.roles, entry.observer)
         self.places: dict[Value, Place] = dict(inputs)
         self.outputs: dict[Value, list[Place]] = {}

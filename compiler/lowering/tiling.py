@@ -76,9 +76,10 @@ def choose_tilings(
         deep = _deep(space, columns, contractions, native, parallel, machine)
         narrow = isinstance(columns, int) and columns < min(native, 8)
         # Lanes along the reduction sum every so many terms: not one after the other, but in a fixed order as long as
-        # the choice of the tiling does not depend on the number of rows, as lanes across them do.
+        # the choice of the tiling does not depend on the number of rows, as that of lanes across few rows does.
         stepwise = order not in ("any", "fixed")
-        if segment is None and order != "fixed":
+        any_rows = len(space) > 1 and not isinstance(space[-2], int)
+        if segment is None and (order != "fixed" or any_rows):
             yield from _crosswise(space, contractions, group, dtype, parallel, machine)
         if narrow and long and not stepwise:
             yield deep

@@ -76,19 +76,10 @@ int main(int argc, char **argv) {
     unsigned rate = 0;
     float *samples = read_wav(argv[1], &count, &rate);
 
-    if (voice_missing()) fail(voice_error(16));
-    int64_t dims[VOICE_DIMS] = {1}, offsets[VOICE_predict_SLOTS];
-    void *buffers[VOICE_BUFFERS] = {0};
     float input[CONTEXT + CHUNK] = {0}, state[2 * 128] = {0}, next[2 * 128], speech;
-    voice_embedded(buffers);
-    buffers[VOICE_BUFFER_input] = input;
-    buffers[VOICE_BUFFER_state] = state;
-    buffers[VOICE_BUFFER_output] = &speech;
-    buffers[VOICE_BUFFER_stateN] = next;
-    int64_t bytes = voice_predict_plan(dims, offsets);
-    void *arena = bytes < 0 ? NULL : aligned_alloc(64, ((size_t)bytes / 64 + 1) * 64);
+    size_t bytes = voice_arena_bytes(1);
+    void *arena = malloc(bytes);
     if (!arena) fail("out of memory");
-    netwright_context context = {dims, buffers, arena, offsets, NULL};
 
     size_t total = (size_t)((double)count * RATE / rate);
     double since = -1;
@@ -96,7 +87,7 @@ int main(int argc, char **argv) {
     for (size_t start = 0; start < total; start += CHUNK) {
         memmove(input, input + CHUNK, CONTEXT * sizeof *input);
         for (size_t i = 0; i < CHUNK; i++) input[CONTEXT + i] = sample_at(samples, count, rate, start + i);
-        int32_t code = voice_predict(&context, 0, 1);
+        int32_t code = voice_predict(voice_embedded(), input, state, &speech, next, 1, arena, bytes, 1);
         if (code) fail(voice_error(code));
         memcpy(state, next, sizeof state);
         quiet = speech < ENDS ? quiet + 1 : 0;

@@ -177,15 +177,15 @@ def _definitions() -> Mapping[str, Any]:
     return json_schema()["definitions"]
 
 
+@lru_cache
 def _properties(model: type[BaseModel]) -> Mapping[str, Any]:
     if model is ModelSpec:
         return json_schema()["properties"]
     definition = _definitions().get(model.__name__)
     if definition is None:  # a base class: one of its subclasses
+        own = set(model.model_json_schema()["properties"])
         definition = next(
-            schema
-            for name, schema in _definitions().items()
-            if set(model.model_json_schema()["properties"]) <= set(schema.get("properties", ()))
+            schema for schema in _definitions().values() if own <= set(schema.get("properties", ()))
         )
     return definition["properties"]
 

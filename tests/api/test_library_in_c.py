@@ -1,4 +1,4 @@
-"""Small C programs that use the general form of a library, with embedded and with given weights; and some that misuse it."""
+"""Small C programs that use the general form of a library, with embedded and with given weights; and misuse."""
 
 from __future__ import annotations
 

@@ -86,6 +86,9 @@ def test_what_it_takes_to_run() -> None:
     assert found.calls >= 3
     assert found.size.code > 1000
     assert found.size.stack is None or 16 < found.size.stack < 1 << 16
+    assert found.step is not None
+    assert found.step.latency_ms > 0
+    assert found.step.steps == 1
 
 
 @pytest.fixture

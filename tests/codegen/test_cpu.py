@@ -14,7 +14,6 @@ import pytest
 import netwright
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import link_executable
-from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.compile import compile_object
 from netwright.compiler.codegen.families import family
 from netwright.compiler.codegen.families.aarch64 import FEATURES as AARCH64
@@ -27,6 +26,7 @@ from netwright.compiler.codegen.features import (
     write_missing,
 )
 from netwright.compiler.codegen.jit import LinkedObjects
+from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.target import Target, TargetError, header, host_target, named_target
 from netwright.runtime.errors import ExecutionError
 from netwright.runtime.shared import load_shared

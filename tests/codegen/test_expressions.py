@@ -69,6 +69,11 @@ def called(name: str) -> Callable[..., ir.Expr]:
     return lambda b, *operands: getattr(b, name)(*operands)
 
 
+def of_the_first(build: Callable[..., ir.Expr]) -> Callable[..., ir.Expr]:
+    """What is computed of the first of several operands."""
+    return lambda b, first, *others: build(b, first)
+
+
 def apply(build, arrays: list[np.ndarray], result: str, lanes: int) -> np.ndarray:
     return apply_all({"out": (build, result)}, arrays, lanes)["out"]
 
@@ -85,22 +90,23 @@ def test_float_operations(dtype: str, lanes: int) -> None:
         "max": np.maximum,
         "min": np.minimum,
     }
+    unary = {
+        "neg": np.negative,
+        "abs": np.abs,
+        "sqrt": np.sqrt,
+        "floor": np.floor,
+        "round": np.rint,
+    }
+    operations: dict[str, Operation] = {name: (called(name), dtype) for name in cases}
+    operations |= {name: (of_the_first(called(name)), dtype) for name in unary}
+    operations["relu"] = (lambda b, p, q: b.max(p, b.like(0.0, p)), dtype)
+    found = apply_all(operations, [x, y], lanes)
     with np.errstate(all="ignore"):
         for name, reference in cases.items():
-            got = apply(lambda b, p, q, name=name: getattr(b, name)(p, q), [x, y], dtype, lanes)
-            np.testing.assert_array_equal(got, reference(x, y), err_msg=name)
-        unary = {
-            "neg": np.negative,
-            "abs": np.abs,
-            "sqrt": np.sqrt,
-            "floor": np.floor,
-            "round": np.rint,
-        }
+            np.testing.assert_array_equal(found[name], reference(x, y), err_msg=name)
         for name, reference in unary.items():
-            got = apply(lambda b, p, name=name: getattr(b, name)(p), [x], dtype, lanes)
-            np.testing.assert_array_equal(got, reference(x), err_msg=name)
-        relu = apply(lambda b, p: b.max(p, b.like(0.0, p)), [x], dtype, lanes)
-        np.testing.assert_array_equal(relu, np.maximum(x, 0))
+            np.testing.assert_array_equal(found[name], reference(x), err_msg=name)
+        np.testing.assert_array_equal(found["relu"], np.maximum(x, 0))
 
 
 @pytest.mark.parametrize("dtype", INTEGERS)
@@ -121,18 +127,25 @@ def test_integer_operations(dtype: str) -> None:
             found = apply_all({name: (called(name), dtype) for name in cases}, [x, y], lanes)
             for name, reference in cases.items():
                 np.testing.assert_array_equal(found[name], reference(x, y), err_msg=name)
-        for divisor in (1, 7, 64, 100):
-            quotient = apply(lambda b, p, d=divisor: b.div(p, b.like(d, p)), [x], dtype, 16)
+        divisors = (1, 7, 64, 100)
+        operations: dict[str, Operation] = {
+            "shr": (lambda b, p: b.shr(p, b.like(3, p)), dtype),
+            "shl": (lambda b, p: b.shl(p, b.like(3, p)), dtype),
+            "logical_not": (called("logical_not"), dtype),
+            "abs": (called("abs"), dtype),
+        }
+        for divisor in divisors:
+            operations[f"div{divisor}"] = (lambda b, p, d=divisor: b.div(p, b.like(d, p)), dtype)
+            operations[f"rem{divisor}"] = (lambda b, p, d=divisor: b.rem(p, b.like(d, p)), dtype)
+        found = apply_all(operations, [x], 16)
+        for divisor in divisors:
             exact = np.array([abs(int(v)) // divisor * (1 if v > 0 else -1) for v in x], dtype=dtype)
-            np.testing.assert_array_equal(quotient, exact)
-            rest = apply(lambda b, p, d=divisor: b.rem(p, b.like(d, p)), [x], dtype, 16)
-            np.testing.assert_array_equal(rest, x - exact * np.array(divisor, dtype))
-        shifted = apply(lambda b, p: b.shr(p, b.like(3, p)), [x], dtype, 16)
-        np.testing.assert_array_equal(shifted, x >> np.array(3, dtype=dtype))
-        shifted = apply(lambda b, p: b.shl(p, b.like(3, p)), [x], dtype, 16)
-        np.testing.assert_array_equal(shifted, x << np.array(3, dtype=dtype))
-        np.testing.assert_array_equal(apply(lambda b, p: b.logical_not(p), [x], dtype, 16), ~x)
-        np.testing.assert_array_equal(apply(lambda b, p: b.abs(p), [x], dtype, 16), np.abs(x))
+            np.testing.assert_array_equal(found[f"div{divisor}"], exact)
+            np.testing.assert_array_equal(found[f"rem{divisor}"], x - exact * np.array(divisor, dtype))
+        np.testing.assert_array_equal(found["shr"], x >> np.array(3, dtype=dtype))
+        np.testing.assert_array_equal(found["shl"], x << np.array(3, dtype=dtype))
+        np.testing.assert_array_equal(found["logical_not"], ~x)
+        np.testing.assert_array_equal(found["abs"], np.abs(x))
 
 
 def test_division_by_what_may_be_zero_is_refused() -> None:

@@ -1,12 +1,14 @@
 """ONNX's own backend tests through native code.
 
-By default every fourth case of an op runs, and all of them with `pytest tests/conformance --conformance`; what is
-listed in unsupported.txt has to fail with a clear diagnostic, and to leave the list once it passes.
+By default every eighth case of an op runs, at least one, and all of them with `pytest tests/conformance --conformance`;
+what is listed in unsupported.txt has to fail with a clear diagnostic, and to leave the list once it passes.
 """
 
 from __future__ import annotations
 
+import re
 import zlib
+from collections.abc import Iterable
 
 import numpy as np
 import pytest
@@ -18,8 +20,8 @@ from netwright.onnx.errors import OnnxError
 
 from .cases import all_cases, data_of, listed, model_of, traits
 
-#: One case in so many runs by default.
-SLICE = 4
+#: Of the cases of an op one in so many runs by default.
+SLICE = 8
 #: Networks take seconds each, and have a test of their own with random weights.
 ALWAYS = {"real/test_squeezenet"}
 
@@ -29,13 +31,18 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     if "case" not in metafunc.fixturenames:
         return
     names = list(all_cases())
-    if not metafunc.config.getoption("--conformance"):
-        names = [
-            name
-            for name in names
-            if name in ALWAYS or (not name.startswith("real/") and zlib.crc32(name.encode()) % SLICE == 0)
-        ]
+    if not (metafunc.config.getoption("--conformance") or metafunc.config.getoption("--deep")):
+        names = [name for name in names if name in ALWAYS] + few_of_each_op(names)
     metafunc.parametrize("case", names)
+
+
+def few_of_each_op(names: Iterable[str]) -> list[str]:
+    """Spread over the cases of an op, which their names begin with; none of whole networks."""
+    groups: dict[str, list[str]] = {}
+    for name in sorted(names, key=lambda name: zlib.crc32(name.encode())):
+        if not name.startswith("real/"):
+            groups.setdefault(re.match(r"[\w-]+/test_[A-Za-z0-9]+", name)[0], []).append(name)
+    return sorted(name for group in groups.values() for name in group[::SLICE])
 
 
 def run(name: str) -> None:

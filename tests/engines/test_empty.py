@@ -6,6 +6,7 @@ What follows works on no cells at all then, in every engine the same.
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from random import Random
 from typing import Any
 
@@ -13,6 +14,7 @@ import numpy as np
 import pytest
 
 from ..machines import AVX2
+from ..slices import sliced
 from .harness import Model, losses_of
 from .layers import LAYERS
 from .sketch import Sketch, Thrown
@@ -43,8 +45,16 @@ def several(layer: Mapping[str, Any]) -> bool:
     )
 
 
-@pytest.mark.parametrize("kind", ALL)
-@pytest.mark.parametrize("stops", [None, 2])
+#: Layers that do not fit an axis that is always empty.
+NEVER_EMPTY = ("broadcast_to", "lrn", "reshape")
+
+
+def in_turn(kind: str, stops: int | None) -> bool:
+    """Each layer is trained on an axis that is always empty, or predicts on one that may be."""
+    return kind in NEVER_EMPTY or (ALL.index(kind) % 2 == 0) == (stops is None)
+
+
+@pytest.mark.parametrize(("kind", "stops"), sliced(product(ALL, (None, 2)), in_turn))
 def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
     """Of 1 and 2 cells nothing remains, of 4 two do; or never any."""
     for seed in range(12):
@@ -72,7 +82,7 @@ def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
                 model.check_training(dims, 2, threads=2)
         return
     assert stops is not None, f"no {kind} fits"
-    assert kind in ("broadcast_to", "lrn", "reshape"), f"no {kind} fits an axis that is always empty"
+    assert kind in NEVER_EMPTY, f"no {kind} fits an axis that is always empty"
 
 
 @pytest.mark.parametrize(

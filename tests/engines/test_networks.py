@@ -21,8 +21,8 @@ from .layers import ANY, BY_RANK, GLOBAL, RECURRENT
 from .layers import LAYERS as DRAWN
 from .specs import Grow, features, frames, recurrences, specs, windows
 
-#: Networks of a family of chains: 4 in ci, 200 in deep.
-EXAMPLES = settings.default.max_examples // 5 if settings.default else 4
+#: Networks of a family of chains: 2 in ci, besides those that `tests/draw` draws; 200 in deep.
+EXAMPLES = max(2, (settings.default.max_examples if settings.default else 0) // 5 - 2)
 
 
 def sizes(model: Model, numbers: st.DataObject, most: int = 6) -> dict[str, int]:

@@ -33,19 +33,23 @@ EQUATIONS: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
 
 
 @pytest.mark.parametrize(("size", "stride", "dilation", "padding"), GEOMETRY)
-@pytest.mark.parametrize("equation", EQUATIONS, ids=[text for text, _ in EQUATIONS])
-def test_by_the_definition(
-    size: int, stride: int, dilation: int, padding: int, equation: tuple[str, Callable]
-) -> None:
+def test_by_the_definition(size: int, stride: int, dilation: int, padding: int) -> None:
+    """All equations and both roundings in one network."""
+    layers, expected = [], {}
     for rounding in ("ceil", "floor"):
         (cells, (counts,)) = windows(X, size, stride, dilation, padding, rounding == "ceil")
-        expected = np.stack([equation[1](one) for one, _ in cells], 1).reshape(2, *counts, 3)
-        keys = (
-            f"pool_size: {size}, stride: {stride}, dilation: {dilation}, rounding: {rounding}, "
-            f"padding: [[{padding}, {padding}], [{padding}, {padding}]], expression: '{equation[0]}'"
-        )
-        text = spec(f"[{{name: y, type: pool2d, {keys}}}]", x="[N, 7, 6, 3]")
-        np.testing.assert_allclose(values(text, x=X)["y"], expected, rtol=1e-9, atol=1e-12)
+        for number, (equation, function) in enumerate(EQUATIONS):
+            name = f"{rounding}{number}"
+            expected[name] = np.stack([function(window) for window, _ in cells], 1).reshape(2, *counts, 3)
+            layers.append(
+                f"{{name: {name}, type: pool2d, inputs: [x], pool_size: {size}, stride: {stride}, "
+                f"dilation: {dilation}, rounding: {rounding}, expression: '{equation}', "
+                f"padding: [[{padding}, {padding}], [{padding}, {padding}]]}}"
+            )
+    outputs = ", ".join(f"{name}: {name}" for name in expected)
+    found = values(spec(f"[{', '.join(layers)}]", outputs, x="[N, 7, 6, 3]"), x=X)
+    for name, array in expected.items():
+        np.testing.assert_allclose(found[name], array, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
 def test_open_lengths() -> None:

@@ -29,17 +29,24 @@ def layer(keys: str, kind: str = "reduce") -> str:
     return f"[{{name: y, type: {kind}, {keys}}}]"
 
 
-@pytest.mark.parametrize("op", FUNCTIONS)
 @pytest.mark.parametrize(
     ("axes", "keepdims"), [("1", False), ("[0, -1]", True), (None, False), ("[2]", True)]
 )
-def test_reductions(op: str, axes: str | None, keepdims: bool) -> None:
-    x = np.abs(X) + 0.1 if op == "log_sum" else X
-    keys = f"op: {op}, keepdims: {str(keepdims).lower()}" + (f", axes: {axes}" if axes else "")
+@pytest.mark.parametrize("shape", ["[N, T, 3]", "[2, 5, 3]"])
+def test_reductions(axes: str | None, keepdims: bool, shape: str) -> None:
+    """All in one network; there are logarithms of positive numbers only."""
+    keys = f"keepdims: {str(keepdims).lower()}" + (f", axes: {axes}" if axes else "")
     over = {"1": (1,), "[0, -1]": (0, 2), None: (0, 1, 2), "[2]": (2,)}[axes]
-    for shape in ("[N, T, 3]", "[2, 5, 3]"):
-        found = values(spec(layer(keys), x=shape), x=x)["y"]
-        np.testing.assert_allclose(found, FUNCTIONS[op](x, axis=over, keepdims=keepdims), rtol=1e-12)
+    given = {op: "p" if op == "log_sum" else "x" for op in FUNCTIONS}
+    layers = ", ".join(
+        f"{{name: {op}, type: reduce, op: {op}, inputs: [{name}], {keys}}}" for op, name in given.items()
+    )
+    arrays = {"x": X, "p": np.abs(X) + 0.1}
+    outputs = ", ".join(f"{op}: {op}" for op in FUNCTIONS)
+    found = values(spec(f"[{layers}]", outputs, x=shape, p=shape), **arrays)
+    for op, function in FUNCTIONS.items():
+        expected = function(arrays[given[op]], axis=over, keepdims=keepdims)
+        np.testing.assert_allclose(found[op], expected, rtol=1e-12, err_msg=op)
 
 
 @pytest.mark.parametrize("op", FUNCTIONS)

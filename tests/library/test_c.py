@@ -12,7 +12,7 @@ import pytest
 import netwright
 from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS
 
-from .conftest import WARNINGS, N, Made, T
+from .conftest import WARNINGS, Made
 
 READ = r"""
 #include <stdio.h>

@@ -15,6 +15,7 @@ from netwright.compiler.lowering.repeats import Repeats
 from ..draw.networks import draw
 from ..engines.harness import Model
 from ..machines import MACHINES
+from ..slices import sliced
 from .engines import lowered as lowered_graph
 
 STACKED = {
@@ -69,7 +70,7 @@ def test_the_program_is_the_same(monkeypatch: pytest.MonkeyPatch, spec: Any) -> 
     assert program_text(lowered(spec).program) == program_text(without_repeats(monkeypatch, spec).program)
 
 
-@pytest.mark.parametrize("number", range(8))
+@pytest.mark.parametrize("number", sliced(range(8), lambda number: number % 2 == 0))
 def test_drawn_programs_are_the_same(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     case = draw(number, seed=6)
     shared = lowered(case.spec, case.machine)

@@ -1,20 +1,30 @@
 """Recurrences, forward and backward through time, in the loop interpreter and in native code."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 
 from netwright.compiler.interpreter import evaluate
 from netwright.specs.dims import dim
 
-from ..graph.scans import CELLS, Cell, T, build, draw
+from ..graph.scans import CELLS, T, build, draw
 from ..graph.test_scan import differentiated
 from ..machines import AVX512, SSE
+from ..slices import sliced
 from .engines import run_loops, run_native
 
+NAMES = [cell.name for cell in CELLS]
 
-@pytest.mark.parametrize("open_length", [False, True], ids=["fixed", "open"])
-@pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
-def test_backpropagation_through_time(cell: Cell, open_length: bool) -> None:
+
+def in_turn(name: str, open_length: bool) -> bool:
+    """Each cell over a known or an open number of steps."""
+    return (NAMES.index(name) % 2 == 0) == open_length
+
+
+@pytest.mark.parametrize(("name", "open_length"), sliced(product(NAMES, (False, True)), in_turn))
+def test_backpropagation_through_time(name: str, open_length: bool) -> None:
+    cell = CELLS[NAMES.index(name)]
     arrays = draw(build(cell))
     graph = differentiated(build(cell, length=dim("T") if open_length else T))
     dims = {"T": T} if open_length else {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -26,13 +27,15 @@ from onnxruntime.quantization import (
 
 from netwright.onnx import OnnxError, import_model
 
+from ..slices import sliced
 from .compared import built, compare, run
 from .models import onnxruntime_outputs
 
 RNG = np.random.default_rng(18)
 F = np.float32
 DOMAIN = "com.microsoft"
-BYTES = pytest.mark.parametrize("dtype", [np.uint8, np.int8])
+DTYPES = (np.uint8, np.int8)
+BYTES = pytest.mark.parametrize("dtype", DTYPES)
 
 
 def codes(dtype: type, *shape: int) -> NDArray:
@@ -73,25 +76,31 @@ def test_two_operands(op: str, dtype: type, out: float) -> None:
     compare(found, {"a": codes(dtype, 2, 4, 5, 5), "b": codes(dtype, 4, 1, 1)})
 
 
-@BYTES
-@pytest.mark.parametrize("same", [True, False])
+ONE_OPERAND: list[tuple[str, dict[str, Any]]] = [
+    ("QLinearSigmoid", {}),
+    ("QLinearLeakyRelu", {"alpha": 0.1}),
+    ("QLinearSoftmax", {"axis": 1, "opset": 13}),
+    ("QLinearSoftmax", {"axis": -1, "opset": 11}),
+    ("QLinearGlobalAveragePool", {}),
+    ("QLinearGlobalAveragePool", {"channels_last": 1}),
+    ("QLinearAveragePool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
+    ("QLinearAveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
+    ("QLinearAveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
+    ("QLinearAveragePool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
+    ("QLinearAveragePool", {"kernel_shape": [2, 2], "channels_last": 1}),
+]
+
+
+def alternating(operator: tuple[str, dict[str, Any]], dtype: type, same: bool) -> bool:
+    """Each operator of both types, and of scales that are and are not the same."""
+    return (ONE_OPERAND.index(operator) + (dtype is np.int8) + same) % 2 == 0
+
+
 @pytest.mark.parametrize(
-    ("op", "attributes"),
-    [
-        ("QLinearSigmoid", {}),
-        ("QLinearLeakyRelu", {"alpha": 0.1}),
-        ("QLinearSoftmax", {"axis": 1, "opset": 13}),
-        ("QLinearSoftmax", {"axis": -1, "opset": 11}),
-        ("QLinearGlobalAveragePool", {}),
-        ("QLinearGlobalAveragePool", {"channels_last": 1}),
-        ("QLinearAveragePool", {"kernel_shape": [2, 2], "strides": [2, 2]}),
-        ("QLinearAveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1]}),
-        ("QLinearAveragePool", {"kernel_shape": [3, 3], "pads": [1, 1, 1, 1], "count_include_pad": 1}),
-        ("QLinearAveragePool", {"kernel_shape": [3, 3], "strides": [2, 2], "ceil_mode": 1}),
-        ("QLinearAveragePool", {"kernel_shape": [2, 2], "channels_last": 1}),
-    ],
+    ("operator", "dtype", "same"), sliced(product(ONE_OPERAND, DTYPES, (True, False)), alternating)
 )
-def test_one_operand(op: str, attributes: dict[str, Any], dtype: type, same: bool) -> None:
+def test_one_operand(operator: tuple[str, dict[str, Any]], dtype: type, same: bool) -> None:
+    op, attributes = operator
     out = {"ys": 0.02, "yz": 3} if same else {"ys": 0.0131, "yz": 9}
     constants = scales(dtype, xs=0.02, xz=3, **out)
     nodes = [make_node(op, ["x", *constants], ["y"], domain=DOMAIN, **attributes)]
@@ -203,10 +212,14 @@ def quantized_lstm(
     return built([node], inputs, results, constants)
 
 
-@BYTES
-@pytest.mark.parametrize("both", [False, True])
-@pytest.mark.parametrize("columns", [False, True])
-@pytest.mark.parametrize("start", ["", "constant", "given"])
+def half_of_starts(dtype: type, both: bool, columns: bool, start: str) -> bool:
+    return ((dtype is np.int8) + both + columns + len(start)) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("dtype", "both", "columns", "start"),
+    sliced(product(DTYPES, (False, True), (False, True), ("", "constant", "given")), half_of_starts),
+)
 def test_dynamically_quantized_recurrences(dtype: type, both: bool, columns: bool, start: str) -> None:
     found = quantized_lstm(dtype, 1, 16, columns=columns, both=both, start=start)
     bindings = []
@@ -295,9 +308,17 @@ def network() -> onnx.ModelProto:
     return built(nodes, {"x": (F, ["N", 3, 16, 16])}, ["y"], constants, opset=13)
 
 
-@pytest.mark.parametrize("kind", [QuantType.QUInt8, QuantType.QInt8])
-@pytest.mark.parametrize("channels", [False, True])
-@pytest.mark.parametrize("form", [QuantFormat.QOperator, QuantFormat.QDQ])
+def half_of_forms(form: QuantFormat, channels: bool, kind: QuantType) -> bool:
+    return ((form == QuantFormat.QDQ) + channels + (kind == QuantType.QInt8)) % 2 == 0
+
+
+@pytest.mark.parametrize(
+    ("form", "channels", "kind"),
+    sliced(
+        product((QuantFormat.QOperator, QuantFormat.QDQ), (False, True), (QuantType.QUInt8, QuantType.QInt8)),
+        half_of_forms,
+    ),
+)
 def test_a_network_quantized_beforehand(
     form: QuantFormat, channels: bool, kind: QuantType, tmp_path: Path
 ) -> None:

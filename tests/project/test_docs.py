@@ -11,8 +11,8 @@ A fenced block is run when the line before it says so in a comment that readers 
     <!-- file: NAME -->     any block: written to NAME in the folder that the document's later blocks run in
 
 Commands run in a copy of the document's folder (for the README and CONTRIBUTING: of the project), with this
-environment's programs first on the path. Lines of nothing but `netwright` commands run in this process, which has the
-modules that each command would load again; all else is for a shell. `pytest --update-golden` writes what sessions
+environment's programs first on the path. `netwright` commands at the beginning of a line run in this process, which has
+the modules that each command would load again; all else is for a shell. `pytest --update-golden` writes what sessions
 print, but for those with a line `...`, into the documents.
 """
 
@@ -24,6 +24,7 @@ import subprocess
 import sys
 import tomllib
 import traceback
+from collections.abc import Callable
 from contextlib import chdir
 from dataclasses import dataclass
 from importlib.util import find_spec
@@ -31,11 +32,13 @@ from itertools import groupby
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner
+from click.testing import CliRunner, Result
 from llvmlite.binding import llvm_version_info
 
 from netwright.cli import main
 from netwright.specs.load import load_spec_text
+
+from ..built_once import built_once
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -85,10 +88,12 @@ def blocks(document: Path) -> list[Block]:
 
 #: What an extra brings.
 MODULES = {
+    "cross": "ziglang",
     "data": "PIL",
     "onnx": "onnx",
     "lsp": "pygls",
     "png": "resvg_py",
+    "serve": "uvicorn",
     "sklearn": "sklearn",
     "torch": "torch",
 }
@@ -126,16 +131,27 @@ SHOWN = {"NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
 QUOTED, FOR_A_SHELL = re.compile("'[^']*'"), re.compile(r"""[^\w\s./,:=@+-]""")
 
 
+#: A command of ours, and what a shell makes of its output or its exit code.
+TAKEN_OVER = re.compile(r"(?P<own>netwright [^|>]+) (?P<sign>\|\||\||>) (?P<rest>.+)")
+
+
 def run(text: str, folder: Path) -> tuple[int, str]:
     """Runs lines one after the other until one fails: the exit code, and all that is printed."""
     code, printed = 0, ""
-    for own, lines in groupby(text.splitlines(), key=lambda line: own_commands(line) is not None):
-        block = "\n".join(lines)
-        code, more = in_process(block, folder) if own else in_shell(block, folder)
+    for way, lines in groupby(text.splitlines(), key=way_of):
+        code, more = way("\n".join(lines), folder)
         printed += more
         if code:
             break
     return code, printed
+
+
+def way_of(line: str) -> Callable[[str, Path], tuple[int, str]]:
+    """How a line is run."""
+    if own_commands(line) is not None:
+        return in_process
+    begin = TAKEN_OVER.fullmatch(line)
+    return taken_over if begin and len(own_commands(begin["own"]) or []) == 1 else in_shell
 
 
 def own_commands(line: str) -> list[list[str]] | None:
@@ -147,11 +163,15 @@ def own_commands(line: str) -> list[list[str]] | None:
     return commands if all(words[:1] == ["netwright"] for words in commands) else None
 
 
+def invoked(words: list[str], folder: Path) -> Result:
+    with chdir(folder), built_once():
+        return CliRunner().invoke(main, words[1:], prog_name="netwright", env=SHOWN)
+
+
 def in_process(block: str, folder: Path) -> tuple[int, str]:
     code, printed = 0, ""
-    for _, *words in (words for line in block.splitlines() for words in own_commands(line) or []):
-        with chdir(folder):
-            done = CliRunner().invoke(main, words, prog_name="netwright", env=SHOWN)
+    for words in (words for line in block.splitlines() for words in own_commands(line) or []):
+        done = invoked(words, folder)
         code, printed = done.exit_code, printed + done.output
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             printed += "".join(traceback.format_exception(done.exception))
@@ -160,12 +180,33 @@ def in_process(block: str, folder: Path) -> tuple[int, str]:
     return code, printed
 
 
-def in_shell(block: str, folder: Path) -> tuple[int, str]:
+def taken_over(block: str, folder: Path) -> tuple[int, str]:
+    """Commands of ours in this process; a shell does the rest of each line."""
+    code, printed = 0, ""
+    for line in block.splitlines():
+        parts = TAKEN_OVER.fullmatch(line)
+        assert parts is not None
+        (words,) = own_commands(parts["own"]) or []
+        done = invoked(words, folder)
+        if parts["sign"] == "||":
+            code, more = in_shell(f"(exit {done.exit_code}) || {parts['rest']}", folder)
+            printed += done.output + more
+        else:
+            rest = parts["rest"] if parts["sign"] == "|" else f"cat > {parts['rest']}"
+            code, more = in_shell(rest, folder, done.stdout)
+            code, printed = done.exit_code or code, printed + done.stderr + more
+        if code:
+            break
+    return code, printed
+
+
+def in_shell(block: str, folder: Path, read: str = "") -> tuple[int, str]:
     programs = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
     done = subprocess.run(
         ["bash", "-euo", "pipefail", "-c", block],
         cwd=folder,
         env={**os.environ, "PATH": programs, **SHOWN},
+        input=read,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -211,6 +252,14 @@ def test_links_lead_somewhere(document: Path) -> None:
     assert not broken
 
 
+def test_tests_that_are_named_exist() -> None:
+    """What begins with tests/ in the guide: commands that run them here would run them twice."""
+    text = (PROJECT / "CONTRIBUTING.md").read_text(encoding="utf-8")
+    named = re.findall(r"tests/[\w/]+(?:\.\w+)?", text)
+    assert "tests/project/test_import_law.py" in named
+    assert [path for path in named if not (PROJECT / path).exists()] == []
+
+
 @pytest.mark.parametrize("document", DOCUMENTS, ids=name)
 def test_extras_that_are_installed_exist(document: Path) -> None:
     project = tomllib.loads((PROJECT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
@@ -226,6 +275,14 @@ def test_console_blocks_are_compared_with_what_is_printed(tmp_path: Path) -> Non
     assert agrees(shown, printed)
     assert not agrees("one\nthree\n", printed)
     assert not agrees("", run("no-such-program", tmp_path)[1])
+
+
+def test_what_follows_a_command_is_for_a_shell(tmp_path: Path) -> None:
+    run("netwright new rnn a | tr -d a > b && cat b", tmp_path)
+    assert (tmp_path / "b").read_text().startswith("wrote .yml")
+    assert run("netwright validate no.yaml || echo code $?", tmp_path)[1].endswith("code 1\n")
+    assert run("netwright validate no.yaml | cat", tmp_path)[0] == 1
+    assert way_of("ls | netwright new rnn b") is in_shell
 
 
 def test_what_a_shell_would_change_is_for_a_shell() -> None:

@@ -30,13 +30,28 @@ ONLY_IN = {
     "llvmlite": ("netwright.compiler.codegen",),
     "click": ("netwright",),
 }
-OPTIONAL = {"google", "lsprotocol", "matplotlib", "mpi4py", "onnx", "pygls", "sklearn", "torch", "ziglang"}
+OPTIONAL = {
+    "google",
+    "httptools",
+    "lsprotocol",
+    "matplotlib",
+    "mpi4py",
+    "onnx",
+    "prometheus_client",
+    "pygls",
+    "sklearn",
+    "torch",
+    "uvicorn",
+    "ziglang",
+}
 AT_HOME = {  # packages that are nothing without them
     "google": "netwright.onnx",
     "lsprotocol": "netwright.lsp",
     "onnx": "netwright.onnx",
+    "prometheus_client": "netwright.serving",
     "pygls": "netwright.lsp",
     "sklearn": "netwright.sklearn",
+    "uvicorn": "netwright.serving",
 }
 LAZY = (
     "netwright",

@@ -25,6 +25,7 @@ from netwright.runtime.progress import Silent
 from netwright.runtime.tensors import TensorFile
 from netwright.runtime.totals import Totals
 
+from ..built_once import built_once
 from .specs import COUNTER, PICTURES, QUICK, TAGGER, counter_data, picture_data, tagger_data
 
 WORLD = MPI.COMM_WORLD
@@ -70,10 +71,15 @@ def compared(result: TrainingResult, other: TrainingResult | None) -> dict[str, 
 def alone(spec: Any, data: Any, valid: Any, settings: Any = ()) -> TrainingResult | None:
     """The training of one process, on rank 0."""
     result = trained(spec, data, valid, None, settings) if WORLD.rank == 0 else None
+    meet()
+    return result
+
+
+def meet() -> None:
+    """Waits for all ranks."""
     meeting = WORLD.Ibarrier()
     while not meeting.Test():  # MPI's own waiting takes a processor
         time.sleep(0.01)
-    return result
 
 
 def sub(ranks: int) -> Any:
@@ -141,6 +147,7 @@ def told_by_all(act: Callable[[], object]) -> list[str]:
         told = f"{type(error).__name__}: {error}"
     else:
         told = ""
+    meet()
     return WORLD.allgather(told)
 
 
@@ -187,6 +194,7 @@ def refused(folder: Path) -> dict[str, Any]:
 def curve_lengths(data: Any) -> list[int]:
     """How many epochs each rank trained that one rank ended."""
     stop = trained(PICTURES, data, None, WORLD, ["train.parts=3"], on_epoch=lambda record: WORLD.rank == 1)
+    meet()
     return WORLD.allgather(len(stop.history))
 
 
@@ -205,7 +213,8 @@ def main() -> None:
     folder, results = Path(sys.argv[1]), {}
     for scenario in SCENARIOS:
         began = time.process_time()
-        results[scenario.__name__] = scenario(folder)
+        with built_once():
+            results[scenario.__name__] = scenario(folder)
         if results[scenario.__name__]:
             results[scenario.__name__]["seconds"] = round(time.process_time() - began, 2)
     if WORLD.rank == 0:

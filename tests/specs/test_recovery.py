@@ -124,9 +124,9 @@ def damaged(text: str, step: int) -> Iterator[str]:
 
 
 @pytest.mark.parametrize("number", range(4))
-def test_every_text_has_a_tree(number: int) -> None:
+def test_every_text_has_a_tree(number: int, deep: bool) -> None:
     for subject in subjects()[number::4]:
-        for text in damaged(subject.text, 127):
+        for text in damaged(subject.text, 127 if deep else 254):
             found = Diagnostics()
             assert read_text(text, subject.file, found) is not None or found.has_errors
             for path, node in recover_text(text, subject.file).root.walk():

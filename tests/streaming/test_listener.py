@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import os
 import shutil
 import subprocess
 import time
+from itertools import pairwise
 from pathlib import Path
 from random import Random
 
@@ -128,6 +130,67 @@ def test_answers_come_as_steps_do(folder: Path) -> None:
     assert process.returncode == 0
 
 
+def arrays(*parts: np.ndarray) -> bytes:
+    """.npy arrays, one after the other."""
+    file = io.BytesIO()
+    for part in parts:
+        np.save(file, part)
+    return file.getvalue()
+
+
+def test_arrays_are_answered_by_arrays(folder: Path) -> None:
+    whole = np.load(folder / "whole.npy")
+    sizes = (1, 2, 0, 30, 7, 60)
+    ends = np.cumsum((0, *sizes))
+    parts = [STEPS[start:end] for start, end in pairwise(ends)]
+    parts[3] = parts[3][np.newaxis]  # with its axis of samples
+    done = run(folder, "--npy", "--save", "kept.npy", data=arrays(*parts))
+    assert (done.returncode, done.stderr) == (0, b"")
+    file = io.BytesIO(done.stdout)
+    found = [np.load(file) for _ in sizes]
+    assert file.read() == b""
+    assert [array.shape for array in found] == [(1, frames, 3) for frames in (0, 0, 0, 14, 4, 30)]
+    assert found[0].dtype == np.float32
+    # Chunks of any size give the same bits.
+    np.testing.assert_array_equal(np.concatenate(found, 1)[0], answers(folder, data=STEPS[:100].tobytes()))
+    np.testing.assert_allclose(np.concatenate(found, 1)[0], whole, rtol=1e-5, atol=1e-6)
+    large = np.random.default_rng(8).normal(size=(70_000, 2)).astype(np.float32)  # more than is read at once
+    done = run(folder, "--npy", data=arrays(large))
+    rows = np.load(io.BytesIO(done.stdout))[0]
+    np.testing.assert_array_equal(rows, answers(folder, data=large.tobytes()))
+    assert run(folder, "--npy").stdout == b""
+
+
+@pytest.mark.parametrize(
+    ("data", "said"),
+    [
+        (arrays(STEPS)[:-3], "standard input ends in the middle of an array"),
+        (arrays(STEPS.astype(np.float64)), "is float64; 'sound' takes float32"),
+        (arrays(STEPS.T.copy()), "has the shape [2, 101]; 'sound' takes [N, steps, 2]"),
+        (arrays(np.zeros((2, 5, 2), np.float32)), "has the shape [2, 5, 2]"),
+        (arrays(STEPS) + b"more than that", "it is not a .npy file"),
+        (
+            arrays(STEPS).replace(b"(101, 2), }" + b" " * 13, b"(99999999999999, 2), }  "),
+            "in the middle of an array",
+        ),
+        (arrays(STEPS).replace(b"(101, 2), }" + b" " * 16, b"(99999999999999999, 2), }  "), "in the middle"),
+    ],
+)
+def test_what_is_no_array_of_steps(folder: Path, data: bytes, said: str) -> None:
+    done = run(folder, "--npy", data=data)
+    assert done.returncode == 2, done.stderr
+    assert said in done.stderr.decode()
+
+
+def test_damaged_arrays_are_refused_or_are_steps(folder: Path) -> None:
+    good, random = arrays(STEPS[:7], STEPS[7:9]), Random(6)
+    for _ in range(30):
+        bad = bytearray(good)
+        for _ in range(random.randint(1, 3)):
+            bad[random.choice((random.randrange(len(bad)), random.randrange(128)))] = random.randrange(256)
+        assert run(folder, "--npy", data=bytes(bad)).returncode in (0, 2)
+
+
 @pytest.mark.parametrize("cut", [0, 1, 4, 37, 100])
 def test_what_is_remembered_goes_on(folder: Path, cut: int) -> None:
     first = answers(folder, "--save", "kept.npy", data=STEPS[:cut].tobytes())
@@ -159,6 +222,7 @@ def test_damaged_states_are_refused_or_are_states(folder: Path) -> None:
         (["--save", "kept"], "--save kept: what is remembered is a .npy file"),
         (["--save", "-"], "standard output has the answers"),
         (["--threads", "0"], "expected a number from 1"),
+        (["--raw", "--npy"], "--raw and --npy both say how answers are written"),
         (["--print"], "--print is no option of this program"),
     ],
 )

@@ -17,15 +17,28 @@ TEMPLATES = Path(__file__).parents[1] / "c" / "library"
 CODES = dict(
     zip(
         [0, *ERRORS, *LIBRARY_ERRORS],
-        "OK INDEX LENGTH CPU_LACKS NULL SIZE READ_ONLY SMALL_MEMORY TOO_LARGE CANNOT_READ NO_WEIGHTS "
-        "OTHER_WEIGHTS".split(),
+        [
+            "OK",
+            "INDEX",
+            "LENGTH",
+            "CPU_LACKS",
+            "NULL",
+            "SIZE",
+            "READ_ONLY",
+            "SMALL_MEMORY",
+            "TOO_LARGE",
+            "CANNOT_READ",
+            "NO_WEIGHTS",
+            "OTHER_WEIGHTS",
+        ],
         strict=True,
     )
 )
 _LARGEST_INT = 2**31 - 1
-_SAME = "The same for the bytes of such a file in memory, aligned to 64, which stay as they are while the model is used."
-_ALONE = """The bytes of a file that `netwright compile --emit weights` wrote for this library, aligned to 64, which stay as
-   they are while the model is used. Returns NETWRIGHT_OTHER_WEIGHTS if they are for another network."""
+_SAME = """The same for the bytes of such a file in memory, aligned to 64, which stay as they are while the model is
+   used."""
+_ALONE = """The bytes of a file that `netwright compile --emit weights` wrote for this library, aligned to 64, which
+   stay as they are while the model is used. Returns NETWRIGHT_OTHER_WEIGHTS if they are for another network."""
 _ARENA = [
     ("void *arena", ""),
     ("size_t arena_bytes", ""),

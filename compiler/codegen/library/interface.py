@@ -16,15 +16,17 @@ from ..planner import ALIGN, reference_plan
 
 #: The entries that have functions of their own: training changes weights, a stream has states.
 PREPARE, STEP, TRAIN = "prepare", "step", "train_step"
-#: Words that are no names in C or C++.
-_WORDS = frozenset(
-    """alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const consteval
-    constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do double dynamic_cast
-    else enum explicit export extern false float for friend goto if inline int long mutable namespace new noexcept not
-    not_eq nullptr operator or or_eq private protected public register reinterpret_cast requires restrict return short
-    signed sizeof static static_assert static_cast struct switch template this thread_local throw true try typedef
-    typeid typename union unsigned using virtual void volatile wchar_t while xor xor_eq main errno NULL""".split()
+_WORDS = (
+    "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const "
+    "consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do "
+    "double dynamic_cast else enum errno explicit export extern false float for friend goto if inline int long "
+    "main mutable namespace new noexcept not not_eq nullptr operator or or_eq private protected public register "
+    "reinterpret_cast requires restrict return short signed sizeof static static_assert static_cast struct switch "
+    "template this thread_local throw true try typedef typeid typename union unsigned using virtual void volatile "
+    "wchar_t while xor xor_eq"
 )
+#: Words that are no names in C or C++.
+_RESERVED = frozenset(_WORDS.split())
 _TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t"}
 #: Slots of arenas that are planned in Python, which takes quadratic time.
 _MOST_SLOTS = 1000
@@ -40,7 +42,7 @@ class Names:
     """Gives C names to things in one scope, each another."""
 
     def __init__(self, taken: Iterable[str] = ()):
-        self._taken = {*_WORDS, *taken}
+        self._taken = {*_RESERVED, *taken}
 
     def of(self, name: str, prefix: str = "") -> str:
         """Letters, digits and underscores, after ``prefix``; a name that is taken gets a number."""

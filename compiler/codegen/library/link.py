@@ -35,9 +35,12 @@ def link_library(
     *,
     buffers: Mapping[str, np.ndarray] | None = None,
     made_for: str | None = None,
+    header: Path | None = None,
+    soname: bool = False,
     flags: Sequence[str] = (),
 ) -> Path:
-    """Writes a library and, next to it, its C header; returns the header's path.
+    """Writes a library and its C header, by default next to it; returns the header's path. With ``soname``, programs
+    look for a shared library by its name alone.
 
     ``buffers`` has contents of buffers. If all weights that the entries read are among them, the library holds a model;
     if a weight is missing, or there is an entry that trains, callers may bring weights of their own. ``made_for`` is
@@ -61,10 +64,10 @@ def link_library(
         threads=has_threads(target),
         files=bool(places),
     )
-    header = header_source(interface, required(target))
+    text = header_source(interface, required(target))
     with scratch_folder() as folder:
         offsets = write_contents(folder, manifest, contents, blob, target)
-        folder.write("library.h", header)
+        folder.write("library.h", text)
         folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
         folder.write("library.c", library_source(interface, offsets, blob))
         folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
@@ -75,13 +78,14 @@ def link_library(
                 folder.write(name, (C_SOURCES / name).read_bytes())
         command = find_compiler(target)
         if kind == "shared":
-            link(command, folder, ["-shared", *sources, "-pthread", *(flags or ["-s"])], output)
+            named = [f"-Wl,-soname,{output.name}"] if soname and not target.is_darwin else []
+            link(command, folder, ["-shared", *sources, "-pthread", *named, *(flags or ["-s"])], output)
         else:
             joined = ["-r", "-nostdlib", "-ffunction-sections", *object_flags(target), *sources, *flags]
             if kind == "object":
                 link(command, folder, joined, output, executable=False)
             else:
                 archive(command, folder, joined, output, manifest.prefix, target)
-    path = output.with_suffix(".h")
-    write_file(path, header.encode())
+    path = header or output.with_suffix(".h")
+    write_file(path, text.encode())
     return path

@@ -8,6 +8,7 @@
 
 #include "driver.h"
 #include "failure.h"
+#include "records.h"
 #include "remembered.h"
 #include "stream.h"
 
@@ -55,10 +56,59 @@ static int64_t take(unsigned char *into, int64_t room) {
     }
 }
 
+/* Computes the groups of steps that are complete, and keeps the rest; how many groups that were. */
+static int64_t compute(runner *r, call *c, const remembered *kept, int64_t step) {
+    int64_t groups = kept->waiting / kept->group;
+    if (groups) {
+        c->dims[nw_the_stream.chunk] = groups * (kept->group / step);
+        run(r, c);
+    }
+    return groups;
+}
+
+static void forget(remembered *kept, int64_t groups) {
+    kept->groups += groups;
+    kept->waiting -= groups * kept->group;
+    memmove(kept->steps, kept->steps + groups * kept->group, (size_t)kept->waiting);
+}
+
+/* Bare numbers, as many as there are at a time. */
+static void listen(const stream_options *asked, runner *r, call *c, remembered *kept, int64_t step, int64_t room) {
+    for (;;) {
+        int64_t count = take(kept->steps + kept->waiting, room - kept->waiting);
+        kept->waiting += count;
+        int64_t groups = compute(r, c, kept, step);
+        if (groups) answer(asked, c, kept->groups);
+        forget(kept, groups);
+        if (!count) return;
+    }
+}
+
+/* Arrays, each of which is answered as a whole. */
+static void listen_to_arrays(runner *r, call *c, remembered *kept, int64_t step, int64_t room) {
+    gathered *answers = allocate((size_t)nw_the_stream.output_count, sizeof *answers);
+    int64_t left;
+    while ((left = next_record(stdin, c)) >= 0) {
+        begin_answers(answers, c);
+        while (left) {
+            int64_t part = left < room - kept->waiting ? left : room - kept->waiting;
+            if (fread(kept->steps + kept->waiting, 1, (size_t)part, stdin) != (size_t)part)
+                fail(EXIT_INPUT, "standard input ends in the middle of an array");
+            kept->waiting += part;
+            left -= part;
+            int64_t groups = compute(r, c, kept, step);
+            if (groups) gather(answers, c, kept->groups);
+            forget(kept, groups);
+        }
+        send_answers(answers, c);
+    }
+    free_answers(answers);
+}
+
 int main(int argc, char **argv) {
     const nw_model *model = &nw_the_model;
     const nw_stream *stream = &nw_the_stream;
-    stream_options asked = {NULL, NULL, 0, 0, 0};
+    stream_options asked = {NULL, NULL, 0, 0, 0, 0};
     call c;
     runner r;
     begin_streams();
@@ -80,20 +130,10 @@ int main(int argc, char **argv) {
     if (asked.state) recall(asked.state, &c, &kept);
     begin_running(&r, asked.threads, asked.pin);
     c.buffers[stream->input] = steps;
-    for (;;) {
-        int64_t count = take(steps + kept.waiting, room - kept.waiting);
-        kept.waiting += count;
-        int64_t ready = kept.waiting - kept.waiting % group;
-        if (ready) {
-            c.dims[stream->chunk] = ready / step;
-            run(&r, &c);
-            answer(&asked, &c, kept.groups);
-            kept.groups += ready / group;
-            kept.waiting -= ready;
-            memmove(steps, steps + ready, (size_t)kept.waiting);
-        }
-        if (!count) break;
-    }
+    if (asked.npy)
+        listen_to_arrays(&r, &c, &kept, step, room);
+    else
+        listen(&asked, &r, &c, &kept, step, room);
     if (kept.waiting % step)
         fail(EXIT_INPUT, "the input ends in the middle of a step: %" PRId64 " of %" PRId64 " bytes", kept.waiting % step,
              step);

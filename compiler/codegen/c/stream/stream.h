@@ -24,7 +24,7 @@ extern const nw_stream nw_the_stream;
 
 typedef struct {
     const char *state, *save;
-    int raw, threads, pin;
+    int raw, npy, threads, pin;
 } stream_options;
 
 /* Ends the program if there is a mistake, and after --help and --info. */

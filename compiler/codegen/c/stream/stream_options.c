@@ -10,7 +10,7 @@
 static void usage(FILE *to) {
     const char *name = nw_the_model.name;
     const nw_buffer *input = &nw_the_model.buffers[nw_the_stream.input];
-    fprintf(to, "usage: %s [--raw] [--state FILE] [--save FILE] [--threads N] [--pin] < STEPS > ANSWERS\n", name);
+    fprintf(to, "usage: %s [--raw | --npy] [--state FILE] [--save FILE] [--threads N] [--pin] < STEPS > ANSWERS\n", name);
     fprintf(to, "       %s --info | --help\n\n", name);
     fprintf(to, "Takes steps on standard input and answers as they come.\n\n");
     fprintf(to, "steps:\n  %s  bare numbers, %s, little-endian; a step is %s without its time\n", input->name,
@@ -23,6 +23,8 @@ static void usage(FILE *to) {
     }
     fprintf(to,
             "\n  --raw         answers as bare numbers rather than text, a line per answer\n"
+            "  --npy         steps as .npy arrays, one after the other, each with any number of them;\n"
+            "                for each array an array of answers, per output\n"
             "  --save FILE   at the end of the steps, write what is remembered of them\n"
             "  --state FILE  go on from there\n"
             "  --threads N   at most so many threads compute (auto: as many as there are processors)\n"
@@ -40,6 +42,10 @@ void parse_stream_options(int argc, char **argv, stream_options *asked) {
         if (strcmp(word, "--info") == 0) tell_manifest();
         if (strcmp(word, "--raw") == 0) {
             asked->raw = 1;
+            continue;
+        }
+        if (strcmp(word, "--npy") == 0) {
+            asked->npy = 1;
             continue;
         }
         if (strcmp(word, "--pin") == 0) {
@@ -62,6 +68,7 @@ void parse_stream_options(int argc, char **argv, stream_options *asked) {
         fail(EXIT_INPUT, "--save %s: what is remembered is a .npy file; name it so", asked->save);
     if (asked->save && strcmp(asked->save, "-") == 0)
         fail(EXIT_INPUT, "--save -: standard output has the answers; name a file");
+    if (asked->raw && asked->npy) fail(EXIT_INPUT, "--raw and --npy both say how answers are written: leave one out");
     if (asked->raw && nw_the_stream.output_count != 1)
         fail(EXIT_INPUT, "--raw writes one output, and there are %d; leave it out", (int)nw_the_stream.output_count);
 }

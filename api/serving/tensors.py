@@ -1,0 +1,84 @@
+"""Arrays as the protocol writes them: in JSON, or as bytes behind it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .refusals import Refusal
+
+#: The protocol's names of dtypes.
+DATATYPES = {
+    "bool": "BOOL",
+    **{f"{sign}int{bits}": f"{sign.upper()}INT{bits}" for sign in ("", "u") for bits in (8, 16, 32, 64)},
+    "float32": "FP32",
+    "float64": "FP64",
+}
+#: The kinds of numbers that JSON may have for a kind of dtype.
+_KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
+
+
+def from_bytes(name: str, data: memoryview, shape: Sequence[int], dtype: np.dtype) -> NDArray:
+    """The array of a tensor's bytes: little-endian, the last axis fastest. Raises Refusal."""
+    needed = element_count(shape) * dtype.itemsize
+    if len(data) != needed:
+        raise Refusal(
+            400, f"input {name!r} of shape {list(shape)} has {needed} bytes, the request has {len(data)}"
+        )
+    if dtype.kind == "b" and len(data) and np.frombuffer(data, np.uint8).max() > 1:
+        raise Refusal(400, f"input {name!r}: a BOOL is a byte 0 or 1")
+    # A copy is aligned and can be written to, which is what programs take without a further look.
+    return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+
+
+def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> NDArray:
+    """The array of a tensor's numbers, nested as its axes are or in one list. Raises Refusal for numbers that the dtype
+    does not have.
+    """
+    if not isinstance(data, list):
+        raise Refusal(400, f"input {name!r}: data has to be a list of numbers")
+    try:
+        given = np.array(data)
+    except ValueError:
+        raise Refusal(400, f"input {name!r}: data is nested unevenly") from None
+    if given.size == 0:
+        given = given.astype(dtype)
+    if given.dtype.kind not in _KINDS[dtype.kind]:
+        raise Refusal(400, f"input {name!r}: data has to be numbers of {DATATYPES[dtype.name]}")
+    with np.errstate(over="ignore"):
+        array = given.astype(dtype)
+    if dtype.kind in "iu" and (given != array).any():
+        raise Refusal(400, f"input {name!r}: a number is out of the range of {DATATYPES[dtype.name]}")
+    if dtype.kind == "f" and given.dtype.kind == "f" and (np.isinf(array) != np.isinf(given)).any():
+        raise Refusal(400, f"input {name!r}: a number is too large for {DATATYPES[dtype.name]}")
+    count = element_count(shape)
+    if array.size != count or (array.ndim > 1 and array.shape != tuple(shape)):
+        has = f"{array.size} numbers" if array.ndim == 1 else f"shape {list(array.shape)}"
+        raise Refusal(400, f"input {name!r} of shape {list(shape)} needs {count} numbers, its data has {has}")
+    return array.reshape(shape)
+
+
+def to_bytes(array: NDArray) -> bytes:
+    """The bytes of a tensor: little-endian, the last axis fastest."""
+    return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
+
+
+def to_json(name: str, array: NDArray) -> list[Any]:
+    """The numbers of a tensor in one list. Raises Refusal for what JSON has no numbers for."""
+    if array.dtype.kind == "f" and not np.isfinite(array).all():
+        raise Refusal(
+            422,
+            f"output {name!r} holds NaN or infinity, which JSON does not know: ask for it with binary_data",
+        )
+    return array.ravel().tolist()
+
+
+def element_count(shape: Sequence[int]) -> int:
+    """The number of elements, as large as it may be."""
+    count = 1
+    for size in shape:
+        count *= size
+    return count

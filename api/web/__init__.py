@@ -1,0 +1,1 @@
+"""`compile --emit web`: a page that runs a network in the browser."""

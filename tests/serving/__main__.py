@@ -1,0 +1,89 @@
+"""Loads a server: `python -m tests.serving --requests 10000 --clients 64`, or measures it: `--latency SECONDS`.
+
+Every well-formed request has to be answered right, every other one refused; the server must not keep memory, threads or
+connections. With `--latency`, wrk measures requests of one sample beside the time of the program's call.
+"""
+
+from __future__ import annotations
+
+import argparse
+import asyncio
+import json
+import re
+import subprocess
+import sys
+import tempfile
+from pathlib import Path
+from time import perf_counter
+
+import numpy as np
+
+from .clients import PATH, infer_body, load, peak
+from .serving import Process, program, served
+
+
+def main() -> int:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("--requests", type=int, default=10_000)
+    parser.add_argument("--clients", type=int, default=64)
+    parser.add_argument("--seed", type=int, default=0)
+    parser.add_argument("--latency", type=float, metavar="SECONDS", help="measure with wrk instead")
+    options = parser.parse_args()
+    with tempfile.TemporaryDirectory() as folder, served(Path(folder), "--max-request", "1") as server:
+        if options.latency:
+            return latency(server, Path(folder), options.latency)
+        return loaded(server, options.requests, options.clients, options.seed)
+
+
+def loaded(server: Process, requests: int, clients: int, seed: int) -> int:
+    own = program()
+    asyncio.run(peak(server.port, own, clients, 1 << 20))
+    failures: list[str] = []
+    sizes: list[int] = []
+    for part in range(10):
+        counts, wrong = asyncio.run(
+            load(server.port, own, clients, requests // 10, 1 << 20, seed * 10 + part)
+        )
+        failures += wrong
+        now = server.status("VmRSS", "Threads")
+        sizes.append(now["VmRSS"])
+        print(
+            f"{(part + 1) * (requests // 10):6} requests: {now['VmRSS']} KiB, {now['Threads']} threads, "
+            f"{server.open_files()} files; {dict(counts)}",
+            flush=True,
+        )
+    for text in failures[:20]:
+        print(text)
+    if min(sizes[7:]) > max(sizes[:3]) * 1.01 + 1024:  # requests at the same time hold more or less
+        failures.append(f"memory grew from {max(sizes[:3])} to {min(sizes[7:])} KiB")
+        print(failures[-1])
+    code, _ = server.stop()
+    print(f"{len(failures)} failures, exit code {code}")
+    return 1 if failures or code else 0
+
+
+def latency(server: Process, folder: Path, seconds: float) -> int:
+    own = program()
+    arrays = {"x": np.ones((1, 50, 6), np.float32), "word": np.ones((1, 50), np.int64)}
+    calls = []
+    for _ in range(300):
+        begun = perf_counter()
+        own.predict(**arrays)
+        calls.append(perf_counter() - begun)
+    kernel = float(np.median(calls)) * 1e6
+    body, _ = infer_body(arrays, False)
+    script = f"wrk.method = 'POST'\nwrk.body = {json.dumps(body.decode())}\n"
+    (folder / "post.lua").write_text(script)
+    command = ["wrk", "-t1", "-c1", f"-d{seconds:g}s", "--latency", "-s", "post.lua"]
+    done = subprocess.run(
+        [*command, f"http://{server.address}{PATH}"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    assert "Non-2xx" not in done.stdout, done.stdout
+    found = dict(re.findall(r"^\s+(50|90|99)%\s+(\S+)$", done.stdout, re.MULTILINE))
+    print(f"predict {kernel:.0f} µs; requests: 50 % {found['50']}, 90 % {found['90']}, 99 % {found['99']}")
+    print(f"aim: 99 % below {1.5 * kernel + 200:.0f} µs")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
