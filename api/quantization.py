@@ -25,6 +25,7 @@ from netwright.runtime.session import Session
 from .build import build
 from .describe import bytes_text
 from .errors import RequestError
+from .prediction.predictor import BatchSizes
 
 #: How many samples are computed at once to measure ranges.
 _BATCH = 32
@@ -130,12 +131,13 @@ def quantize(
         raise RequestError(
             f"nothing of {network.model} can be quantized: {reasons or 'it has no products with weights'}"
         )
-    ranges = _ranges(plan, data, percentile)
+    size = BatchSizes(network).most(_BATCH)
+    ranges = _ranges(plan, data, percentile, size)
     quantized = plan.quantized(ranges)
     before, after = _session(network, weights), _session(quantized.network, quantized.weights)
     scores: dict[str, tuple[float, float]] = {}
     if after.has("loss") and before.has("loss") and network.targets.keys() <= data.headers.keys():
-        old, new = (evaluate(session, data, _BATCH) for session in (before, after))
+        old, new = (evaluate(session, data, size) for session in (before, after))
         scores = {name: (old[name], new[name]) for name in old}
     used = {name for graph in (network.graphs["predict"],) for name in graph.inputs}
     return Quantization(
@@ -144,7 +146,7 @@ def quantize(
         sum(array.nbytes for array in quantized.weights.values()),
         len(data),
         scores,
-        _differences(before, after, data),
+        _differences(before, after, data, size),
     )
 
 
@@ -164,21 +166,21 @@ def _session(network: Network, weights: Mapping[str, NDArray]) -> Session:
     return Session(made.engine(), {name: array for name, array in weights.items() if name in known})
 
 
-def _batches(session: Session, data: Samples) -> Iterator[Mapping[str, NDArray]]:
+def _batches(session: Session, data: Samples, size: int) -> Iterator[Mapping[str, NDArray]]:
     data.require(session.input_info("predict"), session.manifest.dims)
-    made = plain_batches(session, data, _BATCH, False, entry="predict")
+    made = plain_batches(session, data, size, False, entry="predict")
     with read_ahead(made.epoch(0), made.ahead) as batches:
         for batch in batches:
             yield session.run("predict", batch.arrays)
 
 
-def _ranges(plan: Plan, data: Samples, percentile: float) -> dict[Key, tuple[float, float]]:
+def _ranges(plan: Plan, data: Samples, percentile: float, size: int) -> dict[Key, tuple[float, float]]:
     """The range of the data of each product."""
     made = build(plan.network, {"predict": plan.observed()}, host_target())
     known = {buffer.name for buffer in made.lowered.manifest.buffers}
     session = Session(made.engine(), {name: a for name, a in plan.weights.items() if name in known})
     ranges: dict[Key, tuple[float, float]] = {}
-    for outputs in _batches(session, data):
+    for outputs in _batches(session, data, size):
         for key, array in plan.observations(outputs).items():
             low, high = ranges.get(key, (0.0, 0.0))
             ranges[key] = min(low, float(array.min(initial=0.0))), max(high, float(array.max(initial=0.0)))
@@ -188,7 +190,7 @@ def _ranges(plan: Plan, data: Samples, percentile: float) -> dict[Key, tuple[flo
     if percentile == 100:
         return ranges
     counts = {key: np.zeros(_CELLS, np.int64) for key in ranges}
-    for outputs in _batches(session, data):
+    for outputs in _batches(session, data, size):
         for key, array in plan.observations(outputs).items():
             most = max(-ranges[key][0], ranges[key][1])
             counts[key] += np.histogram(np.abs(array), _CELLS, (0.0, most or 1.0))[0]
@@ -199,10 +201,10 @@ def _ranges(plan: Plan, data: Samples, percentile: float) -> dict[Key, tuple[flo
     return ranges
 
 
-def _differences(before: Session, after: Session, data: Samples) -> dict[str, tuple[float, float]]:
+def _differences(before: Session, after: Session, data: Samples, size: int) -> dict[str, tuple[float, float]]:
     """For each output of floats: the largest difference, and the largest magnitude."""
     result: dict[str, tuple[float, float]] = {}
-    for old, new in zip(_batches(before, data), _batches(after, data), strict=True):
+    for old, new in zip(_batches(before, data, size), _batches(after, data, size), strict=True):
         for name, array in old.items():
             if array.dtype.kind == "f" and array.size:
                 difference, most = result.get(name, (0.0, 0.0))

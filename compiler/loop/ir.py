@@ -126,8 +126,8 @@ class Fma:
 
 @dataclass(frozen=True, slots=True)
 class Dot4:
-    """c + a·b in int32, where lane l of the product is the sum of a·b over lanes 4l to 4l + 3. An ``a`` of four lanes is
-    the same in all lanes of the result.
+    """c + a·b in int32, where lane l of the product is the sum of a·b over lanes 4l to 4l + 3. An ``a`` of four lanes
+    is the same in all lanes of the result.
 
     ``a`` is of int8 or uint8, ``b`` of int8; no sum is rounded or clipped, and int32 wraps.
     """

@@ -161,9 +161,9 @@ class _Rewriter:
             return g.apply(node.op, inner, attrs=replace(node.attrs, fill=fill))
         if isinstance(op, View) and len(operands) == 1 and op.fill(node.attrs) is None:
             return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
-        if isinstance(op, Contraction) and op.is_window and op.combine(node.attrs) == "max":
-            if op.overlaps(node.attrs):  # other windows are part of their operand's kernel
-                return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
+        window = isinstance(op, Contraction) and op.is_window and op.combine(node.attrs) == "max"
+        if window and op.overlaps(node.attrs):  # other windows are part of their operand's kernel
+            return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
         return g.apply("quantize", x, attrs=QuantizeAttributes(float(how.factor), how.zero, how.dtype))
 
 

@@ -111,8 +111,10 @@ def test_numbers_by_hand() -> None:
     machine = Machine(vector_bytes=16, vector_registers=16, quantized_data="uint8")
     made = quantized(network, weights, x, machine)
     (product,) = made.products
-    assert product.data is not None and product.bytes is not None
-    assert product.data.zero == 100 and product.data.scale == pytest.approx(0.01, rel=1e-6)
+    assert product.data is not None
+    assert product.bytes is not None
+    assert product.data.zero == 100
+    assert product.data.scale == pytest.approx(0.01, rel=1e-6)
     assert product.bytes.array.tolist() == [[127, -50, 0, 0]]
     # 0.123 is 12 steps of 0.01, weights are steps of 0.01
     want = [[-1.27 - 0.5 * 1.55 + 2], [0.12 * 1.27 - 0.5 * 0.5 + 2], [2.0]]

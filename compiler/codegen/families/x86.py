@@ -83,7 +83,7 @@ class X86(Family):
         """VNNI multiplies uint8 by int8. Without, the even and the odd bytes become words, of which an instruction
         of SSE2, AVX2 or AVX-512 adds up pairs of products."""
         bits = 32 * lanes
-        vnni = has("avx512vnni") and (bits == 512 or has("avx512vl")) or (bits < 512 and has("avxvnni"))
+        vnni = (has("avx512vnni") and (bits == 512 or has("avx512vl"))) or (bits < 512 and has("avxvnni"))
         if not signed and vnni and bits in _WORDS:
             whole, quads = vector("i32", lanes), vector("i8", 4 * lanes)
             name = f"llvm.x86.avx512.vpdpbusd.{bits}"
