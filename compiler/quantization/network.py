@@ -94,9 +94,10 @@ class Plan:
         parameters = {name: p for name, p in self.network.parameters.items() if name in read}
         values = {name: self.weights[name] for name in parameters}
         for key, each in made.items():
-            type = TensorType("int8", each.array.shape)
-            parameters[each.name] = Parameter(each.name, type, "parameter", (), key.layer)
-            values[each.name] = each.array
+            for name, array in each.inputs.items():
+                type = TensorType(array.dtype.name, array.shape)
+                parameters[name] = Parameter(name, type, "parameter", (), key.layer)
+                values[name] = array
         network = replace(
             self.network, parameters=parameters, graphs=graphs, states={}, fitted=(), quantized=True
         )

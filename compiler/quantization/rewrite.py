@@ -14,14 +14,14 @@ from dataclasses import dataclass, replace
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import DimLike, product
+from netwright.specs.dims import DimLike, Shape, product
 
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
+from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from ..ops.base import BroadcastAttributes, primitive
 from ..ops.cast import CastAttributes
-from ..ops.constant import constant
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes, TransposeAttributes
 from ..ops.protocols import Contraction, View
@@ -37,13 +37,20 @@ from .sites import Key, Site
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """The weights of a product: the input that holds them, int8 in the order that ``quantized_conv`` reads, and the
-    scale of each output channel; ``sums`` are those of each channel's weights."""
+    """The weights of a product, in inputs that begin with ``name``: ``array``, int8 in the order that
+    ``quantized_conv`` reads; and for each output channel the ``scale`` of a sum, and the ``shift`` that is added to it
+    before, since the data's zero is another byte than 0."""
 
     name: str
     array: NDArray[np.int8]
-    scales: NDArray[np.float32]
-    sums: NDArray[np.int32]
+    scale: NDArray[np.float32]
+    shift: NDArray[np.int32]
+
+    @property
+    def inputs(self) -> dict[str, NDArray]:
+        """The inputs by name."""
+        named = {f"{self.name}.int8": self.array, f"{self.name}.scale": self.scale}
+        return {**named, f"{self.name}.shift": self.shift} if self.shift.any() else named
 
 
 def quantize(
@@ -92,14 +99,13 @@ class _Rewriter:
             cells = _filled(g, x, -(more // -channels), how.zero, axis=-2)
             shape = g.type(cells).shape
             flat = g.apply("reshape", cells, attrs=ReshapeAttributes((*shape[:-2], shape[-2] * channels)))
-            made = self._weights(g, site.key, row)
-            sums = g.apply("quantized_conv", flat, made[1], attrs=outer)
-            if g.type(sums).shape == result.shape:
-                return self._floats(g, sums, made[0], how)
+            try:
+                return self._sums(g, site, flat, row, how, outer, result.shape)
+            except ShapeError:  # sizes are open, and it cannot be proved that there are as many cells
+                pass
         x = _filled(g, x, -channels % 4, how.zero)
         whole = QuantizedConvAttributes(attrs.stride, attrs.dilation)
-        made = self._weights(g, site.key, weights)
-        return self._floats(g, g.apply("quantized_conv", x, made[1], attrs=whole), made[0], how)
+        return self._sums(g, site, x, weights, how, whole, result.shape)
 
     def _dot(self, g: Graph, site: Site, attrs: DotAttributes, x: Value, how: Quantized) -> Value:
         weights, type = self.weights[site.key], g.type(x)
@@ -112,38 +118,54 @@ class _Rewriter:
         matrix = weights.transpose(*own, *free_w).reshape(-1, int(np.prod(columns)))
         x = g.apply("reshape", x, attrs=ReshapeAttributes((product(rows), matrix.shape[0])))
         x = _filled(g, x, -matrix.shape[0] % 4, how.zero)
-        made, value = self._weights(g, site.key, matrix)
-        y = self._floats(g, g.apply("quantized_conv", x, value, attrs=QuantizedConvAttributes()), made, how)
+        shape = (product(rows), matrix.shape[1])
+        y = self._sums(g, site, x, matrix, how, QuantizedConvAttributes(), shape)
         y = g.apply("reshape", y, attrs=ReshapeAttributes((*rows, *columns)))
         if site.position == 0:  # the free axes of the weights come first
             k = len(rows)
             y = _transposed(g, y, (*range(k, k + len(columns)), *range(k)))
         return y
 
-    def _weights(self, g: Graph, key: Key, weights: NDArray) -> tuple[Bytes, Value]:
-        """Weights [*K, C, F] as the graph's input."""
+    def _sums(
+        self,
+        g: Graph,
+        site: Site,
+        x: Value,
+        weights: NDArray,
+        how: Quantized,
+        attrs: QuantizedConvAttributes,
+        shape: Shape,
+    ) -> Value:
+        """The product of bytes ``x`` and weights [*K, C, F] in floats: scale·(sum of products + shift).
+
+        Raises ShapeError, before anything is added to the graph, if its shape would not be ``shape``.
+        """
         array, scales = quantized_weights(weights)
-        sums = array.sum(tuple(range(array.ndim - 1)), dtype=np.int32)
+        totals = array.sum(tuple(range(array.ndim - 1)), dtype=np.int64)
         *taps, depth, columns = array.shape
         array = np.pad(array, [(0, 0)] * len(taps) + [(0, -depth % 4), (0, 0)])
         array = array.reshape(*taps, -1, 4, columns).swapaxes(-1, -2).reshape(*taps, -1, 4 * columns)
-        name = f"{key.layer or 'network'}.{key.op}{key.number or ''}.int8"
-        made = self.made[key] = Bytes(name, np.ascontiguousarray(array), scales, sums)
-        if name not in g.inputs:
-            g.input(name, TensorType("int8", array.shape), "parameter")
-        elif g.type(g.inputs[name]).shape != array.shape:  # rows of the kernel did not fit
-            name = f"{name}.cells"
-            made = self.made[key] = replace(made, name=name)
-            g.input(name, TensorType("int8", array.shape), "parameter")
-        return made, g.inputs[name]
-
-    def _floats(self, g: Graph, sums: Value, made: Bytes, how: Quantized) -> Value:
-        """What sums of bytes stand for: scale·(sum − zero·Σ weights), per output channel."""
-        shift = (-how.zero * made.sums.astype(np.int64)).astype(np.int32)
-        if shift.any():
-            sums = g.apply("add", sums, _columns(g, shift, sums))
-        floats = g.apply("cast", sums, attrs=CastAttributes("float32"))
-        return g.apply("mul", floats, _columns(g, made.scales * np.float32(how.scale), floats))
+        type = TensorType("int8", array.shape)
+        (result,) = primitive("quantized_conv").infer(attrs, [g.type(x), type])
+        if result.shape != shape:
+            raise ShapeError(f"quantized_conv gives {result}, not {shape}")
+        key = site.key
+        made = Bytes(
+            f"{key.layer or 'network'}.{key.op}{key.number or ''}",
+            np.ascontiguousarray(array),
+            scales * np.float32(how.scale),
+            (-how.zero * totals).astype(np.int32),
+        )
+        self.made[key] = made
+        inputs = {
+            name: g.input(name, TensorType(given.dtype.name, given.shape), "parameter")
+            for name, given in made.inputs.items()
+        }
+        y = g.apply("quantized_conv", x, inputs[f"{made.name}.int8"], attrs=attrs)
+        if f"{made.name}.shift" in inputs:
+            y = g.apply("add", y, _columns(g, inputs[f"{made.name}.shift"], y))
+        y = g.apply("cast", y, attrs=CastAttributes("float32"))
+        return g.apply("mul", y, _columns(g, inputs[f"{made.name}.scale"], y))
 
     def quantized(self, g: Graph, x: Value, how: Quantized) -> Value:
         """``x`` as bytes, made as early as possible."""
@@ -167,10 +189,10 @@ class _Rewriter:
         return g.apply("quantize", x, attrs=QuantizeAttributes(float(how.factor), how.zero, how.dtype))
 
 
-def _columns(g: Graph, numbers: NDArray, like: Value) -> Value:
+def _columns(g: Graph, numbers: Value, like: Value) -> Value:
     """Numbers along the last axis, in the shape of ``like``."""
     shape = g.type(like).shape
-    return g.apply("broadcast", constant(g, numbers), attrs=BroadcastAttributes(shape, (len(shape) - 1,)))
+    return g.apply("broadcast", numbers, attrs=BroadcastAttributes(shape, (len(shape) - 1,)))
 
 
 def _filled(g: Graph, x: Value, more: int, zero: int, axis: int = -1) -> Value:
