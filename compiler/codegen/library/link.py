@@ -81,7 +81,15 @@ def link_library(
             named = [f"-Wl,-soname,{output.name}"] if soname and not target.is_darwin else []
             link(command, folder, ["-shared", *sources, "-pthread", *named, *(flags or ["-s"])], output)
         else:
-            joined = ["-r", "-nostdlib", "-ffunction-sections", *object_flags(target), *sources, *flags]
+            joined = [
+                "-r",
+                "-nostdlib",
+                "-ffunction-sections",
+                "-fdata-sections",
+                *object_flags(target),
+                *sources,
+                *flags,
+            ]
             if kind == "object":
                 link(command, folder, joined, output, executable=False)
             else:
