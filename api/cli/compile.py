@@ -16,6 +16,7 @@ from netwright.compiler.pipeline import steps
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.manifest import c_prefix
 
+from ..analysis.bare import is_bare, keep_bare
 from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
 from ..generation.compiled import Compiled
@@ -211,6 +212,8 @@ def command(
     if calibration is not None:
         assert values is not None
         network, values = _quantized(model, values, calibration, percentile, target, cpu)
+    if target is not None and values is not None and is_bare(target):
+        keep_bare(model.load, network, values, target)
     writing = None
     if length is not None:
         assert weights is not None
