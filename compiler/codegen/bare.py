@@ -64,13 +64,13 @@ def footprint(
         folder.write(header.name, header.read_bytes())
         folder.write("library.a", library.read_bytes())
         probe = _linked(folder, target)
-    image = _Image(probe)
+    image = Image(probe)
     sections = image.sections
     code = sections.get(".text", 0)
     return Footprint(
         sum(sections.get(name, 0) for name in _FLASH),
         sum(sections.get(name, 0) for name in _RAM),
-        image.stack(_START),
+        image.stack(f"{model}_predict"),
         code,
     )
 
@@ -91,7 +91,18 @@ class _Symbol:
     kind: int
 
 
-class _Image:
+@dataclass(frozen=True, slots=True)
+class _Moves:
+    """How far a function moves the stack pointer; the addresses of functions that it calls, and of those that it goes
+    on in after it has moved the pointer back; whether it calls one whose address it has in a register."""
+
+    frame: int
+    calls: frozenset[int]
+    followed: frozenset[int]
+    indirect: bool
+
+
+class Image:
     """A little-endian ELF file of 32 bits with Thumb code."""
 
     def __init__(self, data: bytes):
@@ -124,25 +135,26 @@ class _Image:
         if start is None:
             return None
         depths: dict[int, int | None] = {}
-        known = {at: self._frame(at, s.size, marks) for at, s in functions.items()}
+        known = {at: self._moves(at, s.size, marks) for at, s in functions.items()}
 
         def deepest(at: int) -> int | None:
             if at not in depths:
                 depths[at] = None  # until it is known: a call back to it would find nothing
                 if at not in known:
                     return None
-                own, calls, indirect = known[at]
-                below = [deepest(call) for call in calls if call != at]
-                if not indirect and None not in below:
-                    depths[at] = own + max((depth or 0 for depth in below), default=0)
+                moved = known[at]
+                below = {call: deepest(call) for call in (*moved.calls, *moved.followed)}
+                if not moved.indirect and None not in below.values():
+                    called = [moved.frame + (below[call] or 0) for call in moved.calls]
+                    followed = [below[other] or 0 for other in moved.followed]
+                    depths[at] = max((moved.frame, *called, *followed))
             return depths[at]
 
         return deepest(start)
 
-    def _frame(self, at: int, size: int, marks: list[tuple[int, str]]) -> tuple[int, set[int], bool]:
-        """How far a function moves the stack pointer, the addresses of functions that it calls or goes on in, and
-        whether it calls one whose address it has in a register."""
-        frame, calls, indirect = 0, set[int](), False
+    def _moves(self, at: int, size: int, marks: list[tuple[int, str]]) -> _Moves:
+        """What a function does to the stack, read from its instructions."""
+        frame, calls, followed, indirect = 0, set[int](), set[int](), False
         place, end = at, at + size
         while place < end:
             if _is_data(marks, place):
@@ -156,6 +168,9 @@ class _Image:
                     frame += 4 * (first & 0x7F)
                 elif first & 0xFF87 == 0x4780:  # blx register
                     indirect = True
+                elif first >> 11 == 0b11100:  # b
+                    distance = (first & 0x7FF) << 1
+                    followed.add(place + 4 + distance - (distance >> 11 << 12))
                 place += 2
                 continue
             second = self._half(place + 2)
@@ -165,14 +180,15 @@ class _Image:
                 frame += 4 * (second & 0xFF)
             elif first & 0xFBFF in (0xF1AD, 0xF2AD) and second & 0x0F00 == 0x0D00:  # sub.w sp, sp, #
                 frame += _immediate(first, second)
-            elif first == 0xF84D and second & 0x0FFF & ~0xFF == 0x0D00:  # str register, [sp, #-n]!
+            elif first == 0xF84D and second & 0x0F00 == 0x0D00:  # str register, [sp, #-n]!
                 frame += second & 0xFF
-            elif first >> 11 == 0b11110 and second & 0xD000 in (0xD000, 0x9000):  # bl, b.w
-                to = place + 4 + _offset(first, second)
-                if not at < to < end:
-                    calls.add(to)
+            elif first >> 11 == 0b11110 and second & 0xD000 == 0xD000:  # bl
+                calls.add(place + 4 + _offset(first, second))
+            elif first >> 11 == 0b11110 and second & 0xD000 == 0x9000:  # b.w
+                followed.add(place + 4 + _offset(first, second))
             place += 4
-        return frame, calls - ({at} if frame == 0 else set()), indirect
+        followed = {to for to in followed if not at <= to < end}
+        return _Moves(frame, frozenset(calls), frozenset(followed), indirect)
 
     def _half(self, address: int) -> int:
         for header in self._headers:
