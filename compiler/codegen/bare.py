@@ -154,7 +154,7 @@ class Image:
 
     def _moves(self, at: int, size: int, marks: list[tuple[int, str]]) -> _Moves:
         """What a function does to the stack, read from its instructions."""
-        frame, calls, followed, indirect = 0, set[int](), set[int](), False
+        frame, aligned, calls, followed, indirect = 0, 0, set[int](), set[int](), False
         place, end = at, at + size
         while place < end:
             if _is_data(marks, place):
@@ -166,6 +166,10 @@ class Image:
                     frame += 4 * (first & 0x1FF).bit_count()
                 elif first & 0xFF80 == 0xB080:  # sub sp, #
                     frame += 4 * (first & 0x7F)
+                elif (
+                    first & 0xFF87 == 0x4685
+                ):  # mov sp, register: after bfc, as far as that may have moved it
+                    frame, aligned = frame + max(0, aligned - 8), 0
                 elif first & 0xFF87 == 0x4780:  # blx register
                     indirect = True
                 elif first >> 11 == 0b11100:  # b
@@ -180,6 +184,10 @@ class Image:
                 frame += 4 * (second & 0xFF)
             elif first & 0xFBFF in (0xF1AD, 0xF2AD) and second & 0x0F00 == 0x0D00:  # sub.w sp, sp, #
                 frame += _immediate(first, second)
+            elif first == 0xF36F and second & 0x70C0 == 0:  # bfc register, #0, #n
+                aligned = 2 << (second & 31)
+            elif first == 0xE96D:  # strd two registers, [sp, #-n]!
+                frame += 4 * (second & 0xFF)
             elif first == 0xF84D and second & 0x0F00 == 0x0D00:  # str register, [sp, #-n]!
                 frame += second & 0xFF
             elif first >> 11 == 0b11110 and second & 0xD000 == 0xD000:  # bl

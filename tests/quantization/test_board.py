@@ -80,7 +80,15 @@ def run_on_board(folder: Path, x: np.ndarray) -> tuple[int, np.ndarray]:
     )
     platform = platform_named(NAME)
     zig = [sys.executable, "-m", "ziglang", "cc", "-target", platform.zig, f"-mcpu={platform.least}"]
-    options = ["-Os", "-ffreestanding", "-nostdlib", "-fno-PIC", "-fno-unwind-tables", "-fno-sanitize=all"]
+    options = [
+        "-Os",
+        "-g",
+        "-ffreestanding",
+        "-nostdlib",
+        "-fno-PIC",
+        "-fno-unwind-tables",
+        "-fno-sanitize=all",
+    ]
     files = ["main.c", "given.S", str(BOARD / "start.c"), "model.a", f"-Wl,-T,{BOARD / 'board.ld'}"]
     command = [*zig, *options, f"-I{BOARD}", *files, "-o", "board.elf"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
