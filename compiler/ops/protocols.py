@@ -42,6 +42,9 @@ class Elementwise(Primitive):
     expressions (scalar or vector) of the operands; it returns one for the result.
     """
 
+    in_readers: bool = False
+    """Whether kernels that read the result compute it where they load the operand, so that it is never in memory."""
+
     def vectorize(
         self, graph: Graph, attrs: Any, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
     ) -> Value | None:

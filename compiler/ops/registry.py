@@ -27,6 +27,7 @@ from .scan_window import Windows
 from .scatter import Scatter
 from .select import Select
 from .slice_pad import Pad, Slice
+from .widen import Widen
 from .within import Within
 
 _PRIMITIVES: tuple[Primitive, ...] = (
@@ -39,6 +40,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Quantize(),
     Select(),
     Cast(),
+    Widen(),
     Copy(),
     Reshape(),
     Transpose(),

@@ -69,7 +69,7 @@ def quantize(
         return None if site is None else [rewriter.product(new, site, operands)]
 
     rewritten = RemoveDeadCode().run(graph.rewrite(rule), PassContext("quantize"))
-    return _without_idle(rewritten), rewriter.made
+    return without_idle(rewritten), rewriter.made
 
 
 class _Rewriter:
@@ -215,7 +215,7 @@ def _transposed(g: Graph, x: Value, axes: Sequence[int]) -> Value:
     return x if axes == tuple(range(len(axes))) else g.apply("transpose", x, attrs=TransposeAttributes(axes))
 
 
-def _without_idle(graph: Graph) -> Graph:
+def without_idle(graph: Graph) -> Graph:
     """The graph without parameters and statistics that nothing reads."""
     outputs = set(graph.outputs.values())
     new = Graph(graph.name)

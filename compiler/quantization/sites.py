@@ -77,6 +77,21 @@ def find_sites(graph: Graph) -> tuple[list[Site], list[Kept]]:
     return sites, kept
 
 
+def find_products(graph: Graph) -> list[Site]:
+    """All products of data with weights in float32, outside of recurrences."""
+    fixed = fixed_values(graph)
+    sites: list[Site] = []
+    counts: dict[tuple[str, str], int] = {}
+    for node in graph:
+        if not _is_product(node) or all(value in fixed for value in node.values):
+            continue
+        key, operands = _key(node, counts), graph.operands(node)
+        known = [position for position, value in enumerate(operands) if value in fixed]
+        if len(operands) == 2 and len(known) == 1 and graph.type(operands[known[0]]).dtype == "float32":
+            sites.append(Site(key, node, operands[1 - known[0]], operands[known[0]], known[0]))
+    return sites
+
+
 def weights_of(graph: Graph, sites: list[Site], parameters: Mapping[str, NDArray]) -> dict[Key, NDArray]:
     """The weights of each product, computed from the network's ``parameters``."""
     owned = [
