@@ -9,16 +9,20 @@ from typing import Any, Literal
 import click
 from numpy.typing import NDArray
 
+from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.platforms import NAMES, chosen_targets
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.network import Network
+from netwright.compiler.ops.widen import Half
 from netwright.compiler.pipeline import steps
+from netwright.compiler.quantization.halves import halved_network
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.manifest import c_prefix
 
 from ..analysis.bare import is_bare, keep_bare
 from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
+from ..describe import bytes_text
 from ..generation.compiled import Compiled
 from ..model import Model, load
 from ..network_weights import read_weights
@@ -125,6 +129,12 @@ _BESIDE = {
     help="Store weights as int8 and compute with bytes; ranges are measured on these data, such as train.npz.",
 )
 @click.option(
+    "--weights-dtype",
+    "half",
+    type=click.Choice(["float16", "bfloat16"]),
+    help="Store the weights of products in 16 bits, and compute in float32.",
+)
+@click.option(
     "--percentile",
     type=click.FloatRange(50, 100),
     default=100,
@@ -149,6 +159,7 @@ def command(
     length: int | None,
     beam: int | None,
     calibration: Path | None,
+    half: Half | None,
     percentile: float,
     dims: dict[str, Any],
     settings: tuple[str, ...],
@@ -186,8 +197,12 @@ def command(
         raise click.UsageError("--quantize needs --weights")
     if calibration is not None and length is not None:
         raise click.UsageError("--quantize is for predict, and --generate writes texts")
-    if calibration is not None and kind == "web":
+    if calibration is not None and kind == WEB:
         raise click.UsageError("--quantize is not for pages: compile a module with --target wasm32-web")
+    if half is not None and (weights is None or calibration is not None or length is not None or kind == WEB):
+        raise click.UsageError(
+            "--weights-dtype needs --weights, and goes with no --quantize, --generate or page"
+        )
     model = load(spec, settings, dims=dims)
     if kind == "web":
         assert weights is not None
@@ -212,6 +227,12 @@ def command(
     if calibration is not None:
         assert values is not None
         network, values = _quantized(model, values, calibration, percentile, target, cpu)
+    if half is not None:
+        assert values is not None
+        before = sum(array.nbytes for array in values.values())
+        network, values = halved_network(network, values, describe(chosen_targets(target, cpu)[0]), half)
+        after = sum(array.nbytes for array in values.values())
+        click.echo(f"weights: {bytes_text(before)}, {bytes_text(after)} with {half}", err=True)
     if target is not None and values is not None and is_bare(target):
         keep_bare(model.load, network, values, target)
     writing = None
