@@ -279,6 +279,11 @@ class Values:
         if type.dtype == "bool":
             compare = "fcmp une" if is_float(source.dtype) else "icmp ne"
             return write(f"{compare} {before}, {_zero(source)}")
+        if source.dtype == "float16" and not self._target.family.widens_half(
+            partial(has_feature, self._target)
+        ):
+            wide = self._widened(x, lanes)
+            return wide if type.dtype == "float32" else self._cast(wide, ValueType("float32", lanes), type)
         if is_float(source.dtype):
             if is_float(type.dtype):
                 wider = WIDTHS[type.dtype] > WIDTHS[source.dtype]
@@ -294,6 +299,26 @@ class Values:
         if old == new:
             return x
         return write(f"{'trunc' if new < old else 'zext' if unsigned else 'sext'} {before} to {text}")
+
+    def _widened(self, x: str, lanes: int) -> str:
+        """float32 of a finite float16, in integers: without an instruction LLVM would call a library."""
+        write, whole, float_ = self._writer.value, vector("i32", lanes), vector("float", lanes)
+
+        def number(value: int) -> str:
+            return constant(value, ValueType("int32", lanes))
+
+        bits = write(f"bitcast {vector('half', lanes)} {x} to {vector('i16', lanes)}")
+        bits = write(f"zext {vector('i16', lanes)} {bits} to {whole}")
+        sign = write(f"shl {whole} {write(f'and {whole} {bits}, {number(0x8000)}')}, {number(16)}")
+        rest = write(f"shl {whole} {write(f'and {whole} {bits}, {number(0x7FFF)}')}, {number(13)}")
+        # The bias of exponents differs by 112. Numbers with exponent 0 have no leading 1, so one is taken off again.
+        moved = write(f"add {whole} {rest}, {number(112 << 23)}")
+        above = write(f"bitcast {whole} {write(f'add {whole} {moved}, {number(1 << 23)}')} to {float_}")
+        one = constant(2.0**-14, ValueType("float32", lanes))
+        tiny = write(f"bitcast {float_} {write(f'fsub {float_} {above}, {one}')} to {whole}")
+        small = write(f"icmp ult {whole} {rest}, {number(1 << 23)}")
+        size = write(f"select {vector('i1', lanes)} {small}, {whole} {tiny}, {whole} {moved}")
+        return write(f"bitcast {whole} {write(f'or {whole} {size}, {sign}')} to {float_}")
 
     def _reduce_lanes(self, expr: ir.ReduceLanes) -> str:
         x, dtype, lanes = self.emit(expr.x), expr.type.dtype, expr.x.type.lanes

@@ -9,7 +9,19 @@ import numpy as np
 
 from . import ir
 
-DTYPES = ("float32", "float64", "int32", "int64", "int8", "uint8", "uint16", "uint32", "uint64", "bool")
+DTYPES = (
+    "float16",
+    "float32",
+    "float64",
+    "int32",
+    "int64",
+    "int8",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+)
 FLOATS = ("float32", "float64")
 
 

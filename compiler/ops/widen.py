@@ -50,23 +50,11 @@ class Widen(Elementwise):
         return [(x.astype(np.uint32) << np.uint32(16)).view(np.float32)]
 
     def emit(self, builder: Any, attrs: WidenAttributes, operands: Sequence[Any]) -> Any:
-        """In integers, since not every CPU converts half precision."""
-        bits, lanes = builder.cast(operands[0], "uint32"), operands[0].type.lanes
-
-        def number(value: int) -> Any:
-            return builder.const(value, "uint32", lanes)
-
-        if attrs.format == "bfloat16":
-            return builder.bitcast(builder.shl(bits, number(16)), "float32")
-        sign = builder.shl(builder.bit_and(bits, number(0x8000)), number(16))
-        # The bias of exponents differs by 112. Numbers with exponent 0 have no leading 1, so one is taken off again.
-        whole = builder.shl(builder.bit_and(bits, number(0x7FFF)), number(13))
-        moved = builder.add(whole, number(112 << 23))
-        small = builder.lt(whole, number(1 << 23))
-        up = builder.bitcast(builder.add(moved, number(1 << 23)), "float32")
-        tiny = builder.sub(up, builder.const(float(np.uint32(113 << 23).view(np.float32)), "float32", lanes))
-        magnitude = builder.select(small, builder.bitcast(tiny, "uint32"), moved)
-        return builder.bitcast(builder.bit_or(magnitude, sign), "float32")
+        (x,) = operands
+        if attrs.format == "float16":
+            return builder.cast(builder.bitcast(x, "float16"), "float32")
+        bits = builder.cast(x, "uint32")
+        return builder.bitcast(builder.shl(bits, builder.const(16, "uint32", x.type.lanes)), "float32")
 
     def samples(self) -> Sequence[Sample]:
         x = TensorType("uint16", (3, 37))

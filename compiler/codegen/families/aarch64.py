@@ -57,6 +57,9 @@ class AArch64(Family):
     def vector_registers(self, vector_bytes: int) -> int:
         return 32
 
+    def widens_half(self, has: Callable[[str], bool]) -> bool:
+        return True
+
     def dot4(
         self, writer: Writer, has: Callable[[str], bool], signed: bool, lanes: int, a: str, b: str, c: str
     ) -> str:

@@ -62,6 +62,10 @@ class Family:
         """How many vector registers of a size there are."""
         return 16
 
+    def widens_half(self, has: Callable[[str], bool]) -> bool:
+        """Whether an instruction makes float32 of float16. ``has`` as in ``dot4``."""
+        return False
+
     def dot4(
         self, writer: Writer, has: Callable[[str], bool], signed: bool, lanes: int, a: str, b: str, c: str
     ) -> str:

@@ -77,6 +77,9 @@ class X86(Family):
     declarations = ("declare void @llvm.x86.sse2.pause()",)
     futex = 240
 
+    def widens_half(self, has: Callable[[str], bool]) -> bool:
+        return has("f16c")
+
     def dot4(
         self, writer: Writer, has: Callable[[str], bool], signed: bool, lanes: int, a: str, b: str, c: str
     ) -> str:
