@@ -7,10 +7,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netwright.build import build
+from netwright.build import Build, build
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import host_target
-from netwright.compiler.ops.widen import Half, halves
+from netwright.compiler.codegen.target import host_target, named_target
+from netwright.compiler.driver import lower
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.types import TensorType
+from netwright.compiler.ops.widen import Half, WidenAttributes, halves
 from netwright.compiler.quantization.halves import halved_network
 from netwright.runtime.session import Session
 
@@ -51,6 +54,22 @@ def test_kernels_widen_weights(name: str, format: Half) -> None:
     np.testing.assert_allclose(
         want, exact, atol=(0.03 if format == "bfloat16" else 0.004) * np.abs(exact).max()
     )
+
+
+@pytest.mark.skipif(
+    "x86_64" not in host_target().triple, reason="x86-64 has CPUs with and without an instruction"
+)
+def test_half_precision_without_an_instruction() -> None:
+    graph = Graph("predict")
+    x = graph.input("x", TensorType("uint16", (1 << 15,)))
+    graph.set_output("y", graph.apply("copy", graph.apply("widen", x, attrs=WidenAttributes("float16"))))
+    target = named_target("x86-64")
+    lowered = lower("m", {"predict": graph}, [], version="0", target="t", machine=describe(target))
+    engine = Build(lowered, target).engine(1)
+    numbers = np.concatenate([np.arange(31744), np.arange(1024) + 0x8000]).astype(np.uint16)
+    answers = np.zeros(1 << 15, np.float32)
+    engine.run("predict", {}, {"x": numbers, "y": answers})
+    np.testing.assert_array_equal(answers, numbers.view(np.float16).astype(np.float32))
 
 
 def test_rounding_is_to_nearest_even() -> None:
