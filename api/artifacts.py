@@ -2,32 +2,39 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import Version, link_versions
+from netwright.compiler.codegen.checks import Vectors
+from netwright.compiler.codegen.debug import DebugInfo
 from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
 from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.platforms import chosen_targets, platform_named
+from netwright.compiler.codegen.platforms import Makes, chosen_target, chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
+from netwright.compiler.ops.base import EvaluationError
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
+from netwright.compiler.vectors import Lowerings, reference_vectors
+from netwright.runtime.errors import DataWarning
 from netwright.runtime.session import Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
@@ -37,19 +44,23 @@ from .build import Build, build, entry_graphs
 from .data.needs import sample_rates
 from .errors import RequestError
 from .generation.compiled import Compiled, writing_network
+from .identified import debug_info, identified, layer_names
 from .places import Places, shared_suffix
-from .streams import listening, stepping, with_steps
+from .streams import listening, notes_of, stepping, with_steps
+from .trainer import STEPS, check_trainer, save_trainer
 
 Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)
 #: The kinds with a C header.
 LIBRARIES = ("shared", "static", "object")
+#: What an executable can run.
+_PROGRAMS = (("predict",), (STEP,), (TRAIN,))
 
 
 @dataclass(frozen=True, slots=True)
 class Request:
     """What to write: the kind, the CPU it is for, and the entries. An executable has one, by default `predict`; with
-    `step`, which stands alone, it takes steps on standard input.
+    `step` it takes steps on standard input, and with `train_step` it trains.
 
     A graph is written as it is after the pass or phase ``stop_after`` (default: the last) with at most ``max_rewrites``
     rewrites by passes (default: no limit).
@@ -70,6 +81,11 @@ class Request:
     package: bool = False
     """Whether the path is a folder, which gets a library with files for pkg-config and CMake, as installed ones have
     it."""
+    selftest_bytes: int = 4096
+    """About how many bytes an executable has of the reference's results, for `--selftest`; 0: none, and no
+    other means to check and time itself, which makes it smaller."""
+    debug: bool = False
+    """Whether kernels in executables, libraries and objects have debug information, and symbols are kept."""
     writing: Compiled | None = None
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
     target: str | None = None
@@ -82,7 +98,28 @@ def library_places(request: Request, path: Path, prefix: str) -> Places:
         return Places.beside(path)
     if request.emit not in ("shared", "static"):
         raise RequestError("a package has a shared or a static library")
-    return Places.package(path, prefix, request.emit, chosen_targets(request.target, request.cpu)[0])
+    return Places.package(path, prefix, request.emit, chosen_target(request.target, request.cpu))
+
+
+def makes_of(request: Request) -> Makes:
+    """What is made for a request's target. Raises RequestError for a kind of file that the target does not have."""
+    if request.target is None:
+        return "program"
+    platform = platform_named(request.target)
+    refused: dict[Makes, tuple[str, ...]] = {
+        "program": (),
+        "module": ("shared", "static"),
+        "static library": ("exe", "shared"),
+    }
+    if request.emit in refused[platform.makes]:
+        kind = "static" if platform.makes == "static library" else "exe"
+        raise RequestError(
+            f"for {platform.name} a {platform.makes} is made, and no {request.emit}: --emit {kind}"
+        )
+    target = chosen_target(request.target, None)
+    if (request.emit == "shared" and target.is_wasm) or (request.emit == "object" and target.is_windows):
+        raise RequestError(f"{platform.name} has no such files as {request.emit}: --emit static")
+    return platform.makes
 
 
 def loader_path(module: Path) -> Path:
@@ -104,75 +141,125 @@ def save(
 ) -> list[Path]:
     """Writes the requested file and those that accompany it, each completely or not at all; returns their paths.
 
-    An executable needs ``weights``; a library embeds them if they are given. Raises RequestError, LinkError,
-    TargetError, VerificationError, OSError.
+    An executable needs ``weights``, but for one that trains, which begins with them if they are given; a library embeds
+    them if they are given. Raises RequestError, SpecError, LinkError, TargetError, VerificationError, OSError.
     """
     if request.emit not in KINDS:
         raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
-    if request.emit in ("exe", "weights") and weights is None:
-        raise RequestError("an executable needs weights" if request.emit == "exe" else "there are no weights")
+    training = request.emit == "exe" and request.entries is not None and TRAIN in request.entries
+    if request.emit == "exe" and request.entries not in (None, *_PROGRAMS):
+        raise RequestError("an executable runs one entry, predict, step or train: name one with --entry")
+    if request.emit == "exe" and weights is None and not training:
+        raise RequestError("an executable needs weights")
+    if request.emit == "weights" and weights is None:
+        raise RequestError("there are no weights")
     if request.verify and request.emit in ("graph", "loop"):
         raise RequestError(f"--verify runs machine code, and a {request.emit} has none")
     target, *others = chosen_targets(request.target, request.cpu)
-    if others and (request.emit != "exe" or STEP in (request.entries or ())):
+    if others and (request.emit != "exe" or training or STEP in (request.entries or ())):
         raise RequestError("versions for several CPUs are made of programs that run predict: name one CPU")
-    makes = "program" if request.target is None else platform_named(request.target).makes
+    makes = makes_of(request)
     if makes == "module" and request.emit == "exe":
         loader_path(path)
     steps: StepGraph | None = None
+    notes: dict[str, str] = {}
     rates = sample_rates(load, network) if request.emit == "exe" else {}
     if request.entries is not None and STEP in request.entries:
         if len(request.entries) == 1:
             network, steps = stepping(load, network)
-        elif request.emit == "exe":
-            raise RequestError("an executable runs one entry: name one with --entry")
+            notes = notes_of(steps)
         else:
-            network = with_steps(load, network)
+            network, notes = with_steps(load, network)
     elif (
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
         network = bounded_network(load, network)
+    if training:
+        check_trainer(load, network, target, weights=weights is not None)
     entry = STEP if steps is not None else "predict"
     if request.writing is not None:
         network, graphs = writing_network(load, network, request.writing)
     else:
-        graphs = entry_graphs(network, (entry,) if request.emit == "exe" else request.entries)
+        entries = STEPS if training else (entry,) if request.emit == "exe" else request.entries
+        graphs = entry_graphs(network, entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
         texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
         return _written(path, "\n\n".join(texts) + "\n")
-    made = build(network, graphs, target)
-    more = [build(network, graphs, other) for other in others]
+    lowerings = Lowerings()
+    origin = identified(load)
+    made = _named(build(network, graphs, target, lowerings), origin)
+    more = [_named(build(network, graphs, other), origin) for other in others]
     program, manifest = made.lowered.program, made.lowered.manifest
+    shown = layer_names(network)
+    debug = debug_info(load, network) if request.debug else None
     if request.verify:
         for version in (made, *more):
             verified = version.verify()
             if request.verified is not None:
                 request.verified(verified)
     match request.emit:
+        case "exe" if training:
+            save_trainer(load, network, made, weights, path, target, debug)
+            return [path]
         case "exe":
             assert weights is not None
+            versions = [_version(part, weights) for part in (made, *more)]
             if makes == "module":
-                link_module(program, manifest, _contents(made, weights), path, target, entry=entry)
+                first = versions[0]
+                link_module(first.program, first.manifest, first.buffers, path, target, entry=entry)
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
-            versions = [
-                Version(part.lowered.program, part.lowered.manifest, _contents(part, weights), part.target)
-                for part in (made, *more)
-            ]
+            vectors = None
+            if steps is None and request.selftest_bytes and not more:
+                vectors = _vectors(lowerings, graphs[entry], versions[0].manifest, weights, shown, request)
             link_versions(
                 versions,
                 path,
                 entry=entry,
                 sample_rates=rates,
                 stream=None if steps is None else listening(network, steps),
+                vectors=vectors,
+                shown=shown,
+                checks=request.selftest_bytes > 0,
+                debug=debug,
             )
             return [path]
         case "shared" | "static" | "object" | "weights":
-            return _library(network, made, weights, path, target, request)
+            return _library(network, made, weights, path, target, request, debug, notes)
         case "llvm" | "asm":
-            return _written(path, emit(program, request.emit, target, manifest))
+            return _written(path, emit(program, request.emit, target, manifest, debug=debug))
     return _written(path, program_text(program))
+
+
+def _named(made: Build, origin: Mapping[str, Any]) -> Build:
+    """With a manifest that says where it comes from."""
+    manifest = made.lowered.manifest.model_copy(update=origin)
+    return replace(made, lowered=replace(made.lowered, manifest=manifest))
+
+
+def _vectors(
+    lowerings: Lowerings,
+    graph: Graph,
+    manifest: Manifest,
+    weights: Mapping[str, NDArray],
+    shown: Callable[[str], str],
+    request: Request,
+) -> Vectors | None:
+    """The reference's results for the self-test; None, with a warning, if the interpreter has none."""
+    try:
+        return reference_vectors(lowerings, graph, manifest, weights, shown, budget=request.selftest_bytes)
+    except (EvaluationError, MemoryError) as error:
+        why = str(error) or "it needs more memory than there is"
+        warnings.warn(f"{manifest.model} is compiled without a self-test: {why}", DataWarning, stacklevel=3)
+        return None
+
+
+def _version(made: Build, weights: Mapping[str, NDArray]) -> Version:
+    """What was compiled for one CPU, with the weights as its kernels read them; nothing packs them again."""
+    lowered = made.lowered
+    program, manifest = without_entries(lowered.program, lowered.manifest, (PREPARE,))
+    return Version(program, manifest, _contents(made, weights), made.target)
 
 
 def _library(
@@ -182,6 +269,8 @@ def _library(
     path: Path,
     target: Target,
     request: Request,
+    debug: DebugInfo | None,
+    notes: Mapping[str, str],
 ) -> list[Path]:
     """Writes a library with its header and weights, or the weights for one alone."""
     program, manifest = made.lowered.program, made.lowered.manifest
@@ -211,7 +300,7 @@ def _library(
         contents = {name: array for name, array in contents.items() if name not in stored}
         paths.append(places.weights)
     if request.emit == "object" and not _links(target):
-        write_file(places.library, emit(program, "object", target, manifest))
+        write_file(places.library, emit(program, "object", target, manifest, debug=debug))
         return [path for path in paths if path != places.header]
     link_library(
         program,
@@ -223,6 +312,8 @@ def _library(
         made_for=made_for,
         header=places.header,
         soname=request.package,
+        debug=debug,
+        notes=notes,
     )
     return [*paths, *_build_files(places, manifest, request, target, apart)]
 

@@ -13,6 +13,7 @@ from netwright.compiler.codegen.verification import Verified, verify_kernels
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
+from netwright.compiler.observers import Observer
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.workers import process_pool
 
@@ -33,13 +34,17 @@ class Build:
         program = self.lowered.program
         return verify_kernels(program, kernel_objects(program, self.target), self.target)
 
-    def engine(self, threads: int | None = None, pin: bool = False) -> NativeEngine:
-        """Compiles the program into this process. Raises TargetError if this computer can't run it, RequestError for an
+    def engine(self, threads: int | None = None, pin: bool = False, watch: bool = False) -> NativeEngine:
+        """Compiles the program into this process; with ``watch``, entries pass a mark at each of their moments
+        (``compiler.loop.marks.watched``). Raises TargetError if this computer can't run it, RequestError for an
         invalid number of threads.
         """
         if reason := why_not_here(self.target):
             raise TargetError(reason)
-        program = compile_jit(self.lowered.program, self.target)
+        if watch:
+            program = compile_jit(self.lowered.program, self.target, watch=True)
+        else:
+            program = compile_jit(self.lowered.program, self.target)
         entries = [entry.name for entry in self.lowered.manifest.entries]
         try:
             return NativeEngine(
@@ -67,7 +72,9 @@ def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, G
     return {name: network.graphs[name] for name in names}
 
 
-def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Build:
+def build(
+    network: Network, graphs: Mapping[str, Graph], target: Target, observer: Observer | None = None
+) -> Build:
     """Lowers graphs to loop IR for ``target``."""
     lowered = lower(
         network.model,
@@ -79,6 +86,7 @@ def build(network: Network, graphs: Mapping[str, Graph], target: Target) -> Buil
         machine=describe(target),
         labels={name: info.labels for name, info in network.outputs.items() if info.labels},
         scores=network.scores,
+        observer=observer,
     )
     return Build(lowered, target)
 

@@ -333,19 +333,32 @@ class Program:
         target: str | None = None,
         cpu: str | None = None,
         verify: bool = False,
+        entries: Sequence[str] | None = None,
+        embed: bool = True,
+        package: bool = False,
     ) -> list[Path]:
         """Writes the model to a file that needs neither Python nor Netwright. Returns the paths of all files written.
 
-        ``emit`` is `exe`, a program that runs `predict` on .npy files; `shared`, a shared library with all entries and,
-        next to it, a C header; `object`, `llvm` or `asm`; or `loop` or `graph`, the compiler's own representations as
-        text. ``target`` is a system that `netwright targets` lists (default: this one), ``cpu`` one of its CPUs
-        (default: this program's, or the target's least one). With ``verify`` (see `Model.compile`), nothing is written
-        if machine code computes wrong results.
+        ``emit`` is `exe`, a program that runs `predict` on .npy files; `shared`, `static` or `object`, a library and,
+        next to it, a C header; `weights`, other weights for such a library; `llvm` or `asm`; or `loop` or `graph`, the
+        compiler's own representations as text. ``target`` is a system that `netwright targets` lists (default: this
+        one), ``cpu`` one of its CPUs (default: this program's, or the target's least one). With ``verify`` (see
+        `Model.compile`), nothing is written if machine code computes wrong results.
+
+        A library offers ``entries``, by default the program's own; beside them there is `step`. Without ``embed`` its
+        weights go to a file beside it. With ``package``, ``path`` is a folder that pkg-config and CMake find it in.
 
         Raises LinkError without a C compiler, TargetError for an unknown target or CPU, VerificationError, OSError.
         """
-        cpu = cpu or (self.cpu if target is None else None)
-        request = artifacts.Request(emit, cpu, self.entries, verify=verify, target=target)
+        request = artifacts.Request(
+            emit,
+            cpu or (self.cpu if target is None else None),
+            self.entries if entries is None else tuple(entries),
+            verify=verify,
+            embed=embed,
+            package=package,
+            target=target,
+        )
         return artifacts.save(self.load, self.network, self.weights, Path(path), request)
 
     def __repr__(self) -> str:

@@ -27,14 +27,15 @@ def stepping(load: LoadResult, network: Network) -> tuple[Network, StepGraph]:
         raise RequestError(f"{network.model} can't be computed step by step:\n  {error}") from None
 
 
-def with_steps(load: LoadResult, network: Network) -> Network:
-    """The network with the entry that takes a chunk of steps beside its own. What steps are read and answered has
-    ``step.`` before its name, since the arrays are of other sizes. Raises RequestError as ``stepping``.
+def with_steps(load: LoadResult, network: Network) -> tuple[Network, dict[str, str]]:
+    """The network with the entry that takes a chunk of steps beside its own, and notes on its outputs. What steps are
+    read and answered has ``step.`` before its name, since the arrays are of other sizes. Raises RequestError as
+    ``stepping``.
     """
-    stepped, _ = stepping(load, network)
+    stepped, step = stepping(load, network)
     names = {name: f"{STEP}.{name}" for name in (*stepped.inputs, *stepped.outputs)}
     graph = renamed(stepped.graphs[STEP], names)
-    return replace(
+    made = replace(
         network,
         dims={**network.dims, **stepped.dims},
         outputs={**network.outputs, **{names[name]: info for name, info in stepped.outputs.items()}},
@@ -46,6 +47,21 @@ def with_steps(load: LoadResult, network: Network) -> Network:
             }
         ),
     )
+    return made, {names[name]: note for name, note in notes_of(step).items()}
+
+
+def notes_of(step: StepGraph) -> dict[str, str]:
+    """What callers have to know of the answers to steps, by output."""
+    notes: dict[str, str] = {}
+    for name, answers in step.outputs.items():
+        if answers.axis is None:
+            notes[name] = "for all steps so far"
+        elif answers.delay:
+            first = (
+                "frame of a stream is" if answers.delay == 1 else f"{answers.delay} frames of a stream are"
+            )
+            notes[name] = f"late: the first {first} no part of the sequence"
+    return notes
 
 
 def listening(network: Network, step: StepGraph) -> StreamTable:

@@ -30,7 +30,7 @@ _ROLES = {
     "gradient": "gradient",
 }
 #: The entries of sequences that give the same bits for any number of steps at once. All others compute as is fastest.
-_STEADY = ("predict", "step")
+_STEADY = ("predict", "loss", "step")
 
 
 @dataclass(frozen=True)

@@ -9,6 +9,7 @@ import numpy as np
 from netwright.specs.dims import Dim, substitute
 
 from .graph.graph import Graph
+from .graph.node import Value
 from .ops.base import EvaluationError, primitive
 
 
@@ -20,6 +21,14 @@ def evaluate(
     Raises EvaluationError for a missing or unknown input, a wrong dtype, sizes that contradict each other, a named
     dim that nothing binds, and values that an operation refuses.
     """
+    values = evaluate_all(graph, inputs, dims)
+    return {name: values[value] for name, value in graph.outputs.items()}
+
+
+def evaluate_all(
+    graph: Graph, inputs: Mapping[str, np.ndarray], dims: Mapping[str, int] | None = None
+) -> dict[Value, np.ndarray]:
+    """All values of the graph but those in the bodies of scans. Raises EvaluationError as ``evaluate`` does."""
     if unknown := inputs.keys() - graph.inputs.keys():
         raise EvaluationError(f"no input is called {sorted(unknown)[0]!r}")
     if missing := [name for name in graph.inputs if name not in inputs]:
@@ -29,8 +38,7 @@ def evaluate(
         if inputs[name].dtype != graph.type(value).dtype:
             raise EvaluationError(f"{name!r} is {graph.type(value).dtype}, not {inputs[name].dtype}")
     with np.errstate(all="ignore"):
-        results = _Interpreter(binding).evaluate(graph, [inputs[name] for name in graph.inputs])
-    return dict(zip(graph.outputs, results, strict=True))
+        return _Interpreter(binding).values(graph, [inputs[name] for name in graph.inputs])
 
 
 def bind_dims(
@@ -64,6 +72,11 @@ class _Interpreter:
         self.dims = dims
 
     def evaluate(self, body: Graph, arguments: Sequence[np.ndarray]) -> list[np.ndarray]:
+        values = self.values(body, arguments)
+        return [values[value] for value in body.outputs.values()]
+
+    def values(self, body: Graph, arguments: Sequence[np.ndarray]) -> dict[Value, np.ndarray]:
+        """All values of a graph, whose inputs have these ``arguments``."""
         values = dict(zip(body.inputs.values(), arguments, strict=True))
         for node in body:
             if node.op == "input":
@@ -76,4 +89,4 @@ class _Interpreter:
             except KeyError as error:
                 raise EvaluationError(f"nothing binds the dim {error.args[0]}") from error
             values.update(zip(node.values, map(np.asarray, results), strict=True))
-        return [values[value] for value in body.outputs.values()]
+        return values

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from itertools import count
 from pathlib import Path
@@ -10,7 +11,7 @@ from netwright.specs.dims import DimLike
 from netwright.specs.files import write_file
 
 from .graph.graph import Graph
-from .graph.node import Node
+from .graph.node import Node, Value
 
 #: Numbers the dumps of a process in one sequence, across all compilations.
 _NUMBERS = count()
@@ -48,6 +49,21 @@ class Refusal:
     saved: DimLike
 
 
+@dataclass(frozen=True, slots=True)
+class Stored:
+    """A value that an entry has in memory once the moment ``after`` of it has come (``loop.marks.Watched``): in a
+    buffer of the arena or of the program's table, whole and in order, from the element number ``offset`` on.
+
+    ``layers`` are the paths of the layers whose operations computed it.
+    """
+
+    value: Value
+    after: int
+    buffer: str
+    offset: DimLike
+    layers: tuple[str, ...]
+
+
 class Observer:
     """Observes a compilation. Subclasses override what they want to see; the rest is ignored."""
 
@@ -56,6 +72,9 @@ class Observer:
 
     def refused(self, refusal: Refusal) -> None:
         """Two operations were not fused into one kernel."""
+
+    def lowered(self, entry: str, graph: Graph, stored: Sequence[Stored]) -> None:
+        """An entry was lowered, of a graph that all passes have run on."""
 
 
 @dataclass
@@ -100,3 +119,7 @@ class Observers(Observer):
     def refused(self, refusal: Refusal) -> None:
         for observer in self.each:
             observer.refused(refusal)
+
+    def lowered(self, entry: str, graph: Graph, stored: Sequence[Stored]) -> None:
+        for observer in self.each:
+            observer.lowered(entry, graph, stored)

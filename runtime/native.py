@@ -214,8 +214,8 @@ class NativeEngine:
         if code:
             raise code_error(self._manifest, entry, code)
 
-    def tell(self, passed: Callable[[int], None] | None) -> None:
-        """See ``Engine.tell``."""
+    def tell(self, passed: Callable[[int], None] | int | None) -> None:
+        """See ``Engine.tell``. ``passed`` may be the address of a native function."""
         function = None if passed is None else _PASSED(passed)
         self._passed = ctypes.cast(function, ctypes.c_void_p).value if function else None
         self._told = function  # kept alive

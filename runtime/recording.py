@@ -9,7 +9,7 @@ import numpy as np
 
 from .metrics.records import Record, epoch_record, step_record
 from .plan import EpochRecord, Progress, TrainingPlan
-from .schedules import rate_after
+from .schedules import rate_after, reported
 from .session import Session
 from .totals import Totals
 
@@ -78,4 +78,4 @@ def current_rate(plan: TrainingPlan, session: Session) -> float | None:
     """The learning rate of the last update; None if the plan says nothing about it."""
     if plan.schedule is None:
         return None
-    return rate_after(plan.schedule, max(session.updates - 1, 0), session.rate_scale)
+    return reported(rate_after(plan.schedule, max(session.updates - 1, 0), session.rate_scale))

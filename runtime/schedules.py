@@ -27,3 +27,8 @@ def rate_after(schedule: AnyRate, updates: int, scale: float = 1.0) -> float:
     if schedule.warm_up:
         rate *= min((updates + 1) / (schedule.warm_up + 1), 1.0)
     return rate
+
+
+def reported(rate: float) -> float:
+    """A rate with nine digits: so many are the same, whichever way a schedule's formula was computed."""
+    return float(f"{rate:.9g}")

@@ -76,7 +76,12 @@ def _auc(meant: NDArray, others: NDArray) -> float:
 
 
 def _perplexity(numerator: NDArray, count: NDArray) -> float:
-    return float(np.exp(numerator[0] / count[0])) if count[0] else math.nan
+    if not count[0]:
+        return math.nan
+    try:
+        return math.exp(numerator[0] / count[0])  # the C library's, as in executables that train
+    except OverflowError:
+        return math.inf
 
 
 _FORMULAS: Mapping[str, Callable[..., float]] = {

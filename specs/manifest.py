@@ -55,6 +55,12 @@ AVERAGE, GATHERED, SCALE = "average.", "optimizer.gathered", "optimizer.scale"
 #: statistic's new value, that one part gives (with the name after it); numbers of the whole batch.
 GRADIENT, BATCH = "part.", "batch."
 
+#: What a program that trains by itself has around its steps: the entry `order` gives the order of the samples in an
+#: epoch, `batches` that of its batches where samples are grouped by length, `rate` the learning rate after so many
+#: updates, of which a plateau's scale is a factor. Then the names of what they take, and of the dim of samples.
+ORDER, BATCHES, RATE = "order", "batches", "rate"
+EPOCH, UPDATES, RATE_SCALE, SAMPLES = "epoch", "updates", "scale", "samples"
+
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
 #: Return codes of entries that refuse to start.
@@ -201,6 +207,10 @@ class Manifest(_Frozen):
     abi: int = ABI_VERSION
     netwright: str
     model: str
+    spec: str = ""
+    """SHA-256 of the spec's text, in one piece and with the settings that were applied; "" if it is not known."""
+    versions: dict[str, str] = {}
+    """The versions of what made the code."""
     target: str
     features: list[str] = []
     """The CPU features that the code needs beyond the baseline of its family, as LLVM spells them."""

@@ -19,6 +19,12 @@ _W0, _W1 = 0x9E3779B9, 0xBB67AE85
 _LOW, _SHIFT = np.uint64(0xFFFFFFFF), np.uint64(32)
 ROUNDS = 10
 
+#: The stream that shuffles the samples of an epoch.
+SHUFFLE = "data.train"
+#: The stream that shuffles batches of samples of similar lengths.
+SHUFFLE_BATCHES = "data.batches"
+#: The stream that splits are drawn from.
+SPLIT = "data.split"
 Key = tuple[int, int]
 #: How many samples of an order are drawn together.
 _PIECE = 1 << 16
@@ -127,7 +133,13 @@ class Stream:
 
 def permutation(seed: int, path: str, epoch: int, count: int) -> NDArray[np.int64]:
     """The order of `count` samples in an epoch: sorted by 64 random bits per sample, ties by position."""
-    stream = Stream(key_for(seed, path), (0, epoch))
+    keys = permutation_keys(key_for(seed, path), epoch, count)
+    return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+
+
+def permutation_keys(key: Key, epoch: int, count: int) -> NDArray[np.uint64]:
+    """The 64 random bits of each sample that `permutation` sorts them by."""
+    stream = Stream(key, (0, epoch))
     keys = np.empty(count, dtype=np.uint64)
     for start in range(
         0, count, _PIECE
@@ -138,7 +150,7 @@ def permutation(seed: int, path: str, epoch: int, count: int) -> NDArray[np.int6
         counter[:, 2], counter[:, 3] = stream.upper
         bits = philox4x32(stream.key, counter).astype(np.uint64)
         keys[start : start + _PIECE] = (bits[:, 0] << _SHIFT) | bits[:, 1]
-    return np.argsort(keys, kind="stable").astype(np.int64, copy=False)
+    return keys
 
 
 def sample_uniforms(

@@ -34,6 +34,8 @@ def built_once() -> Iterator[None]:
 
 
 def _lower(model: str, graphs: Mapping[str, Graph], dims: Sequence[Any], **options: Any) -> Lowered:
+    if options.get("observer") is not None:  # which sees the lowering
+        return lower(model, graphs, dims, **options)
     key = repr((model, {name: str(graph) for name, graph in graphs.items()}, dims, options))
     if key not in _lowered:
         _lowered[key] = lower(model, graphs, dims, **options)
@@ -43,10 +45,10 @@ def _lower(model: str, graphs: Mapping[str, Graph], dims: Sequence[Any], **optio
     return _lowered[key]
 
 
-def _compile(program: Any, *options: Any) -> NativeProgram:
+def _compile(program: Any, *options: Any, **more: Any) -> NativeProgram:
     key = next((key for key, kept in _lowered.items() if kept.program is program), None)
-    if key is None or options[1:]:
-        return compile_jit(program, *options)
+    if key is None or options[1:] or more:
+        return compile_jit(program, *options, **more)
     if key not in _compiled:
         _compiled[key] = compile_jit(program, *options)
     return _compiled[key]

@@ -103,7 +103,7 @@ def pytest_collection_finish() -> None:
     # Collected tests live until the end, and graphs grow: by default the collector scans them again and again.
     gc.collect()
     gc.freeze()
-    gc.set_threshold(100_000, 20, 100)
+    gc.set_threshold(1_000_000, 20, 100)
 
 
 def pytest_sessionfinish() -> None:

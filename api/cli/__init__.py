@@ -45,6 +45,8 @@ COMMANDS = {
     "arrays": "Samples in files as the arrays of inputs.",
     "run": "Predict for arrays in files.",
     "compile": "Write an executable, a library, or code as text.",
+    "verify": "Whether a compiled file computes what it should.",
+    "profile": "Where the time goes, layer by layer.",
     "cache": "The cache of compiled code: what it holds, and clearing it.",
     "targets": "The systems that it compiles for.",
     "machine": "What the compiler assumes about a CPU; this one's speed.",

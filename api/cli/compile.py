@@ -9,6 +9,7 @@ from typing import Any, Literal
 import click
 from numpy.typing import NDArray
 
+from netwright.compiler.codegen.library.interface import TRAIN
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.platforms import NAMES, chosen_targets
 from netwright.compiler.codegen.verification import Verified
@@ -45,6 +46,8 @@ _WORDS = {
     "graph": "graph",
 }
 
+#: What an executable can run.
+_RUN = (("predict",), ("step",))
 #: What comes with a library, by the ends of names.
 _BESIDE = {
     ".h": "C header",
@@ -81,8 +84,8 @@ _BESIDE = {
 @click.option(
     "--entry",
     type=EntryNames(),
-    help="What an executable runs: predict on files, or step on standard input. For a library, what it offers, such "
-    "as predict,step,train: the rest takes no space.",
+    help="What an executable runs: predict on files, step on standard input, or train on files. For a library, what it "
+    "offers, such as predict,step,train: the rest takes no space.",
 )
 @click.option(
     "--no-embed",
@@ -141,6 +144,24 @@ _BESIDE = {
     show_default=True,
     help="With --quantize: how many percent of the data lie in their range; what lies outside is clipped.",
 )
+@click.option(
+    "--selftest/--no-selftest",
+    default=True,
+    show_default=True,
+    help="Whether an executable can test and time itself: --selftest, --bench, --profile. Without, it is some 15 KB "
+    "smaller.",
+)
+@click.option(
+    "--selftest-bytes",
+    type=click.IntRange(256, 1 << 24),
+    default=4096,
+    show_default=True,
+    metavar="N",
+    help="About how many bytes of them: more find smaller differences, and in networks of many layers the layer.",
+)
+@click.option(
+    "-g", "--debug", is_flag=True, help="Keep symbols, and tell debuggers each kernel's line in the spec."
+)
 @dim_option("Settle an open size, N=1, or narrow it, T=16..512 or H=32k.", "size range multiple")
 @settings_option
 def command(
@@ -161,6 +182,9 @@ def command(
     calibration: Path | None,
     half: Half | None,
     percentile: float,
+    selftest: bool,
+    selftest_bytes: int,
+    debug: bool,
     dims: dict[str, Any],
     settings: tuple[str, ...],
 ) -> None:
@@ -168,17 +192,22 @@ def command(
 
     The executable runs on .npy files: `./OUT -i image=images.npy -o answers.npz`, and with one input and one output
     `./OUT < images.npy > answers.npy`; `./OUT --info` describes its inputs and outputs. With --entry step it takes a
-    sequence on standard input, as bare numbers, and answers as the steps come. A library (shared, static, or one
-    object) comes with a C header and offers all entries unless --entry says which; --emit weights writes other weights
-    for it to read. A page (web) is written into a folder, and runs the network in the browser. llvm, asm, loop and
-    graph are text.
+    sequence on standard input, as bare numbers, and answers as the steps come; with --entry train it trains on .npz
+    files, beginning with --weights or with initial values. A library (shared, static, or one object) comes with a C
+    header and offers all entries unless --entry says which; --emit weights writes other weights for it to read. A page
+    (web) is written into a folder, and runs the network in the browser. llvm, asm, loop and graph are text.
     """
-    if kind in ("exe", WEB) and weights is None:
+    training = entry is not None and TRAIN in entry
+    if weights is None and (kind == WEB or (kind == "exe" and not training)):
         raise click.UsageError(f"{'a page' if kind == WEB else 'an executable'} needs --weights")
     if kind == WEB and (
         length or verify or target not in (None, "wasm32-web") or cpu or entry not in (None, ("step",))
     ):
         raise click.UsageError(f"--emit {WEB} goes with --weights, --entry step, --dim and --set alone")
+    if kind == "exe" and entry is not None and entry not in _RUN:
+        raise click.UsageError(
+            f"an executable runs one entry, {' or '.join(name for (name,) in _RUN)}; libraries offer several"
+        )
     if no_embed and (kind not in LIBRARIES or weights is None):
         raise click.UsageError("--no-embed is for libraries with --weights")
     if package and kind not in ("shared", "static"):
@@ -191,6 +220,8 @@ def command(
         raise click.UsageError("--generate needs --weights, with the vocabulary")
     if length is not None and entry is not None and "step" in entry:
         raise click.UsageError("--generate writes whole texts, and --entry step takes them step by step")
+    if length is not None and training:
+        raise click.UsageError("--generate writes texts, and --entry train trains: leave one of them out")
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
     if calibration is not None and weights is None:
@@ -240,7 +271,19 @@ def command(
         assert weights is not None
         writing = Compiled(length, load_vocabularies(weights), beam)
     request = Request(
-        kind, cpu, entry, stop_after, max_rewrites, verify, _say, not no_embed, package, writing, target
+        kind,
+        cpu,
+        entry,
+        stop_after,
+        max_rewrites,
+        verify,
+        _say,
+        embed=not no_embed,
+        package=package,
+        selftest_bytes=selftest_bytes if selftest else 0,
+        debug=debug,
+        writing=writing,
+        target=target,
     )
     for path in save(model.load, network, values, output, request):
         what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")

@@ -18,7 +18,7 @@ from netwright.runtime.errors import ExecutionError, InputError
 from ..program import Program
 from ..version import VERSION as NETWRIGHT
 from .description import VERSION, inputs_of, model_metadata, outputs_of, server_metadata
-from .joining import joining
+from .joining import Arrays, joining
 from .measures import Measures
 from .messages import JSON_LENGTH, InferRequest, Messages
 from .refusals import Refusal
@@ -156,7 +156,7 @@ class Application:
         finally:
             self._held -= len(body)
 
-    async def _computed(self, request: InferRequest):
+    async def _computed(self, request: InferRequest) -> Arrays:
         step = request.sequence
         if step is None:
             return await self._scheduler.predict(request.arrays)

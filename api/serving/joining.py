@@ -24,16 +24,16 @@ class Joining:
         self.most = most
         self._inputs = tuple(inputs)
 
-    def key(self, arrays: Arrays) -> Key:
-        """What has to be equal. Raises InputError for arrays that no batch can hold."""
-        return tuple(self._array(arrays, name).shape[1:] for name in self._inputs)
-
-    def rows(self, arrays: Arrays) -> int:
-        """The number of samples. Raises InputError if the inputs have different ones."""
-        rows = {name: self._array(arrays, name).shape[0] for name in self._inputs}
-        if len(set(rows.values())) > 1:
-            raise InputError(f"the inputs have different numbers of samples: {rows}")
-        return next(iter(rows.values()))
+    def described(self, arrays: Arrays) -> tuple[Key, int]:
+        """What has to be equal, and the number of samples. Raises InputError for arrays that no batch can hold, or that
+        have different numbers of samples.
+        """
+        shapes = [self._array(arrays, name).shape for name in self._inputs]
+        rows = shapes[0][0]
+        if any(shape[0] != rows for shape in shapes):
+            counts = {name: arrays[name].shape[0] for name in self._inputs}
+            raise InputError(f"the inputs have different numbers of samples: {counts}")
+        return tuple(shape[1:] for shape in shapes), rows
 
     def join(self, parts: Sequence[Arrays]) -> Arrays:
         """All samples in one batch."""

@@ -90,7 +90,7 @@ class Scheduler:
         joining = self._joining
         if joining is None:
             return await self._queued(arrays, self._predict, None, 1)
-        return await self._queued(arrays, self._predict, joining.key(arrays), joining.rows(arrays))
+        return await self._queued(arrays, self._predict, *joining.described(arrays))
 
     async def alone(self, arrays: Arrays, compute: Compute) -> Arrays:
         """What ``compute`` makes of these arrays, when it is their turn. Raises as ``predict`` does."""

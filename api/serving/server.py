@@ -116,10 +116,11 @@ def bound(host: str, port: int) -> socket.socket:
         listener = socket.socket(family, kind, protocol)
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         listener.bind(address)
-    except OSError as error:
+    except (OSError, UnicodeError) as error:
         if listener is not None:
             listener.close()
-        raise RequestError(f"{host}, port {port}: {error.strerror}") from None
+        reason = error.strerror if isinstance(error, OSError) else error
+        raise RequestError(f"{host}, port {port}: {reason}") from None
     return listener
 
 
@@ -151,7 +152,7 @@ def serve(
     )
     server = _Server(config, application, drain)
 
-    async def run() -> None:
+    async def run() -> bool:
         serving = asyncio.ensure_future(server.serve([listener]))
         while not server.started and not serving.done():
             await asyncio.sleep(0.01)
@@ -161,9 +162,10 @@ def serve(
             gc.set_threshold(*_COLLECTIONS)
             started()
         await serving
+        return not (server.server_state.tasks or server.force_exit)
 
     config.load()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
-        runner.run(run())
+        answered = runner.run(run())
     application.close()
-    return not server.server_state.tasks and not server.force_exit
+    return answered

@@ -46,19 +46,26 @@ def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> ND
         raise Refusal(400, f"input {name!r}: data is nested unevenly") from None
     if given.size == 0:
         given = given.astype(dtype)
-    if given.dtype.kind not in _KINDS[dtype.kind]:
-        raise Refusal(400, f"input {name!r}: data has to be numbers of {DATATYPES[dtype.name]}")
-    with np.errstate(over="ignore"):
-        array = given.astype(dtype)
-    if dtype.kind in "iu" and (given != array).any():
-        raise Refusal(400, f"input {name!r}: a number is out of the range of {DATATYPES[dtype.name]}")
-    if dtype.kind == "f" and given.dtype.kind == "f" and (np.isinf(array) != np.isinf(given)).any():
-        raise Refusal(400, f"input {name!r}: a number is too large for {DATATYPES[dtype.name]}")
+    array = given if given.dtype == dtype else _converted(name, given, dtype)
     count = element_count(shape)
     if array.size != count or (array.ndim > 1 and array.shape != tuple(shape)):
         has = f"{array.size} numbers" if array.ndim == 1 else f"shape {list(array.shape)}"
         raise Refusal(400, f"input {name!r} of shape {list(shape)} needs {count} numbers, its data has {has}")
     return array.reshape(shape)
+
+
+def _converted(name: str, given: NDArray, dtype: np.dtype) -> NDArray:
+    datatype = DATATYPES[dtype.name]
+    if given.dtype.kind not in _KINDS[dtype.kind]:
+        raise Refusal(400, f"input {name!r}: data has to be numbers of {datatype}")
+    with np.errstate(over="ignore"):
+        array = given.astype(dtype)
+    if dtype.kind != "f":
+        if (given != array).any():
+            raise Refusal(400, f"input {name!r}: a number is out of the range of {datatype}")
+    elif not np.isfinite(array).all() and (np.isinf(array) != np.isinf(given.astype(np.float64))).any():
+        raise Refusal(400, f"input {name!r}: a number is too large for {datatype}")
+    return array
 
 
 def to_bytes(array: NDArray) -> bytes:

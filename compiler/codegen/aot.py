@@ -6,6 +6,7 @@ pass runs after that, so the machine code of a kernel, and every bit it computes
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import reduce
 from typing import Literal, overload
 
@@ -15,6 +16,7 @@ from netwright.specs.manifest import Manifest, c_prefix
 
 from ..loop import ir
 from .compile import compiling, optimize
+from .debug import DebugInfo
 from .entries import entry_symbol, plan_symbol
 from .features import missing_symbol
 from .modules import program_modules
@@ -30,6 +32,9 @@ def emit(
     target: Target | None = None,
     manifest: Manifest | None = None,
     contents: str | None = None,
+    *,
+    watch: bool = False,
+    debug: DebugInfo | None = None,
 ) -> str: ...
 @overload
 def emit(
@@ -38,6 +43,9 @@ def emit(
     target: Target | None = None,
     manifest: Manifest | None = None,
     contents: str | None = None,
+    *,
+    watch: bool = False,
+    debug: DebugInfo | None = None,
 ) -> bytes: ...
 def emit(
     program: ir.Program,
@@ -45,16 +53,20 @@ def emit(
     target: Target | None = None,
     manifest: Manifest | None = None,
     contents: str | None = None,
+    *,
+    watch: bool = False,
+    debug: DebugInfo | None = None,
 ) -> str | bytes:
     """A program as optimized LLVM IR, as assembly, or as a relocatable object.
 
     The only visible symbols are ``MODEL_ENTRY_entry``, ``MODEL_ENTRY_plan``, ``MODEL_missing``; if the system has
     threads, ``MODEL_pool_run``, ``_stop``, ``_forked`` and ``_pin``; and with a manifest ``MODEL_manifest`` (JSON, a C
     string). So two models link into one program. ``contents`` is the symbol of the buffer contents that the object is
-    linked with: entries refuse to write into them.
+    linked with: entries refuse to write into them. With ``watch`` entries pass marks at their moments
+    (``loop.marks.watched``). With ``debug`` kernels have debug information: their layers' places in the spec.
     """
     target = target or host_target()
-    linked = _link(program, target, manifest, contents)
+    linked = _link(program, target, manifest, contents, watch, debug)
     match kind:
         case "llvm":
             return str(linked)
@@ -76,10 +88,27 @@ def manifest_symbol(model: str) -> str:
 
 
 def _link(
-    program: ir.Program, target: Target, manifest: Manifest | None, contents: str | None
+    program: ir.Program,
+    target: Target,
+    manifest: Manifest | None,
+    contents: str | None,
+    watch: bool,
+    debug: DebugInfo | None,
 ) -> llvm.ModuleRef:
+    infos: Mapping[str, ir.CallInfo] = {}
+    names: dict[str, str] | None = None
+    if debug is not None:
+        program, infos = debug.split(program)
+        names = debug.symbols(program.model, infos)
     multiples = {dim.name: dim.multiple_of for dim in manifest.dims} if manifest else None
-    texts = program_modules(program, target, readable=True, contents=contents, multiples=multiples).texts
+    made = program_modules(
+        program, target, readable=True, contents=contents, multiples=multiples, watch=watch, names=names
+    )
+    if debug is not None:
+        for kernel, info in infos.items():
+            name = made.symbols[kernel]
+            made.kernels[name] = debug.described(made.kernels[name], name, info)
+    texts = made.texts
     pool = pool_prefix(program.model)
     if has_threads(target):
         texts.append(("the pool of threads", write_pool(target, pool)))
@@ -121,4 +150,4 @@ def _manifest_text(program: ir.Program, target: Target, manifest: Manifest) -> s
 
 def manifest_json(manifest: Manifest) -> str:
     """The manifest as artifacts store it."""
-    return manifest.model_dump_json(indent=1)
+    return manifest.model_dump_json(indent=1, exclude_none=True)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -12,12 +12,15 @@ from netwright.specs.files import scratch_folder
 from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
+from ..loop.check_call import statements_of
 from .aot import emit
+from .checks import Vectors, checks_source, is_watched
 from .contents import Contents, check_described, contents_symbol
 from .csource import StreamTable, model_source, stream_source, versions_source
+from .debug import DebugInfo, stripped
 from .entries import entry_symbol
 from .features import required
-from .linker import C_SOURCES, find_compiler, link, system_flags
+from .linker import C_SOURCES, find_compiler, joins_segments, link, small, system_flags
 from .support import has_threads
 from .target import Target, host_target
 
@@ -35,18 +38,33 @@ def link_executable(
     entry: str = "predict",
     sample_rates: Mapping[str, int] | None = None,
     stream: StreamTable | None = None,
+    vectors: Vectors | None = None,
+    shown: Callable[[str], str] = str,
+    debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
 ) -> None:
     """Writes an executable that runs ``entry`` on .npy and WAV files or, as ``stream`` says, on steps that come on
     standard input.
 
     ``buffers``: the contents of every parameter, statistic, constant and packed buffer that the entry reads.
-    ``sample_rates``: of inputs of sound, samples per second; recordings have to have as many. ``flags`` go to the C
-    compiler. Raises LinkError without a C compiler, and ValueError for contents that are
-    missing or of another dtype or size, and for a dim that no input determines.
+    ``sample_rates``: of inputs of sound, samples per second; recordings have to have as many. ``vectors``: the
+    reference's results, for ``--selftest``. ``shown`` maps the path of a layer to the name to show. With ``debug``,
+    kernels have debug information, and the executable keeps its symbols. ``flags`` go to the C compiler. Raises
+    LinkError without a C compiler, and ValueError for contents that are missing or of another dtype or size, and for a
+    dim that no input determines.
     """
     version = Version(program, manifest, buffers, target or host_target())
-    link_versions([version], output, entry=entry, sample_rates=sample_rates, stream=stream, flags=flags)
+    link_versions(
+        [version],
+        output,
+        entry=entry,
+        sample_rates=sample_rates,
+        stream=stream,
+        vectors=vectors,
+        shown=shown,
+        debug=debug,
+        flags=flags,
+    )
 
 
 @dataclass(frozen=True)
@@ -66,13 +84,20 @@ def link_versions(
     entry: str = "predict",
     sample_rates: Mapping[str, int] | None = None,
     stream: StreamTable | None = None,
+    vectors: Vectors | None = None,
+    shown: Callable[[str], str] = str,
+    checks: bool = True,
+    debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
 ) -> None:
     """Writes an executable with versions for several CPUs of one system, the best first: at its start it chooses the
-    first that its CPU can run. Contents that versions have in common are stored once. Otherwise as `link_executable`.
+    first that its CPU can run. Contents that versions have in common are stored once. Several versions do not test and
+    profile themselves kernel by kernel, since each has kernels of its own. Without ``checks`` the program has none of
+    `--selftest`, `--bench` and `--profile`, and is smaller. Otherwise as `link_executable`.
     """
     first, target = versions[0].manifest, versions[0].target
     blob, contents = contents_symbol(first), Contents()
+    checks = checks and stream is None
     with scratch_folder() as folder:
         sources: list[str] = []
         for number, version in enumerate(versions):
@@ -84,6 +109,8 @@ def link_versions(
                 else (version.program, version.manifest)
             )
             info = entry_of(manifest, entry)
+            program = _alone(program, entry)
+            watch = checks and several is None and is_watched(program.entries[entry])
             needed = {
                 name: array for name, array in version.buffers.items() if name in {*info.reads, *info.writes}
             }
@@ -100,30 +127,55 @@ def link_versions(
                 version=several,
             )
             folder.write(f"tables{number}.c", tables)
-            folder.write(f"model{number}.o", emit(program, "object", version.target, version.manifest))
+            code = emit(program, "object", version.target, version.manifest, watch=watch, debug=debug)
+            folder.write(f"model{number}.o", code)
+            if checks and number == 0:
+                known = vectors if several is None else None
+                folder.write("calls.c", checks_source(program, manifest, entry, needed, known, shown, watch))
+                sources.append("calls.c")
             sources += [f"tables{number}.c", f"model{number}.o"]
         if len(versions) > 1:
             folder.write("versions.c", versions_source(len(versions)))
             sources.append("versions.c")
-        contents.write(folder, blob, target)
+        command = find_compiler(target)
+        contents.write(folder, blob, target, guarded=joins_segments(command, target))
         if stream is not None:
             folder.write("steps.c", stream_source(first, stream))
             sources.append("steps.c")
-        for source in _driver(target, stream is not None):
+        hears = _hears(first, entry_of(first, entry))
+        for source in _driver(target, stream is not None, hears, checks):
             folder.write(source.name, source.read_bytes())
             sources += [source.name] if source.suffix == ".c" else []
-        arguments = [*sorted(sources), "contents.S", *system_flags(target), *(flags or ["-s"])]
-        link(find_compiler(target), folder, arguments, output)
+        options = [
+            *small(command, target),
+            *(flags or stripped(debug)),
+            *([] if hears else ["-DNETWRIGHT_NO_SOUND"]),
+            *([] if checks else ["-DNETWRIGHT_NO_CHECKS"]),
+        ]
+        link(command, folder, [*sorted(sources), "contents.S", *system_flags(target), *options], output)
 
 
-def _driver(target: Target, takes_steps: bool) -> list[Path]:
-    """The C files around the object code."""
-    files = [
-        path for path in C_SOURCES.glob("*.[ch]") if not takes_steps or path.name not in _WHOLE_SEQUENCES
-    ]
+def _hears(manifest: Manifest, entry: EntryInfo) -> bool:
+    """Whether an input may be a recording: floats [N, T] or [N, T, channels]."""
+    return any(
+        info.role == "input"
+        and info.name in entry.reads
+        and info.dtype.startswith("float")
+        and len(info.shape) in (2, 3)
+        for info in manifest.buffers
+    )
+
+
+def _driver(target: Target, takes_steps: bool, hears: bool, checks: bool) -> list[Path]:
+    """The C files around the object code, of a program that ``takes_steps``, ``hears`` recordings, or ``checks``
+    itself."""
+    left_out = {*(_WHOLE_SEQUENCES if takes_steps else ()), *(() if hears else ("sound.c",))}
+    files = [path for path in C_SOURCES.glob("*.[ch]") if path.name not in left_out]
     if not target.is_posix:
         files = [path for path in files if path.name != "place.c"] + [*(C_SOURCES / "plain").glob("*.c")]
-    return files + ([*(C_SOURCES / "stream").glob("*.[ch]")] if takes_steps else [])
+    if takes_steps:
+        return [*files, *(C_SOURCES / "stream").glob("*.[ch]")]
+    return [*files, *(C_SOURCES / "check").glob("*.[ch]" if checks else "*.h")]
 
 
 def _numbered(program: ir.Program, manifest: Manifest, number: int) -> tuple[ir.Program, Manifest]:
@@ -133,6 +185,14 @@ def _numbered(program: ir.Program, manifest: Manifest, number: int) -> tuple[ir.
         info.model_copy(update={"symbol": entry_symbol(model, info.name)}) for info in manifest.entries
     ]
     return replace(program, model=model), manifest.model_copy(update={"model": model, "entries": entries})
+
+
+def _alone(program: ir.Program, entry: str) -> ir.Program:
+    """The program without entries that are never called, such as `prepare`, whose results are embedded."""
+    body = program.entries[entry].function.body
+    used = {call.function for call in statements_of(body) if isinstance(call, ir.Call)}
+    kernels = {name: kernel for name, kernel in program.kernels.items() if name in used}
+    return replace(program, entries={entry: program.entries[entry]}, kernels=kernels)
 
 
 def entry_of(manifest: Manifest, name: str) -> EntryInfo:

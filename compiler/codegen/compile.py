@@ -20,10 +20,13 @@ from .target import Target, machine
 #: LLVM's passes over every function, in order, as llvmlite names them.
 PASSES = ("sroa", "instruction_combine", "simplify_cfg")
 
+#: The version of LLVM.
+LLVM = ".".join(map(str, llvm.llvm_version_info))
+
 #: The compiler's version and passes: the cache must not return objects made by others from the same text.
 VERSIONS = (
     f"netwright {version('netwright')} llvmlite {llvmlite.__version__} "
-    f"llvm {'.'.join(map(str, llvm.llvm_version_info))} codegen 2 {' '.join(PASSES)}"
+    f"llvm {LLVM} codegen 2 {' '.join(PASSES)}"
 )
 
 

@@ -49,12 +49,19 @@ def check_described(program: ir.Program, manifest: Manifest) -> None:
 
 
 def write_contents(
-    folder: Scratch, manifest: Manifest, buffers: Mapping[str, np.ndarray], blob: str, target: Target
+    folder: Scratch,
+    manifest: Manifest,
+    buffers: Mapping[str, np.ndarray],
+    blob: str,
+    target: Target,
+    guarded: bool = False,
 ) -> dict[str, int]:
-    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset."""
+    """Writes the contents to one file, and assembly that includes it; returns each buffer's offset. ``guarded``: see
+    ``Contents.write``.
+    """
     contents = Contents()
     offsets = contents.add(manifest, buffers)
-    contents.write(folder, blob, target)
+    contents.write(folder, blob, target, guarded=guarded)
     return offsets
 
 
@@ -69,14 +76,12 @@ class Contents:
     def add(self, manifest: Manifest, buffers: Mapping[str, np.ndarray]) -> dict[str, int]:
         """Each buffer's offset. Raises ValueError for contents of another dtype or size than the manifest's."""
         known = {buffer.name: buffer for buffer in manifest.buffers}
-        return {name: self._place(known[name], array) for name, array in buffers.items()}
+        for name, array in buffers.items():
+            _check(known[name], array)
+        return {name: self.place(array) for name, array in buffers.items()}
 
-    def _place(self, expected: BufferInfo, array: np.ndarray) -> int:
-        shape = [str(size) for size in array.shape]
-        if (expected.dtype, expected.shape) != (array.dtype.name, shape):
-            raise ValueError(
-                f"{expected.name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {shape}"
-            )
+    def place(self, array: np.ndarray) -> int:
+        """The offset of an array."""
         # Buffers without elements take part: each needs an address.
         key = hashlib.sha256(np.ascontiguousarray(array).tobytes()).digest()
         if key not in self._places:
@@ -85,8 +90,11 @@ class Contents:
             self._end += array.nbytes + -array.nbytes % _ALIGN
         return self._places[key]
 
-    def write(self, folder: Scratch, blob: str, target: Target) -> None:
-        """Writes all contents to one file, and assembly that includes it under the symbol ``blob``."""
+    def write(self, folder: Scratch, blob: str, target: Target, *, guarded: bool = False) -> None:
+        """Writes all contents to one file, and assembly that includes it under the symbol ``blob``. ``guarded``: they
+        are to be made read-only when the program is loaded, and never to be executed, in a file where code and
+        constants share a segment.
+        """
 
         def write(file: IO[bytes]) -> None:
             for array in self._arrays:
@@ -95,4 +103,12 @@ class Contents:
             file.write(bytes(_ALIGN))
 
         folder.write("contents.bin", write)
-        folder.write("contents.S", included("contents.bin", blob, _ALIGN, target))
+        folder.write("contents.S", included("contents.bin", blob, _ALIGN, target, guarded))
+
+
+def _check(expected: BufferInfo, array: np.ndarray) -> None:
+    shape = [str(size) for size in array.shape]
+    if (expected.dtype, expected.shape) != (array.dtype.name, shape):
+        raise ValueError(
+            f"{expected.name}: expected {expected.dtype} {expected.shape}, found {array.dtype.name} {shape}"
+        )

@@ -25,6 +25,8 @@ class StreamTable:
     outputs: Mapping[str, tuple[int | None, int, int]]
 
 
+#: What ends a string.
+NUL = "\0"
 _KINDS = {"bool": "b", "int": "i", "uint": "u", "float": "f"}
 
 
@@ -150,7 +152,7 @@ def model_source(
         *_pool(manifest.prefix, threads),
         f"extern const char {manifest.prefix}_manifest[];",
         f"extern int64_t {manifest.prefix}_missing(void);",
-        f"static const char *const features[] = {{{''.join(f'{c_string(name)}, ' for name in features)}NULL}};",
+        f"static const char features[] = {' '.join(c_string(name + NUL) for name in features) or c_string('')};",
         f"extern const unsigned char {blob}[];",
         *tables,
         "static const nw_dim dims[] = {",

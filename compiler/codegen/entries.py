@@ -17,7 +17,7 @@ from netwright.specs.manifest import c_prefix
 
 from ..loop import ir
 from ..loop.check_call import statements_of
-from ..loop.marks import MARK, marked
+from ..loop.marks import MARK, marked, watched
 from ..loop.work import WorkEstimates
 from .expressions import Values
 from .features import attributes_of_all, missing_symbol, write_missing
@@ -53,12 +53,14 @@ def write_entries(
     target: Target,
     contents: str | None = None,
     multiples: Mapping[str, int] | None = None,
+    watch: bool = False,
 ) -> str:
     """The LLVM module of all entries of a program, their guards and their planners; kernels and support are only
     declared.
 
     ``contents`` is the symbol of the contents that the program is linked with, if any. ``multiples`` are the numbers
-    that dims must be multiples of, which the guards check for callers in C.
+    that dims must be multiples of, which the guards check for callers in C. With ``watch`` the entries pass a mark at
+    each of their moments (``loop.marks.watched``), in place of those for gradients.
     """
     definitions = [
         attributes_of_all(target),
@@ -74,7 +76,9 @@ def write_entries(
     for entry in program.entries.values():
         name = entry_symbol(program.model, entry.name)
         definitions += [
-            *_write_entry(_Frame(program, entry, kernel_symbols, target, works, failing), declarations),
+            *_write_entry(
+                _Frame(program, entry, kernel_symbols, target, works, failing, watch), declarations
+            ),
             write_guard(program, entry, name, _entered(name), contents, multiples or {}, has_threads(target)),
             write_plan(program, entry, plan_symbol(program.model, entry.name)),
         ]
@@ -101,6 +105,7 @@ class _Frame:
     target: Target
     works: WorkEstimates
     failing: Set[str]
+    watch: bool = False
     parts: Parts = field(default_factory=Parts)
 
     @property
@@ -133,7 +138,8 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
 
     body = _Body(frame, writer, Regions.begun(writer, block), {}, fail)
     body.regions.limit_to(body.indices, frame.works.of_entry(frame.entry.function.body))
-    body.write(frame.parts.divide(marked(frame.entry)))
+    statements = watched(frame.entry).body if frame.watch else marked(frame.entry)
+    body.write(frame.parts.divide(statements))
     fail("0")
     writer.start("finish")
     code = body.regions.end(writer.result(f"load i32, ptr {result}"), frame.fails)

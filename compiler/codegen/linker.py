@@ -25,6 +25,32 @@ class LinkError(RuntimeError):
     """There is no C compiler, or it failed; the message says what to install, or what the compiler printed."""
 
 
+#: What makes the C code around a network small: a function of its own section that nothing calls is left out, and there
+#: are no tables for unwinding, which nothing reads.
+SMALL = [
+    "-Os",
+    "-ffunction-sections",
+    "-fdata-sections",
+    "-fno-asynchronous-unwind-tables",
+    "-fno-unwind-tables",
+]
+
+
+def small(command: Sequence[str], target: Target) -> list[str]:
+    """The flags that make a program or a shared library small, with its segments one after the other in the file: what
+    must not be executed has to be in sections that can be written at first (``contents.write_contents``).
+    """
+    if not joins_segments(command, target):
+        return SMALL
+    joined = ["-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--no-eh-frame-hdr", "-Wl,-z,noseparate-code"]
+    return [*SMALL, "-fno-plt", *joined]
+
+
+def joins_segments(command: Sequence[str], target: Target) -> bool:
+    """Whether ``small`` puts code and constants into one segment, which takes fewer pages of a file."""
+    return target.is_linux and "ziglang" not in command
+
+
 def find_compiler(target: Target) -> list[str]:
     """The command that compiles and links C for ``target``.
 
@@ -88,20 +114,40 @@ def link(
     _write(folder.path / "linked", output, executable)
 
 
+def objects(
+    command: Sequence[str], folder: Scratch, sources: Sequence[str], flags: Sequence[str]
+) -> list[str]:
+    """Compiles each file that is not an object yet, and returns the names of all. Raises LinkError."""
+    made: list[str] = []
+    for source in sources:
+        name = Path(source).with_suffix(".o").name
+        if name != source:
+            _run([*command, *_FLAGS, *flags, "-c", source, "-o", name], folder)
+        made.append(name)
+    return made
+
+
 def archive(
     command: Sequence[str],
     folder: Scratch,
-    arguments: Sequence[str],
+    made: Sequence[str],
     output: Path,
     member: str,
     target: Target,
+    flags: Sequence[str] = (),
 ) -> None:
-    """Runs the compiler as ``link`` does, and writes an archive of the object that it makes, ``member``.o. Where there
-    is no system, what LLVM's code calls (such as arithmetic of float64) is part of it. Raises LinkError.
+    """Writes an archive of objects, joined to ``member``.o where the format of objects allows that. Where there is no
+    system, what LLVM's code calls (such as arithmetic of float64) is part of it. Raises LinkError.
     """
-    made = f"{member}.o"
-    _run([*command, *_FLAGS, *arguments, "-o", made], folder)
-    members = [made] if target.has_system or target.is_wasm else [made, _runtime(command, folder)]
+    members = [*made]
+    if not target.is_windows:
+        members = [f"{member}.o"]
+        _run(
+            [*command, *_FLAGS, *object_flags(target), "-r", "-nostdlib", *made, *flags, "-o", *members],
+            folder,
+        )
+    if not (target.has_system or target.is_wasm):
+        members.append(_runtime(command, folder))
     _run([*_archiver(command), "rcs", "linked.a", *members], folder)
     _write(folder.path / "linked.a", output, executable=False)
 
@@ -151,6 +197,32 @@ def _run(full: Sequence[str], folder: Scratch) -> str:
 def _write(made: Path, output: Path, executable: bool) -> None:
     with made.open("rb") as program:
         write_file(output, lambda file: shutil.copyfileobj(program, file), executable=executable)
+
+
+def link_static(
+    command: Sequence[str], folder: Scratch, arguments: Sequence[str], output: Path, target: Target
+) -> bool:
+    """As ``link``, but without libraries that the program would need where it runs, if the compiler has such ones (of
+    ``ziglang``, musl). Returns whether it does.
+    """
+    zig = list(command[: command.index("cc") + 1]) if "ziglang" in command else None
+    musl = [[*zig, "-target", _zig_triple(target).replace("-gnu", "-musl")]] if zig else []
+    for compiler in (command, *musl) if target.is_linux else ():
+        if _links_statically(compiler, folder):
+            link(compiler, folder, ["-static", *arguments], output)
+            return True
+    link(command, folder, arguments, output)
+    return False
+
+
+def _links_statically(command: Sequence[str], folder: Scratch) -> bool:
+    """Whether a compiler has what a program consists of, tried with an empty one."""
+    folder.write("nothing.c", "#include <pthread.h>\nint main(void) { return pthread_self() == 0; }\n")
+    words = [*command, "-static", "nothing.c", "-pthread", "-lm", "-o", "nothing"]
+    try:
+        return subprocess.run(words, cwd=folder.path, capture_output=True).returncode == 0
+    except OSError:
+        return False
 
 
 def _zig_triple(target: Target) -> str:

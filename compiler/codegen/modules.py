@@ -40,26 +40,31 @@ def program_modules(
     readable: bool = False,
     contents: str | None = None,
     multiples: Mapping[str, int] | None = None,
+    watch: bool = False,
+    names: Mapping[str, str] | None = None,
 ) -> Modules:
     """The modules of a program.
 
     A kernel's symbol is the hash of its code, so that equal kernels share one, in this program and in the cache. With
     ``readable`` it is the name of the first such kernel: for object code, where the symbol is internal. ``contents``
-    is the symbol of embedded contents, ``multiples`` are the numbers that dims must be multiples of.
+    is the symbol of embedded contents, ``multiples`` are the numbers that dims must be multiples of. With ``watch``
+    entries pass a mark at each of their moments. ``names`` are the symbols that kernels have to have, each its own.
     """
     symbols: dict[str, str] = {}
     kernels: dict[str, str] = {}
-    chosen: dict[str, str] = {}
+    chosen: dict[tuple[str, str], str] = {}
     origins: dict[str, str] = {}
     for name, function in program.kernels.items():
         text = write_kernel(function, _PLACEHOLDER, target)
-        if text not in chosen:
+        key = text, names[name] if names else ""
+        if key not in chosen:
             digest = hashlib.sha256(text.encode()).hexdigest()[:24]
-            chosen[text] = f"{program.model}.{name}" if readable else f"netwright.{digest}"
-            origins[chosen[text]] = origin(name, program.layers)
-            kernels[chosen[text]] = text.replace(f'@"{_PLACEHOLDER}"', f'@"{chosen[text]}"', 1)
-        symbols[name] = chosen[text]
-    entries = write_entries(program, symbols, target, contents, multiples)
+            readable_name = key[1] or f"{program.model}.{name}"
+            chosen[key] = readable_name if readable else f"netwright.{digest}"
+            origins[chosen[key]] = origin(name, program.layers)
+            kernels[chosen[key]] = text.replace(f'@"{_PLACEHOLDER}"', f'@"{chosen[key]}"', 1)
+        symbols[name] = chosen[key]
+    entries = write_entries(program, symbols, target, contents, multiples, watch)
     return Modules(symbols, kernels, entries, write_support(target), origins)
 
 

@@ -5,9 +5,10 @@ from __future__ import annotations
 from .target import Target
 
 
-def included(file: str, symbol: str, align: int, target: Target) -> str:
+def included(file: str, symbol: str, align: int, target: Target, guarded: bool = False) -> str:
     """Assembly for ``target`` that defines ``symbol``, the bytes of ``file``, and ``symbol``_end, after them. Other
-    libraries and programs do not see either.
+    libraries and programs do not see either. ``guarded``, under ELF: in a section that is read-only once the program
+    is loaded, and apart from code.
     """
     first, end = (f"_{name}" if target.is_darwin else name for name in (symbol, f"{symbol}_end"))
     lines = [f".balign {align}", f"{first}:", f'.incbin "{file}"', f"{end}:"]
@@ -23,7 +24,7 @@ def included(file: str, symbol: str, align: int, target: Target) -> str:
         return _wasm(file, first, end, align)
     else:
         lines = [
-            '.section .rodata,"a"',
+            '.section .data.rel.ro.contents,"aw"' if guarded else '.section .rodata,"a"',
             *(line for name in (first, end) for line in (f".globl {name}", f".hidden {name}")),
             *lines,
             '.section .note.GNU-stack,"",%progbits',

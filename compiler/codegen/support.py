@@ -54,6 +54,11 @@ def write_pool(target: Target, prefix: str) -> str:
     return module(baseline(target), set(target.family.declarations), *_waiting(target), trials, pinning, pool)
 
 
+def write_recorder(target: Target) -> str:
+    """The LLVM module of what writes down when marks are passed (ll/recorder.ll)."""
+    return module(baseline(target), set(), _filled("clock", target), _filled("recorder", target))
+
+
 def has_threads(target: Target) -> bool:
     """Whether the target's system has POSIX threads, so that a pool can be made."""
     return target.is_posix

@@ -218,8 +218,14 @@ class Builder:
         self.emit(ir.LetIndex(name, self.cast(value, "int64"), low, high, error))
         return dim(name)
 
-    def call(self, function: str, buffers: Sequence[ir.Slice], dims: Sequence[DimLike]) -> None:
-        self.emit(ir.Call(function, tuple(buffers), tuple(dims)))
+    def call(
+        self,
+        function: str,
+        buffers: Sequence[ir.Slice],
+        dims: Sequence[DimLike],
+        info: ir.CallInfo | None = None,
+    ) -> None:
+        self.emit(ir.Call(function, tuple(buffers), tuple(dims), info or ir.CallInfo()))
 
     def barrier(self) -> None:
         self.emit(ir.Barrier())

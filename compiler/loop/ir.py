@@ -16,6 +16,7 @@ from typing import Literal, TypeAlias
 
 from netwright.specs.dims import DimLike, Shape
 
+from .call_info import CallInfo as CallInfo
 from .operations import BINARY, COMPARE, FAR, UNARY, ValueType
 
 __all__ = ["BINARY", "COMPARE", "FAR", "UNARY", "ValueType"]
@@ -311,12 +312,13 @@ class Call:
     """Runs a kernel on sub-buffers (each with as many elements as the kernel's buffer) and dims, in the kernel's
     order.
 
-    If the kernel returns a non-zero error code, the caller returns it at once.
+    If the kernel returns a non-zero error code, the caller returns it at once. ``info`` has no effect on the code.
     """
 
     function: str
     buffers: tuple[Slice, ...]
     dims: tuple[Index, ...]
+    info: CallInfo = field(default=CallInfo(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

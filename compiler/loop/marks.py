@@ -1,8 +1,13 @@
-"""Marks in an entry: points at which some of its results are complete, so that they can be sent while it runs on."""
+"""Marks in an entry: points at which thread 0 tells the host how far it is.
+
+Either some of the entry's results are complete, so that they can be sent while it runs on; or, in a program that is
+watched, every call has ended whose results or duration somebody looks at.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 from netwright.specs.manifest import GRADIENT
 
@@ -43,3 +48,43 @@ def marked(entry: ir.Entry) -> Sequence[ir.Stmt]:
         if number in complete:
             body.append(ir.Call(MARK, (), (complete.index(number),)))
     return body
+
+
+@dataclass(frozen=True)
+class Watched:
+    """An entry's body with calls of MARK at its moments, and which call ends at each.
+
+    Moment 0 is the entry's beginning. The others are, in the order of the text, the ends of calls and of outermost
+    loops (None). A call in a loop ends in every iteration.
+    """
+
+    body: tuple[ir.Stmt, ...]
+    moments: tuple[ir.Call | None, ...]
+
+
+def watched(entry: ir.Entry) -> Watched:
+    """The entry with a mark at every moment."""
+    moments: list[ir.Call | None] = [None]
+
+    def mark(ended: ir.Call | None) -> ir.Stmt:
+        moments.append(ended)
+        return ir.Call(MARK, (), (len(moments) - 1,))
+
+    def inside(body: Sequence[ir.Stmt], outermost: bool) -> tuple[ir.Stmt, ...]:
+        made: list[ir.Stmt] = []
+        for statement in body:
+            match statement:
+                case ir.Call():
+                    made += [statement, mark(statement)]
+                case ir.For():
+                    made.append(replace(statement, body=inside(statement.body, False)))
+                    if outermost:
+                        made.append(mark(None))
+                case ir.If(body=body, orelse=orelse):
+                    made.append(replace(statement, body=inside(body, False), orelse=inside(orelse, False)))
+                case _:
+                    made.append(statement)
+        return tuple(made)
+
+    body = inside(entry.function.body, True)
+    return Watched((ir.Call(MARK, (), (0,)), *body), tuple(moments))

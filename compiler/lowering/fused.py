@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, ceil_div, dim, dim_min, product
@@ -50,10 +50,11 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A finished kernel, and what its buffers stand for, in order."""
+    """A finished kernel, what its buffers stand for, in order, and how it is cut into tiles, in words."""
 
     function: ir.Function
     parameters: tuple[Parameter, ...]
+    tiles: str = ""
 
     @classmethod
     def over(cls, function: ir.Function, *places: Place) -> Kernel:
@@ -152,7 +153,8 @@ class _Attempt:
                 self._axes(0, ())
         else:
             self._axes(0, ())
-        return _of_sub_buffers(self.b.finish(), [place for _, place in self.reader.parameters.values()])
+        places = [place for _, place in self.reader.parameters.values()]
+        return replace(_of_sub_buffers(self.b.finish(), places), tiles=str(self.tiling))
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.

@@ -8,18 +8,17 @@ places.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netwright.specs.dims import DimLike, Shape
 
 from ..graph.node import Value
-from ..loop import ir
 from ..machine import Machine
 from .fused import Kernel, Parameter, build
 from .groups import Group
 from .indices import Indices
 from .places import IndexMap, Place, Target, same_index
-from .roles import GeneratorPart, Roles, ViewPart
+from .roles import ContractionPart, GeneratorPart, Roles, ViewPart
 
 Targets = Sequence[tuple[Value, Sequence[Target]]]
 
@@ -50,7 +49,7 @@ class Repeats:
     """The kernels of one program, by what they follow from."""
 
     def __init__(self) -> None:
-        self._known: dict[Hashable, tuple[ir.Function, list[_Source]]] = {}
+        self._known: dict[Hashable, tuple[Kernel, list[_Source]]] = {}
 
     def kernel(
         self,
@@ -65,8 +64,8 @@ class Repeats:
         signature = _Signature(roles, group, place, targets)
         known = self._known.get(signature.key)
         if known is not None:
-            function, sources = known
-            return Kernel(function, tuple(map(signature.parameter, sources)))
+            made, sources = known
+            return replace(made, parameters=tuple(map(signature.parameter, sources)))
         asked: dict[Hashable, Value] = {}
 
         def recorded(value: Value) -> Place:
@@ -76,7 +75,7 @@ class Repeats:
 
         kernel = build(roles, group, recorded, targets, dims, machine)
         self._known[signature.key] = (
-            kernel.function,
+            kernel,
             [signature.source(parameter, asked) for parameter in kernel.parameters],
         )
         return kernel
@@ -99,13 +98,7 @@ class _Signature:
             (self._nodes[value.node], value.port, tuple(self._target(*target) for target in places))
             for value, places in targets
         ]
-        self.key: Hashable = (
-            roles.steady,
-            group.space,
-            len(group.members),
-            tuple(operations),
-            tuple(stored),
-        )
+        self.key: Hashable = (group.space, len(group.members), tuple(operations), tuple(stored))
 
     def parameter(self, source: _Source) -> Parameter:
         """What a kernel's parameter stands for here."""
@@ -125,7 +118,9 @@ class _Signature:
     def _operation(self, id: int) -> Hashable:
         part = self._roles.parts[id]
         node, operands = part.node, part.operands
-        return part.role, node.op, node.attrs, node.types, tuple(self._operand(value) for value in operands)
+        order = part.order if isinstance(part, ContractionPart) else None
+        read = tuple(self._operand(value) for value in operands)
+        return part.role, node.op, node.attrs, order, node.types, read
 
     def _operand(self, value: Value) -> Hashable:
         if value.node not in self._nodes:

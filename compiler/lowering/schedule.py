@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 
-from netwright.specs.dims import dim, product
+from netwright.specs.dims import DimLike, dim, product
 
 from ..graph.graph import Graph
-from ..graph.node import Value
+from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..loop import ir
 from ..loop.builder import Builder
 from ..loop.intrinsics.builder import KernelBuilder
-from ..observers import Observer
+from ..observers import Observer, Stored
+from .calls import computed, moved
 from .fused import Kernel
 from .groups import Group, Grouping
 from .places import Lifetimes, Place, Storage, Target, same_index
@@ -54,6 +55,8 @@ def lower_entry(program: ProgramBuilder, name: str, graph: Graph, observer: Obse
     for key in graph.outputs:
         entry.touch(program.table[key], "write")  # an output without elements is written by no call
     entry.finish()
+    if observer is not None:
+        observer.lowered(name, graph, list(entry.stored.values()))
 
 
 class _Entry:
@@ -67,6 +70,11 @@ class _Entry:
         self.lifetimes = Lifetimes()
         self.storages: dict[str, Storage] = {}
         self.accesses: dict[str, set[str]] = {}
+        self.moment = 0
+        """How many moments there have been (``loop.marks.watched``)."""
+        self.stored: dict[Value, Stored] = {}
+        """What is in memory, of the values outside of loops."""
+        self.depth = 0
         self._slots = 0
 
     def allocate(self, type: TensorType) -> Storage:
@@ -79,14 +87,33 @@ class _Entry:
         self.accesses.setdefault(storage.name, set()).add(access)
         self.lifetimes.touch(storage)
 
-    def call(self, kernel: Kernel, layers: Iterable[str] = ()) -> None:
-        name = self.program.kernel(kernel.function, layers)
+    def call(self, kernel: Kernel, info: ir.CallInfo | None = None) -> None:
+        """Adds a call of a kernel."""
+        info = info or ir.CallInfo()
+        name = self.program.kernel(kernel.function, info.layers)
         function = self.program.kernels[name]
         for buffer, place in zip(function.buffers, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
-        self.b.call(name, [place.slice() for place in kernel.places], [dim(n) for n, _ in function.dims])
+        self.b.call(
+            name, [place.slice() for place in kernel.places], [dim(n) for n, _ in function.dims], info
+        )
         self.b.barrier()
         self.lifetimes.advance()
+        self.moment += 1
+
+    def note(self, value: Value, place: Place, layers: Iterable[str]) -> None:
+        """Notes that ``value`` is whole in memory now, but for parts of it that are noted later."""
+        if self.depth or any(not isinstance(index, int) for index in place.indices):
+            return
+        offset: DimLike = 0
+        shape = (*place.extents, *place.type.shape)
+        for axis, index in enumerate(place.indices):
+            offset = offset + index * product(shape[axis + 1 :])
+        known = self.stored.get(value)
+        names = (*(known.layers if known else ()), *(layer for layer in layers if layer))
+        self.stored[value] = Stored(
+            value, self.moment, place.storage.name, offset, tuple(dict.fromkeys(names))
+        )
 
     def finish(self) -> None:
         arena: list[ir.ArenaBuffer] = []
@@ -165,7 +192,7 @@ class _Scope:
             return Place(self.entry.program.constant(table), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
         if isinstance(part, ViewPart) and (fill := part.op.fill(part.node.attrs)) is not None:
-            self.entry.call(fill_kernel(self.entry.program, place, fill))
+            self.entry.call(fill_kernel(self.entry.program, place, fill), moved([part.node]))
         return place
 
     def targets(self, value: Value) -> list[Target]:
@@ -210,12 +237,30 @@ class _Scope:
         if not targets or product(group.space) == 0:  # no elements, no code
             return
         program = self.entry.program
+        complete = targets
         targets, moves = store_apart(targets, group.space, self.allocate, self.roles.type)
         dims = dict(program.dims)
         kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
-        self.entry.call(kernel, (part.node.layer for part in group.members))
+        nodes = [part.node for part in group.members]
+        self.entry.call(kernel, self._computed(nodes, kernel))
         for source, target in moves:
-            self.entry.call(move_kernel(program, source, target))
+            self.entry.call(move_kernel(program, source, target), moved(nodes))
+        layers = [node.layer for node in nodes]
+        for value, places in complete:
+            for place, index_map in places:
+                if isinstance(index_map, Into):
+                    (result,) = index_map.part.node.values
+                    self.entry.note(result, place, layers)
+                elif value not in self.entry.stored:
+                    self.entry.note(value, place, layers)
+
+    def _computed(self, nodes: Sequence[Node], kernel: Kernel) -> ir.CallInfo:
+        roles = self.roles
+
+        def types(node: Node) -> list[TensorType]:
+            return [roles.type(value) for value in roles.graph.operands(node)]
+
+        return computed(nodes, types, self.entry.program.dims, kernel.tiles)
 
     def _emit_opaque(self, part: OpaquePart) -> None:
         node, program = part.node, self.entry.program
@@ -228,7 +273,10 @@ class _Scope:
             for i, p in enumerate(results)
         ]
         part.op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
-        self.entry.call(Kernel.over(b.finish(), *operands, *results), [node.layer])
+        kernel = Kernel.over(b.finish(), *operands, *results)
+        self.entry.call(kernel, self._computed([node], kernel))
+        for value, place in zip(node.values, results, strict=True):
+            self.entry.note(value, place, [node.layer])
 
     def _emit_scan(self, part: LoopPart) -> None:
         node, operands, attrs = part.node, part.operands, part.attrs
@@ -240,12 +288,13 @@ class _Scope:
             # A step reads one half and writes the other, so h(t-1) stays whole while h(t) is computed.
             type = self.roles.type(value)
             double = self.allocate(type.with_shape((2, *type.shape)))
-            entry.call(copy_kernel(entry.program, self.place(value), double.at(0)))
+            entry.call(copy_kernel(entry.program, self.place(value), double.at(0)), moved([node]))
             doubles.append(double)
             self.places[node.values[position]] = double.at(length - 2 * (length // 2))
         for place in results:
             entry.touch(place.storage, "write")
         entry.lifetimes.enter_loop()
+        entry.depth += 1
         with entry.b.loop("t", 0, length) as t:
             step = length - 1 - t if attrs.reverse else t
             parity = t - 2 * (t // 2)
@@ -260,6 +309,11 @@ class _Scope:
                 inner.bind_output(value, place)
             inner.emit()
         entry.lifetimes.leave_loop()
+        entry.depth -= 1
+        if entry.depth == 0:
+            entry.moment += 1
+            for value, place in zip(node.values[carries:], results, strict=True):
+                entry.note(value, place, [node.layer])
 
 
 def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel:

@@ -47,6 +47,14 @@ class Tiling:
     def columns_per_vector(self) -> int:
         return 1 if self.inner else self.lanes
 
+    def __str__(self) -> str:
+        """The tile in words: `6 rows × 2 vectors of 16`."""
+        if self.lanes == 1:
+            return "scalars" if self.rows == 1 else f"{self.rows} rows of scalars"
+        where = " along the sum" if self.inner else "" if self.lane_axis is None else " across rows"
+        vectors = f"{self.vectors} vector{'s' * (self.vectors > 1)} of {self.lanes}{where}"
+        return vectors if self.rows == 1 else f"{self.rows} rows × {vectors}"
+
 
 def choose_tilings(
     roles: Roles, group: Group, space: Shape, values: Sequence[Value], machine: Machine

@@ -16,6 +16,7 @@ from .gather import Gather, ScatterAdd
 from .interleave import Interleave
 from .layout import Broadcast, Reshape, Reverse, Transpose
 from .panels import Panels
+from .permutation import Permutation
 from .quantize import Quantize
 from .quantized_conv import QuantizedConv
 from .random_bits import RandomBits
@@ -67,6 +68,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Resample(),
     ResampleGradient(),
     RandomBits(),
+    Permutation(),
     Scan(),
 )
 

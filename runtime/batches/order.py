@@ -5,14 +5,11 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.random import permutation
+from netwright.specs.random import SHUFFLE, SHUFFLE_BATCHES, permutation
 
 from ..data.samples import Rows
 from .balance import Balance
 
-#: The random streams that shuffle samples, and batches of samples of similar lengths.
-SHUFFLE = "data.train"
-SHUFFLE_BATCHES = "data.batches"
 #: Among the samples of so many batches those of similar lengths are put together. More would make batches of
 #: more equal lengths, and the order less random.
 _POOL = 50

@@ -8,13 +8,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.models.data import SplitData
-from netwright.specs.random import permutation
+from netwright.specs.random import SPLIT, permutation
 
 from ..errors import DataError
 from .samples import Part, Samples
-
-#: The random stream that splits are drawn from.
-SPLIT = "data.split"
 
 
 def split(whole: Samples, splits: Mapping[str, SplitData]) -> tuple[Part, dict[str, Part]]:

@@ -71,6 +71,7 @@ CODES: dict[str, str] = {
     "NW0410": "no gradient",
     "NW0411": "a data set names an unknown array",
     "NW0412": "a pattern matches no parameter",
+    "NW0413": "an executable can't train so",
     # Cells and expressions.
     "NW0501": "not a valid expression",
     "NW0502": "not allowed in an expression",

@@ -116,6 +116,20 @@ def test_what_can_not_be_computed_step_by_step(cli: Cli, tiny: Path, golden) -> 
     golden.check("broken/NW0322.txt", done.output)
 
 
+def test_what_an_executable_can_not_train(cli: Cli, tiny: Path, golden) -> None:
+    spec = TINY.replace("layers:", "layers:\n  - {name: scaled, type: standardize}")
+    spec = spec.replace(
+        "train.npz, valid: valid.npz", "{type: csv, path: train.csv, columns: {x: 'x*', t: t}}"
+    )
+    spec += "  balance: t\n  parts: 2\n  augment: {x: [{type: noise, deviation: 0.1}]}\n"
+    (tiny.parent / "spec.yaml").write_text(spec, encoding="utf-8")
+    done = cli("compile", "spec.yaml", "--entry", "train", "-o", "trainer")
+    assert done.exit_code == 1
+    assert done.output.count("error[NW0413]") == 5
+    assert not (tiny.parent / "trainer").exists()
+    golden.check("broken/NW0413.txt", done.output)
+
+
 def test_rounded_data_are_a_warning(cli: Cli, tiny: Path, golden) -> None:
     np.savez(tiny.parent / "train.npz", x=np.zeros((6, 4)), t=np.zeros(6, np.int64))
     done = cli("validate", "--data", tiny.name)

@@ -103,7 +103,7 @@ def test_texts_of_the_compiler_are_written(tiny: Path, tmp_path: Path) -> None:
         "graph": 'graph "predict"',
         "loop": "predict",
         "llvm": "define i32 @tiny_predict",
-        "asm": "tiny_predict:",
+        "asm": "tiny_predict_entry:",
     }.items():
         (path,) = program.save(tmp_path / f"tiny.{emit}", emit)  # type: ignore[arg-type]
         assert words in path.read_text(encoding="utf-8")

@@ -82,7 +82,9 @@ def test_help_and_info(pets: Path) -> None:
     _, manifest = classifier()
     done = run(pets, "--info")
     assert done.returncode == 0
-    assert Manifest.model_validate(json.loads(done.stdout)) == manifest
+    told = json.loads(done.stdout)
+    assert told.pop("missing") == []
+    assert Manifest.model_validate(told) == manifest
     done = run(pets, "--help")
     assert done.returncode == 0
     assert b"kind  int64 [N]" in done.stdout
@@ -237,4 +239,4 @@ def test_executables_need_the_c_library_only(pets: Path) -> None:
 def test_executables_are_small(tmp_path: Path) -> None:
     program, manifest = classifier()
     link_executable(program, manifest, weights(), tmp_path / "pets")
-    assert (tmp_path / "pets").stat().st_size < 100_000
+    assert (tmp_path / "pets").stat().st_size < 60_000

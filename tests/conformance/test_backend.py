@@ -1,7 +1,8 @@
 """ONNX's own backend tests through native code.
 
-By default every eighth case of an op runs, at least one, and all of them with `pytest tests/conformance --conformance`;
-what is listed in unsupported.txt has to fail with a clear diagnostic, and to leave the list once it passes.
+By default every sixteenth case of an op runs, at least one, and all of them with `pytest tests/conformance
+--conformance`; what is listed in unsupported.txt has to fail with a clear diagnostic, and to leave the list once it
+passes.
 """
 
 from __future__ import annotations
@@ -21,7 +22,7 @@ from netwright.onnx.errors import OnnxError
 from .cases import all_cases, data_of, listed, model_of, traits
 
 #: Of the cases of an op one in so many runs by default.
-SLICE = 8
+SLICE = 16
 #: Networks take seconds each, and have a test of their own with random weights.
 ALWAYS = {"real/test_squeezenet"}
 

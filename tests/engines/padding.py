@@ -12,7 +12,7 @@ inputs:
 {cells}
 layers:
 {layers}
-outputs: {{y: {output}}}
+outputs: {outputs}
 train:
   data: {{train: none.npz}}
   targets: {targets}

@@ -23,7 +23,7 @@ dims: {N: batch, T: time}
 inputs:
   motion: {shape: [N, T, 4]}
 layers:
-  - {name: rnn, type: gru, units: 24}
+  - {name: rnn, type: gru, units: 48}
   - {name: head, type: dense, units: 3}
 outputs: {class: {from: head, labels: [rest, walk, 'r"un']}}
 train:

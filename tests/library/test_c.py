@@ -159,7 +159,7 @@ int main(void) {
 
 OWN = r"""
 int main(void) {
-    static float kernel[4 * 72], recurrent[24 * 72], bias[72], recurrent_bias[72], head[24 * 3], head_bias[3];
+    static float kernel[4 * 144], recurrent[48 * 144], bias[144], recurrent_bias[144], head[48 * 3], head_bias[3];
     load("motion.bin", motion, sizeof motion);
     load("rnn.kernel.bin", kernel, sizeof kernel);
     load("rnn.recurrent_kernel.bin", recurrent, sizeof recurrent);
@@ -231,6 +231,10 @@ def test_what_is_not_wanted_takes_no_space(made: Made) -> None:
     assert "gait_predict_entry" in listed.stdout
     assert "prepare" not in listed.stdout
     weights = sum(array.nbytes for array in made.program.weights.values())
+    assert "GAIT_BUFFER_PACKED_0" in text
+    assert "GAIT_BUFFER_RNN_KERNEL" not in text
+    # what predict and step read in the same order is there once
+    assert (made.folder / "other.weights").stat().st_size == (made.folder / "new.weights").stat().st_size
     stored = (made.folder / "new.weights").stat().st_size - 64
     assert weights <= stored < 1.1 * weights + 64 * 8
     assert not re.search(r"\b(malloc|calloc|free)\b", listed.stdout)

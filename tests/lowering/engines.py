@@ -25,12 +25,14 @@ from netwright.specs.manifest import DimInfo
 from ..machines import AVX512
 
 
-def lowered(graph: Graph, machine: Machine = AVX512) -> tuple[ir.Program, dict[str, np.ndarray]]:
+def lowered(
+    graph: Graph, machine: Machine = AVX512, *, steady: bool = False
+) -> tuple[ir.Program, dict[str, np.ndarray]]:
     """The program with one entry, "main", and its constants."""
     names = {
         name for value in graph.inputs.values() for size in graph.type(value).shape for name in _names(size)
     }
-    builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), machine)
+    builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), machine, steady)
     lower_entry(builder, "main", MEMORY.run(graph))
     program = builder.finish()
     verify_program(program)
@@ -51,9 +53,11 @@ def run_loops(
     dims: Mapping[str, int],
     machine: Machine = AVX512,
     nthreads: int = 1,
+    *,
+    steady: bool = False,
 ) -> dict[str, np.ndarray]:
     """The outputs that the lowered program computes in the loop interpreter."""
-    program, constants = lowered(graph, machine)
+    program, constants = lowered(graph, machine, steady=steady)
     table = {name: array.copy() for name, array in {**inputs, **constants}.items()}
     for name, value in graph.outputs.items():
         table.setdefault(name, zeros(graph.type(value), dims))

@@ -55,6 +55,9 @@ class Runs:
     _failed: str = field(default="", init=False)
     _noticed: dict[str, list[str]] = field(default_factory=dict, init=False)
 
+    def pytest_configure(self, config: pytest.Config) -> None:
+        config.option.deep = True  # every case may notice, not only those of a slice
+
     def pytest_runtest_logreport(self, report: pytest.TestReport) -> None:
         if report.failed and not self._failed:
             crash = getattr(report.longrepr, "reprcrash", None)

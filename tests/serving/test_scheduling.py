@@ -127,14 +127,13 @@ def test_what_can_be_joined() -> None:
     found = joining(own.manifest, ["x", "word"], ["y", "kept"], 8)
     assert found is not None
     one = {"x": np.zeros((2, 5, 6)), "word": np.zeros((2, 5))}
-    assert found.key(one) == ((5, 6), (5,))
-    assert found.rows(one) == 2
+    assert found.described(one) == (((5, 6), (5,)), 2)
     with pytest.raises(InputError, match="different numbers of samples"):
-        found.rows({**one, "word": np.zeros((3, 5))})
+        found.described({**one, "word": np.zeros((3, 5))})
     with pytest.raises(InputError, match="missing input 'word'"):
-        found.key({"x": one["x"]})
+        found.described({"x": one["x"]})
     with pytest.raises(InputError, match="no axis of samples"):
-        found.key({**one, "word": np.zeros(())})
+        found.described({**one, "word": np.zeros(())})
     assert joining(own.manifest, ["x", "word"], ["y", "kept"], 1) is None
     dims = [info.model_copy(update={"max": 1}) for info in own.manifest.dims]
     assert joining(own.manifest.model_copy(update={"dims": dims}), ["x"], ["y"], 8) is None

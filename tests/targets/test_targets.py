@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts import Emit, Request, save
 from netwright.compiler.codegen.features import required
 from netwright.compiler.codegen.platforms import PLATFORMS, chosen_target, chosen_targets
 from netwright.compiler.codegen.support import write_support
@@ -111,6 +111,28 @@ def test_versions_are_of_programs_that_predict(small: netwright.Model, tmp_path:
     for kind in ("object", "llvm"):
         with pytest.raises(RequestError, match="name one CPU"):
             save(small.load, small.network, None, tmp_path / "x", Request(kind, "x86-64-v2,v3"))
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize(
+    ("target", "kind", "instead"),
+    [
+        ("thumbv7em-none-eabi", "exe", "--emit static"),
+        ("wasm32-web", "shared", "--emit exe"),
+        ("wasm32-wasi", "shared", "--emit static"),
+        ("x86_64-windows-gnu", "object", "--emit static"),
+    ],
+)
+def test_kinds_that_a_target_does_not_have(
+    small: netwright.Model,
+    weights: dict[str, np.ndarray],
+    tmp_path: Path,
+    target: str,
+    kind: Emit,
+    instead: str,
+) -> None:
+    with pytest.raises(RequestError, match=instead):
+        save(small.load, small.network, weights, tmp_path / "x", Request(kind, target=target))
     assert not list(tmp_path.iterdir())
 
 

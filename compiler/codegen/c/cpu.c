@@ -1,6 +1,7 @@
 /* Checked before the network's code runs: an instruction that the CPU lacks would crash the program. */
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "driver.h"
 #include "failure.h"
@@ -16,8 +17,9 @@ void check_cpu(void) {
     int64_t missing = nw_the_model.missing();
     if (!missing) return;
     fprintf(stderr, "%s: this CPU lacks", nw_the_model.name);
-    for (int i = 0; nw_the_model.features[i]; i++)
-        if (missing >> i & 1) fprintf(stderr, " %s", nw_the_model.features[i]);
+    const char *name = nw_the_model.features;
+    for (int i = 0; *name; i++, name += strlen(name) + 1)
+        if (missing >> i & 1) fprintf(stderr, " %s", name);
     fprintf(stderr, ", which this program was compiled to use; compile it with --cpu generic or for this CPU\n");
     exit(EXIT_CPU);
 }

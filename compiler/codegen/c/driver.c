@@ -2,12 +2,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "checks.h"
 #include "driver.h"
 #include "failure.h"
 
 int main(int argc, char **argv) {
     size_t buffers = (size_t)nw_the_model.buffer_count;
-    options asked = {NULL, NULL, 0, 0, 0, 0};
+    options asked = {0};
     call c;
     runner r;
     begin_streams();
@@ -18,9 +19,17 @@ int main(int argc, char **argv) {
     c.buffers = allocate(buffers, sizeof *c.buffers);
     c.arrays = allocate(buffers, sizeof *c.arrays);
     c.shapes = allocate(buffers, sizeof *c.shapes);
-    read_inputs(&asked, &c);
+    if (CHECKS && asked.selftest) return self_test(&asked, &c, &r);
+    if (CHECKS && (asked.bench || asked.profile) && makes_inputs(&asked)) {
+        choose_sizes(&asked, &c);
+        generate_inputs(&c, 1);
+    } else {
+        read_inputs(&asked, &c);
+    }
     prepare_buffers(&c);
     begin_running(&r, asked.threads, asked.pin);
+    if (CHECKS && asked.bench) return bench(&asked, &c, &r);
+    if (CHECKS && asked.profile) return profile(&asked, &c, &r);
     run(&r, &c);
     end_running(&r);
     write_outputs(&asked, &c);

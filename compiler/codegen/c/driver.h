@@ -6,6 +6,13 @@
 #include "npy.h"
 #include "options.h"
 
+/* Whether the program can test and time itself: smaller ones are compiled without. */
+#ifdef NETWRIGHT_NO_CHECKS
+enum { CHECKS = 0 };
+#else
+enum { CHECKS = 1 };
+#endif
+
 /* The data of one call, one slot per model buffer (and dim). */
 typedef struct {
     int64_t *dims;
@@ -23,10 +30,13 @@ typedef struct {
     void *arena, *memory; /* aligned, and where its memory begins */
     int64_t room; /* bytes of the arena; -1 before there is one */
     int threads;
+    void (*passed)(int32_t moment); /* called at the moments of an entry that has marks; or NULL */
 } runner;
 
 void begin_running(runner *r, int threads, int pin); /* threads: 0 for as many as there are processors */
 void run(runner *r, call *c);
+/* Runs another entry than the model's, of at most as many slots. */
+void run_entry(runner *r, const nw_entry *entry, call *c);
 void end_running(runner *r);
 
 void name_out_of_range(const call *c); /* returns if all are in range */

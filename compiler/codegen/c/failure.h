@@ -4,7 +4,7 @@
 
 #include <stddef.h>
 
-enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, EXIT_CPU = 3 };
+enum { EXIT_SYSTEM = 1, EXIT_INPUT = 2, EXIT_CPU = 3, EXIT_DIFFERS = 4 };
 
 /* Ends the program with a message on stderr. */
 void fail(int status, const char *format, ...) __attribute__((format(printf, 2, 3), noreturn));

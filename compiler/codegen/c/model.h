@@ -12,6 +12,7 @@ typedef struct {
     void *arena;
     const int64_t *offsets;
     void *barrier;
+    void (*passed)(int32_t moment);
 } netwright_context;
 
 enum { NW_OTHER, NW_INPUT, NW_OUTPUT, NW_DATA, NW_STATE };
@@ -56,6 +57,13 @@ typedef struct {
     const char *what;
 } nw_range;
 
+/* An entry, the function that plans its memory, and how many numbers this writes. */
+typedef struct {
+    int32_t (*run)(const netwright_context *, int32_t tid, int32_t nthreads);
+    int64_t (*plan)(const int64_t *dims, int64_t *offsets);
+    int32_t slots;
+} nw_entry;
+
 typedef struct {
     const char *name;
     const char *manifest;
@@ -74,8 +82,9 @@ typedef struct {
     int32_t (*pin)(const int32_t *processors, int32_t count);
     int64_t (*plan)(const int64_t *dims, int64_t *offsets);
     const char *(*error)(int32_t code);
-    /* The CPU features that the code requires, ended by NULL, and which are missing: bit i is features[i]. */
-    const char *const *features;
+    /* The CPU features that the code requires, one string after the other and an empty one at the end, and which are
+       missing: bit i is that of number i. */
+    const char *features;
     int64_t (*missing)(void);
 } nw_model;
 

@@ -10,27 +10,25 @@
 
 #include "driver.h"
 #include "failure.h"
+#include "place.h"
 
 enum { MOST_LINKS = 40, MOST_TEXT = 4096 };
 
 static char *temporary; /* the unfinished file, to be removed if a signal ends the program */
 
-static void remove_and_die(int number) {
+void remove_unfinished(void) {
     if (temporary) unlink(temporary);
+}
+
+static void remove_and_die(int number) {
+    remove_unfinished();
     signal(number, SIG_DFL);
     raise(number);
 }
 
 static void cannot(const char *path, int reason) {
-    if (temporary) unlink(temporary);
+    remove_unfinished();
     fail(EXIT_SYSTEM, "cannot write %s: %s", strcmp(path, "-") ? path : "to standard output", strerror(reason));
-}
-
-static int write_all(FILE *file, const char *path, const npy_array *arrays, int32_t count) {
-    size_t n = strlen(path);
-    int plain = n > 4 && strcmp(path + n - 4, ".npy") == 0;
-    if (strcmp(path, "-") == 0) plain = count == 1;
-    return plain ? npy_write(file, arrays) : npz_write(file, arrays, count);
 }
 
 /* The descriptor that /dev/stdout, /dev/fd/3 and the like stand for: opened again, a file would be written from its
@@ -49,10 +47,10 @@ static int descriptor(const char *path) {
     return -1;
 }
 
-static void write_stream(int handle, const char *path, const npy_array *arrays, int32_t count) {
+static void write_stream(int handle, const char *path, place_writer *write, const void *content) {
     FILE *file = handle < 0 ? NULL : fdopen(handle, "wb");
     errno = file ? 0 : errno;
-    if (!file || write_all(file, path, arrays, count)) cannot(path, errno);
+    if (!file || write(file, path, content)) cannot(path, errno);
     if (fclose(file)) cannot(path, errno);
 }
 
@@ -73,7 +71,25 @@ static char *follow(const char *path) {
     }
 }
 
-static void replace_file(const char *path, const npy_array *arrays, int32_t count) {
+/* A signal that the program does not handle itself removes the unfinished file before it ends the program. */
+static void watch_signal(int number) {
+    struct sigaction before;
+    if (sigaction(number, NULL, &before) == 0 && before.sa_handler == SIG_DFL) signal(number, remove_and_die);
+}
+
+/* A new name is on the disk once its folder is. */
+static void sync_folder(const char *place, size_t folder) {
+    char *name = allocate(folder + 2, 1);
+    memcpy(name, folder ? place : ".", folder ? folder : 1);
+    int handle = open(name, O_RDONLY);
+    if (handle >= 0) {
+        fsync(handle);
+        close(handle);
+    }
+    free(name);
+}
+
+static void replace_file(const char *path, place_writer *write, const void *content) {
     static const int deadly[] = {SIGINT, SIGTERM, SIGHUP, SIGPIPE};
     static const char name[] = ".netwright-XXXXXX";
     struct stat before;
@@ -91,16 +107,16 @@ static void replace_file(const char *path, const npy_array *arrays, int32_t coun
     sigprocmask(SIG_BLOCK, &all, &unblocked); /* no signal between creating the file and recording its name */
     int handle = mkstemp(beside), reason = errno;
     if (handle >= 0) temporary = beside;
-    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++)
-        if (signal(deadly[i], remove_and_die) == SIG_IGN) signal(deadly[i], SIG_IGN);
+    for (size_t i = 0; i < sizeof deadly / sizeof *deadly; i++) watch_signal(deadly[i]);
     sigprocmask(SIG_SETMASK, &unblocked, NULL);
     if (handle < 0) cannot(path, reason);
     FILE *file = fdopen(handle, "wb");
-    if (!file || write_all(file, path, arrays, count) || fflush(file)) cannot(path, errno);
+    if (!file || write(file, path, content) || fflush(file)) cannot(path, errno);
     if (old && fchown(handle, before.st_uid, before.st_gid)) errno = 0; /* only root may change the owner */
     if (fchmod(handle, old ? before.st_mode & 07777 : 0666 & ~mask) || fsync(handle)) cannot(path, errno);
     if (fclose(file) || rename(beside, place)) cannot(path, errno);
     temporary = NULL;
+    sync_folder(place, folder);
     free(beside);
     free(place);
 }
@@ -113,16 +129,34 @@ int is_same_file(const char *one, const char *other) {
            first.st_dev == second.st_dev && first.st_ino == second.st_ino;
 }
 
-void write_place(const char *path, const npy_array *arrays, int32_t count) {
+void write_content(const char *path, place_writer *write, const void *content) {
     struct stat status;
     int number = descriptor(path), there = stat(path, &status) == 0;
     signal(SIGXFSZ, SIG_IGN); /* exceeding the limit on file sizes is an error like others */
     if (number >= 0)
-        write_stream(dup(number), path, arrays, count);
+        write_stream(dup(number), path, write, content);
     else if (there && !S_ISREG(status.st_mode) && !S_ISDIR(status.st_mode))
-        write_stream(open(path, O_WRONLY), path, arrays, count);
+        write_stream(open(path, O_WRONLY), path, write, content);
     else if (there && S_ISDIR(status.st_mode))
         cannot(path, EISDIR);
     else
-        replace_file(path, arrays, count);
+        replace_file(path, write, content);
+}
+
+typedef struct {
+    const npy_array *arrays;
+    int32_t count;
+} results;
+
+static int write_results(FILE *file, const char *path, const void *content) {
+    const results *all = content;
+    size_t n = strlen(path);
+    int plain = n > 4 && strcmp(path + n - 4, ".npy") == 0;
+    if (strcmp(path, "-") == 0) plain = all->count == 1;
+    return plain ? npy_write(file, all->arrays) : npz_write(file, all->arrays, all->count);
+}
+
+void write_place(const char *path, const npy_array *arrays, int32_t count) {
+    results all = {arrays, count};
+    write_content(path, write_results, &all);
 }

@@ -47,12 +47,18 @@ void begin_running(runner *r, int threads, int pin) {
     r->offsets = allocate((size_t)nw_the_model.slots, sizeof *r->offsets);
     r->arena = NULL;
     r->room = -1;
+    r->passed = NULL;
     r->threads = threads ? threads : nw_processors();
     if (pin && r->threads > 1) keep_apart(r->threads);
 }
 
 void run(runner *r, call *c) {
-    int64_t bytes = nw_the_model.plan(c->dims, r->offsets);
+    nw_entry entry = {nw_the_model.entry, nw_the_model.plan, nw_the_model.slots};
+    run_entry(r, &entry, c);
+}
+
+void run_entry(runner *r, const nw_entry *entry, call *c) {
+    int64_t bytes = entry->plan(c->dims, r->offsets);
     if (bytes < 0) fail(EXIT_INPUT, "inputs of these shapes need more memory than there can be");
     if (bytes > r->room) {
         end_running(r);
@@ -60,8 +66,8 @@ void run(runner *r, call *c) {
         r->room = bytes;
     }
     _Alignas(64) unsigned char barrier[64] = {0};
-    netwright_context context = {c->dims, c->buffers, r->arena, r->offsets, barrier};
-    int32_t code = nw_the_model.run(nw_the_model.entry, &context, r->threads, nw_patience(r->threads));
+    netwright_context context = {c->dims, c->buffers, r->arena, r->offsets, barrier, r->passed};
+    int32_t code = nw_the_model.run(entry->run, &context, r->threads, nw_patience(r->threads));
     if (code) {
         name_out_of_range(c);
         fail(EXIT_INPUT, "%s", nw_the_model.error(code));

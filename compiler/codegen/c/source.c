@@ -11,11 +11,12 @@
 
 /* A recording is a sample: [1, frames], or [1, frames, channels]. */
 static void take_sound(const nw_buffer *buffer, source *from) {
-    char message[NPY_MESSAGE];
-    sound heard = {0, 0, 0, NULL};
     if (buffer->dtype.kind != 'f' || buffer->rank < 2 || buffer->rank > 3)
         fail(EXIT_INPUT, "input '%s': %s: a WAV file fills floats [N, T] or [N, T, channels], this takes %s %s",
              buffer->name, from->path, npy_dtype_name(buffer->dtype), buffer->shape);
+#ifndef NETWRIGHT_NO_SOUND /* no input is of floats like these */
+    char message[NPY_MESSAGE];
+    sound heard = {0, 0, 0, NULL};
     if (wav_read(from->file, buffer->dtype, &heard, message))
         fail(EXIT_INPUT, "input '%s': %s: %s", buffer->name, from->path, message);
     if (buffer->rate && heard.rate != buffer->rate)
@@ -30,6 +31,7 @@ static void take_sound(const nw_buffer *buffer, source *from) {
     from->header.shape[2] = heard.channels;
     from->header.count = heard.frames * heard.channels;
     from->data = heard.data;
+#endif
 }
 
 /* All bytes up to the end. */

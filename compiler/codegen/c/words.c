@@ -26,6 +26,19 @@ void end_text(void) {
 }
 
 void tell_manifest(void) {
-    puts(nw_the_model.manifest);
+    const nw_model *model = &nw_the_model;
+    size_t n = strlen(model->manifest);
+    int64_t missing = model->missing();
+    const char *before = "";
+    while (n && model->manifest[n - 1] != '}') n--;
+    fwrite(model->manifest, 1, n ? n - 1 : 0, stdout); /* without the brace that ends it */
+    fputs(", \"missing\": [", stdout);
+    const char *name = model->features;
+    for (int i = 0; *name; i++, name += strlen(name) + 1) {
+        if (!(missing >> i & 1)) continue;
+        printf("%s\"%s\"", before, name);
+        before = ", ";
+    }
+    puts("]}");
     end_text();
 }

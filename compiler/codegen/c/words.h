@@ -7,7 +7,7 @@ int take_threads(const char *text);
 /* Ends the program once a text, such as its help, is printed. */
 void end_text(void);
 
-/* Prints the manifest, and ends the program. */
+/* Prints the manifest, with the features that this CPU lacks of those that the code requires, and ends the program. */
 void tell_manifest(void);
 
 #endif

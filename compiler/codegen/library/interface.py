@@ -102,8 +102,11 @@ class Function:
 
 @dataclass(frozen=True)
 class Interface:
-    """What the library of a program offers. ``embedded`` says whether it holds the weights of the model, ``own``
-    whether the caller may bring weights of their own, ``threads`` whether there is a thread pool.
+    """What the library of a program offers.
+
+    ``embedded`` says whether it holds the weights of the model, ``own`` whether the caller may bring weights of their
+    own, ``threads`` whether there is a thread pool, ``files`` whether there are weights to read from files. ``notes``
+    are what callers have to know of buffers.
     """
 
     program: ir.Program
@@ -113,6 +116,7 @@ class Interface:
     own: bool
     threads: bool
     files: bool
+    notes: Mapping[str, str]
     _numbers: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:

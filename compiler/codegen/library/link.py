@@ -14,8 +14,9 @@ from netwright.specs.manifest import Manifest
 from ...loop import ir
 from ..aot import emit
 from ..contents import check_described, contents_symbol, write_contents
+from ..debug import DebugInfo, stripped
 from ..features import required
-from ..linker import C_SOURCES, archive, find_compiler, link, object_flags
+from ..linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flags, objects, small
 from ..support import has_threads
 from ..target import Target, host_target
 from .header import header_source
@@ -37,14 +38,17 @@ def link_library(
     made_for: str | None = None,
     header: Path | None = None,
     soname: bool = False,
+    debug: DebugInfo | None = None,
+    notes: Mapping[str, str] | None = None,
     flags: Sequence[str] = (),
 ) -> Path:
     """Writes a library and its C header, by default next to it; returns the header's path. With ``soname``, programs
-    look for a shared library by its name alone.
+    look for a shared library by its name alone. ``notes`` say in the header what callers have to know of outputs.
 
     ``buffers`` has contents of buffers. If all weights that the entries read are among them, the library holds a model;
     if a weight is missing, or there is an entry that trains, callers may bring weights of their own. ``made_for`` is
-    the ``weights.identity`` of the program before entries were taken out of it. Raises LinkError without a C compiler,
+    the ``weights.identity`` of the program before entries were taken out of it. With ``debug``, kernels have debug
+    information, and symbols are kept. Raises LinkError without a C compiler,
     ValueError for contents of another dtype or size.
     """
     target = target or host_target()
@@ -63,14 +67,16 @@ def link_library(
         own=bool(places) and (bool(entries & {PREPARE, TRAIN}) or not places.keys() <= contents.keys()),
         threads=has_threads(target),
         files=bool(places),
+        notes=notes or {},
     )
     text = header_source(interface, required(target))
     with scratch_folder() as folder:
-        offsets = write_contents(folder, manifest, contents, blob, target)
+        offsets = write_contents(folder, manifest, contents, blob, target, guarded=kind == "shared")
         folder.write("library.h", text)
         folder.write("sizes.h", (C_SOURCES / "sizes.h").read_bytes())
         folder.write("library.c", library_source(interface, offsets, blob))
-        folder.write("model.o", emit(program, "object", target, manifest, blob if contents else None))
+        code = emit(program, "object", target, manifest, blob if contents else None, debug=debug)
+        folder.write("model.o", code)
         sources = ["library.c", *(["contents.S"] if contents else []), "model.o"]
         if interface.threads:
             sources.insert(0, "processors.c")
@@ -79,21 +85,26 @@ def link_library(
         command = find_compiler(target)
         if kind == "shared":
             named = [f"-Wl,-soname,{output.name}"] if soname and not target.is_darwin else []
-            link(command, folder, ["-shared", *sources, "-pthread", *named, *(flags or ["-s"])], output)
+            link(
+                command,
+                folder,
+                [
+                    "-shared",
+                    *sources,
+                    "-pthread",
+                    *named,
+                    *small(command, target),
+                    *(flags or stripped(debug)),
+                ],
+                output,
+            )
         else:
-            joined = [
-                "-r",
-                "-nostdlib",
-                "-ffunction-sections",
-                "-fdata-sections",
-                *object_flags(target),
-                *sources,
-                *flags,
-            ]
+            # Compiled one by one, since zig has no C library's headers where it links without one.
+            made = objects(command, folder, sources, [*SMALL, *object_flags(target), *flags])
             if kind == "object":
-                link(command, folder, joined, output, executable=False)
+                link(command, folder, ["-r", "-nostdlib", *made, *flags], output, executable=False)
             else:
-                archive(command, folder, joined, output, manifest.prefix, target)
+                archive(command, folder, made, output, manifest.prefix, target, flags)
     path = header or output.with_suffix(".h")
     write_file(path, text.encode())
     return path

@@ -10,8 +10,10 @@ from netwright.specs.dims import parse_dim
 from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, DimInfo, ScoreInfo
 
 from ..csource import c_size, c_string
-from .header import CODES, filled, parameters, scores, sized
+from .functions import parameters, scores, sized
+from .header import CODES
 from .interface import STEP, TRAIN, Function, Interface, c_type
+from .text import filled
 from .weights import head, layout
 
 #: What mapping a file needs.

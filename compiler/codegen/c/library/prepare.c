@@ -2,10 +2,10 @@
 static const int32_t packed[] = {@PACKED@};
 enum { PACKED = sizeof packed / sizeof *packed };
 
-static size_t packing_bytes(size_t *call) {
+static size_t packing_bytes(size_t *calling) {
     int64_t offsets[@UPPER@_PREPARE_SLOTS + 1];
     size_t total = ALIGN - 1;
-    *call = call_bytes(@PREFIX@_prepare_plan, @UPPER@_PREPARE_SLOTS, least, offsets);
+    *calling = call_bytes(@PREFIX@_prepare_plan, @UPPER@_PREPARE_SLOTS, least, offsets);
     for (int i = 0; i < PACKED; i++) total += ((size_t)@PREFIX@_bytes(packed[i], least) + ALIGN - 1) / ALIGN * ALIGN;
     return total;
 }

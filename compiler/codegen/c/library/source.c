@@ -64,9 +64,9 @@ typedef struct {
 
 /* Lays out the caller's memory. */
 static int32_t begin(call *c, plan_function *plan, size_t slots, const int64_t *dims, void *memory, size_t bytes) {
-    char *start = aligned(memory);
     size_t tables = (slots * sizeof(int64_t) + @UPPER@_BUFFERS * sizeof(void *) + ALIGN - 1) / ALIGN * ALIGN;
     if (!memory) return NETWRIGHT_NULL;
+    char *start = aligned(memory);
     if (!@PREFIX@_admits(dims)) return NETWRIGHT_SIZE;
     if (bytes < ALIGN - 1 + tables) return NETWRIGHT_SMALL_MEMORY;
     size_t needed = call_bytes(plan, slots, dims, (int64_t *)start);

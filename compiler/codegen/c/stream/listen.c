@@ -14,16 +14,6 @@
 
 enum { MOST_BYTES = 1 << 18 };
 
-int64_t frame_bytes(int32_t number, int32_t axis, const int64_t *dims) {
-    const nw_buffer *buffer = &nw_the_model.buffers[number];
-    int64_t bytes = buffer->dtype.size;
-    int bad = 0;
-    for (int32_t i = 0; i < buffer->rank; i++)
-        if (i != axis) bytes = nw_mul(bytes, nw_the_model.size(number, i, dims, &bad), &bad);
-    if (bad || bytes < 0 || bytes > INT32_MAX) fail(EXIT_INPUT, "a step of '%s' would be too large", buffer->name);
-    return bytes;
-}
-
 /* The answers of a call that follows `groups` groups of steps. */
 static void answer(const stream_options *asked, const call *c, int64_t groups) {
     for (int32_t i = 0; i < nw_the_stream.output_count; i++) {
@@ -97,7 +87,7 @@ static void listen_to_arrays(runner *r, call *c, remembered *kept, int64_t step,
             kept->waiting += part;
             left -= part;
             int64_t groups = compute(r, c, kept, step);
-            if (groups) gather(answers, c, kept->groups);
+            if (groups) gather_answers(answers, c, kept->groups);
             forget(kept, groups);
         }
         send_answers(answers, c);

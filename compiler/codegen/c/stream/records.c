@@ -8,6 +8,16 @@
 #include "failure.h"
 #include "stream.h"
 
+int64_t frame_bytes(int32_t number, int32_t axis, const int64_t *dims) {
+    const nw_buffer *buffer = &nw_the_model.buffers[number];
+    int64_t bytes = buffer->dtype.size;
+    int bad = 0;
+    for (int32_t i = 0; i < buffer->rank; i++)
+        if (i != axis) bytes = nw_mul(bytes, nw_the_model.size(number, i, dims, &bad), &bad);
+    if (bad || bytes < 0 || bytes > INT32_MAX) fail(EXIT_INPUT, "a step of '%s' would be too large", buffer->name);
+    return bytes;
+}
+
 /* Whether an array of the header's shape is steps of the input: of its own shape, or without the axes before the
    steps. */
 static int is_steps(const npy_header *header, const call *c) {
@@ -64,7 +74,7 @@ static void make_room(gathered *own, int64_t frames) {
     own->data = larger;
 }
 
-void gather(gathered *answers, const call *c, int64_t groups) {
+void gather_answers(gathered *answers, const call *c, int64_t groups) {
     int64_t more = c->dims[nw_the_stream.chunk] / nw_the_stream.group;
     for (int32_t i = 0; i < nw_the_stream.output_count; i++) {
         const nw_answers *output = &nw_the_stream.outputs[i];

@@ -7,6 +7,9 @@
 
 #include "driver.h"
 
+/* The part of a buffer's bytes that a frame takes. */
+int64_t frame_bytes(int32_t buffer, int32_t axis, const int64_t *dims);
+
 /* Reads the head of the next array of steps: the bytes behind it, or -1 where the input ends. Ends the program if it is
    no array of steps. */
 int64_t next_record(FILE *from, const call *c);
@@ -20,7 +23,7 @@ typedef struct {
 /* None yet, of each output. */
 void begin_answers(gathered *answers, const call *c);
 /* Takes over those of a call that follows `groups` groups of steps. */
-void gather(gathered *answers, const call *c, int64_t groups);
+void gather_answers(gathered *answers, const call *c, int64_t groups);
 /* Writes them. */
 void send_answers(const gathered *answers, const call *c);
 void free_answers(gathered *answers);

@@ -30,7 +30,4 @@ typedef struct {
 /* Ends the program if there is a mistake, and after --help and --info. */
 void parse_stream_options(int argc, char **argv, stream_options *asked);
 
-/* The part of a buffer's bytes that a frame takes. */
-int64_t frame_bytes(int32_t buffer, int32_t axis, const int64_t *dims);
-
 #endif

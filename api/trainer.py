@@ -1,0 +1,224 @@
+"""Executables that train: what they can't do is said when they are compiled, and they are made from the plan of the
+training."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.compiler.codegen.debug import DebugInfo
+from netwright.compiler.codegen.library.interface import TRAIN
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.trainer import Part, SplitTable, TrainerPlan, link_trainer
+from netwright.compiler.driver import lower
+from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.frontend.training.around import around_dims, around_graphs, split_entry
+from netwright.runtime.batches.trimming import Trimming, time_axes
+from netwright.runtime.monitor import Monitor
+from netwright.runtime.plan import TrainingPlan
+from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
+from netwright.specs.dims import parse_dim
+from netwright.specs.load import LoadResult
+from netwright.specs.manifest import BufferInfo, Manifest
+from netwright.specs.models.data import AnySource, ArraysData, SplitData
+from netwright.specs.models.train import TrainSpec
+
+from .build import Build
+from .errors import RequestError, SpecError
+from .identity import spec_identity
+from .training import training_plan
+from .version import VERSION
+
+#: The entries of the network that an executable that trains runs.
+STEPS = ("loss", TRAIN)
+_BESIDE = "train it with netwright train"
+
+
+def check_trainer(load: LoadResult, network: Network, target: Target, *, weights: bool) -> None:
+    """Raises SpecError, which names all keys that an executable can't follow, and RequestError without a train
+    section, and for a system without signals and files as POSIX has them. ``weights`` says whether it begins with
+    given weights.
+    """
+    if not target.is_posix:
+        raise RequestError(
+            f"programs that train are made for Linux and macOS, and not for {target.triple}: a library with "
+            "--entry train has what they call"
+        )
+    assert load.model is not None
+    train = load.model.train
+    if train is None:
+        raise RequestError(f"{network.model} can't be trained: the spec has no train section")
+    errors = [
+        Diagnostic("NW0413", "error", f"an executable that trains {what}", load.span(path), "", help=help)
+        for path, what, help in _beyond(load, train, network, weights)
+    ]
+    if errors:
+        raise SpecError(Diagnostics(errors, load.diagnostics.sources.values()))
+
+
+def _beyond(
+    load: LoadResult, train: TrainSpec, network: Network, weights: bool
+) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What of a spec an executable can't follow: the key, why, and what to do."""
+    for name, source in train.data.items():
+        yield from _beyond_arrays(name, source, network)
+    if train.augment:
+        yield ("train", "augment"), "does not vary samples", f"remove augment, or {_BESIDE}"
+    if train.balance:
+        yield ("train", "balance"), "does not balance classes", f"remove balance, or {_BESIDE}"
+    if train.parts:
+        yield ("train", "parts"), "runs whole batches", f"remove parts, or {_BESIDE}"
+    if network.fitted and not weights:
+        yield (
+            load.entries[network.fitted[0]].path if network.fitted[0] in load.entries else ("layers",),
+            f"does not fit {', '.join(network.fitted)} to the training data",
+            "give --weights with the statistics, those of a trained network, or write mean and deviation into the spec",
+        )
+
+
+def _beyond_arrays(
+    name: str, source: AnySource | SplitData, network: Network
+) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+    """What an executable can't read of a data set."""
+    path = ("train", "data", name)
+    if isinstance(source, SplitData):
+        if source.source not in ("train", "valid"):
+            return  # of a set that training does not read
+        known = {**network.inputs, **network.targets}
+        by = source.stratify
+        if by is not None and (by not in known or np.dtype(known[by].dtype).kind not in "biu"):
+            what = f"splits data by arrays of integers that the network takes, and {by} is none"
+            yield (*path, "stratify"), what, "choose another array, or leave stratify out"
+    elif name in ("train", "valid") and not isinstance(source, ArraysData):
+        what = f"reads arrays, and {name} has files of type {source.type}"
+        help = f"write the samples as arrays with numpy.savez, and --set train.data.{name}=FILE.npz"
+        yield path, what, help
+
+
+def save_trainer(
+    load: LoadResult,
+    network: Network,
+    made: Build,
+    weights: Mapping[str, NDArray] | None,
+    path: Path,
+    target: Target,
+    debug: DebugInfo | None = None,
+) -> None:
+    """Writes an executable that trains ``network``, of which ``made`` has `loss` and `train_step`, beginning with
+    ``weights`` or with initial values. With ``debug``, its kernels have debug information.
+
+    Raises RequestError, TrainingError for a number that can't be monitored, LinkError, OSError.
+    """
+    assert load.model is not None
+    assert load.model.train is not None
+    train = load.model.train
+    around = lower(
+        f"{network.model}_around",
+        around_graphs(train),
+        around_dims(),
+        version=VERSION,
+        target=made.lowered.manifest.target,
+        machine=describe(target),
+    )
+    manifest = made.lowered.manifest
+    _check_sizes(manifest)
+    link_trainer(
+        Part(made.lowered.program, manifest),
+        Part(around.program, around.manifest),
+        made.lowered.constants,
+        _plan(load, network, manifest, weights),
+        path,
+        target,
+        debug=debug,
+    )
+
+
+def _check_sizes(manifest: Manifest) -> None:
+    """Raises RequestError for arrays whose first axis does not count samples, and for a loss that carries states."""
+    dims = {dim.name for dim in manifest.dims}
+    loss = next(entry for entry in manifest.entries if entry.name == "loss")
+    for info in manifest.buffers:
+        if info.role == "input" and (
+            not info.shape or not (info.shape[0] in dims or info.shape[0].isdigit())
+        ):
+            raise RequestError(
+                f"an executable that trains takes one row per sample, and {info.name} has the shape "
+                f"[{', '.join(info.shape)}]"
+            )
+        if info.role == "state" and info.name in (*loss.reads, *loss.writes):
+            raise RequestError(f"an executable that trains can't validate by a loss that keeps {info.name}")
+
+
+def _plan(
+    load: LoadResult, network: Network, manifest: Manifest, weights: Mapping[str, NDArray] | None
+) -> TrainerPlan:
+    assert load.model is not None
+    assert load.model.train is not None
+    plan = training_plan(load, network)
+    stopping, plateau, every = plan.early_stopping, plan.plateau, plan.checkpoint_every
+    for monitor in (plan.monitor, plateau.monitor if plateau else None):
+        if monitor is not None:
+            Monitor.of(monitor, manifest.scores, validated=True)
+    identity: dict[str, Any] = {**plan.identity(0, None), **spec_identity(load)}
+    del identity["samples"], identity["monitor"]
+    values = initial_values(network) if weights is None else weights
+    return TrainerPlan(
+        identity=json.dumps(identity)[1:-1],
+        settings=json.dumps(list(load.settings)),
+        epochs=plan.epochs,
+        batch_size=plan.batch_size,
+        shuffle=plan.shuffle,
+        monitor=plan.monitor,
+        patience=stopping.patience if stopping else None,
+        min_delta=stopping.min_delta if stopping else 0.0,
+        drop=(plateau.patience, plateau.factor, plateau.min_delta, plateau.monitor) if plateau else None,
+        every_epochs=every.epochs,
+        every_steps=every.steps,
+        every_minutes=every.minutes,
+        weights={name: np.ascontiguousarray(values[name]) for name in network.parameters},
+        states=_states(network, manifest),
+        splits=list(_splits(load.model.train)),
+        window=plan.window,
+        time=plan.time,
+        carry_state=plan.carry_state,
+        grouped=plan.group_by_length,
+        lengths=_lengths(plan, manifest),
+    )
+
+
+def _lengths(plan: TrainingPlan, manifest: Manifest) -> list[tuple[str, str]]:
+    """The inputs that hold the lengths of sequences that are cut, each with the dim that counts the steps. Raises
+    DataError for an array that can't be cut.
+    """
+    inputs = [info for info in manifest.buffers if info.role == "input"]
+    if plan.window is not None:
+        time_axes(inputs, plan.time, "cut into windows")
+        return [(name, plan.time) for name in plan.lengths]
+    lengths = Trimming(inputs, manifest.dims).lengths if plan.group_by_length else {}
+    return [(name, time) for time, names in lengths.items() for name in names]
+
+
+def _splits(train: TrainSpec) -> Iterator[SplitTable]:
+    for name, split in train.data.items():
+        if isinstance(split, SplitData) and split.source in ("train", "valid"):
+            entry = split_entry(name)
+            yield SplitTable(name, split.source, split.share, split.folds, split.fold, split.stratify, entry)
+
+
+def _states(network: Network, manifest: Manifest) -> dict[str, NDArray]:
+    """The states with their first values, as a session has them."""
+    initial = initial_states(network)
+    return {info.name: _first(info, initial) for info in manifest.buffers if info.role == "state"}
+
+
+def _first(info: BufferInfo, initial: Mapping[str, NDArray]) -> NDArray:
+    if info.name in initial:
+        return np.asarray(initial[info.name], info.dtype)
+    shape = [size if isinstance(size, int) else 0 for size in map(parse_dim, info.shape)]
+    return np.zeros(shape, info.dtype)

@@ -1,0 +1,1 @@
+"""Checks of compiled files from outside."""

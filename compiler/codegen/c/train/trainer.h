@@ -1,0 +1,82 @@
+/* The description of a training: constant tables, generated with the object code. */
+#ifndef NETWRIGHT_TRAINER_H
+#define NETWRIGHT_TRAINER_H
+
+#include <stdint.h>
+
+#include "model.h"
+
+/* An entry of a second program, which computes what is around a step: the order of samples, and the rate. Its inputs are
+   scalars; a size `samples` is its only dim. */
+typedef struct {
+    nw_entry entry;
+    int32_t buffer_count, inputs[2], output; /* places in its table of buffers; -1: none */
+} nw_around;
+
+/* A weight or a state. */
+typedef struct {
+    const char *name;
+    int32_t buffer; /* -1: no entry reads it */
+    nw_dtype dtype;
+    int32_t rank;
+    const int64_t *shape;
+    const unsigned char *initial; /* NULL: zeros */
+    int32_t average;              /* of a weight: the state that holds its average; -1: none */
+} nw_tensor;
+
+/* A number that is reported: a formula of sums, which are outputs of the entries (see runtime/scores.py). */
+typedef struct {
+    const char *name, *formula;
+    int32_t sum_count;
+    const int32_t *sums;
+    const double *weights;
+    int32_t rises;
+} nw_score;
+
+/* An input that holds the lengths of sequences along a dim. */
+typedef struct {
+    int32_t buffer, dim;
+} nw_length;
+
+/* Samples taken out of the training or validation data: a share of them, or (folds > 0) one of several folds. */
+typedef struct {
+    const char *name;
+    int32_t from_valid, is_valid;
+    double share;
+    int64_t folds, fold;
+    int32_t stratify; /* an array each of whose values is split in the same proportion; -1: none */
+    nw_around order;
+} nw_split;
+
+typedef struct {
+    const char *version, *model;
+    const char *identity; /* what must not change when a training is resumed: members of a JSON object */
+    const char *settings; /* those of the spec: a JSON list */
+    nw_entry step, loss;
+    nw_around order, batches, rate; /* batches: the order of the batches, where samples are grouped by length */
+    int32_t weight_count, state_count, score_count;
+    const nw_tensor *weights, *states;
+    const nw_score *scores;
+    int64_t epochs, batch_size;
+    int32_t shuffle;
+    const char *monitor; /* NULL: the default */
+    int64_t patience;    /* 0: no early stopping */
+    double min_delta;
+    int64_t drop_patience; /* of a rate that drops where a number stops improving; 0: it does not */
+    double drop_factor, drop_delta;
+    const char *drop_monitor;
+    int64_t every_epochs, every_steps; /* how often a checkpoint is written; 0: not by this */
+    double every_minutes;
+    int32_t updates, gathered, scale; /* states; -1: none */
+    int64_t window; /* truncated backpropagation: so many steps of the dim `time` per update; 0: whole sequences */
+    int32_t time, carry_state;
+    int32_t grouped; /* samples of similar lengths share batches, which are cut to their longest sequence */
+    int32_t length_count;
+    const nw_length *lengths;
+    int32_t split_count;
+    const nw_split *splits;
+} nw_trainer;
+
+extern const nw_trainer nw_the_trainer;
+
+#endif
