@@ -26,6 +26,8 @@ class Machine:
     one load from many addresses; ``prefetch``: a load into a cache only; ``flushes_denormals``: entries treat
     denormals as zero.
 
+    ``quantized_data``: the dtype of quantized data that its products of bytes take; weights are int8.
+
     Memory: ``l1_bytes`` (data) and ``l2_bytes`` of a core's own caches, ``pointer_bytes``, and ``byte_order``.
     ``cores``: how many threads run at the same time, if known.
     """
@@ -38,6 +40,7 @@ class Machine:
     gather: bool = False
     prefetch: bool = False
     flushes_denormals: bool = False
+    quantized_data: Literal["int8", "uint8"] = "int8"
     l1_bytes: int = 32 << 10
     l2_bytes: int = 256 << 10
     cores: int | None = None

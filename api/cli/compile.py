@@ -2,27 +2,35 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
 import click
+from numpy.typing import NDArray
 
 from netwright.compiler.codegen.library.interface import TRAIN
-from netwright.compiler.codegen.platforms import NAMES
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.platforms import NAMES, chosen_targets
 from netwright.compiler.codegen.verification import Verified
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.ops.widen import Half
 from netwright.compiler.pipeline import steps
+from netwright.compiler.quantization.halves import halved_network
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.manifest import c_prefix
 
+from ..analysis.bare import is_bare, keep_bare
 from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
+from ..describe import bytes_text
 from ..generation.compiled import Compiled
-from ..model import load
+from ..model import Model, load
 from ..network_weights import read_weights
 from ..web.site import write_site
 from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
-from .output import show_warnings, written
+from .output import console, show_warnings, written
 
 #: What is written beside what `save` writes: a page, into a folder.
 WEB = "web"
@@ -117,6 +125,26 @@ _BESIDE = {
     "--beam", type=click.IntRange(1), metavar="K", help="With --generate: keep the K most likely texts."
 )
 @click.option(
+    "--quantize",
+    "calibration",
+    type=PATH,
+    metavar="DATA",
+    help="Store weights as int8 and compute with bytes; ranges are measured on these data, such as train.npz.",
+)
+@click.option(
+    "--weights-dtype",
+    "half",
+    type=click.Choice(["float16", "bfloat16"]),
+    help="Store the weights of products in 16 bits, and compute in float32.",
+)
+@click.option(
+    "--percentile",
+    type=click.FloatRange(50, 100),
+    default=100,
+    show_default=True,
+    help="With --quantize: how many percent of the data lie in their range; what lies outside is clipped.",
+)
+@click.option(
     "--selftest/--no-selftest",
     default=True,
     show_default=True,
@@ -151,6 +179,9 @@ def command(
     verify: bool,
     length: int | None,
     beam: int | None,
+    calibration: Path | None,
+    half: Half | None,
+    percentile: float,
     selftest: bool,
     selftest_bytes: int,
     debug: bool,
@@ -193,6 +224,16 @@ def command(
         raise click.UsageError("--generate writes texts, and --entry train trains: leave one of them out")
     if beam is not None and length is None:
         raise click.UsageError("--beam is for texts that are written: give --generate LENGTH, too")
+    if calibration is not None and weights is None:
+        raise click.UsageError("--quantize needs --weights")
+    if calibration is not None and length is not None:
+        raise click.UsageError("--quantize is for predict, and --generate writes texts")
+    if calibration is not None and kind == WEB:
+        raise click.UsageError("--quantize is not for pages: compile a module with --target wasm32-web")
+    if half is not None and (weights is None or calibration is not None or length is not None or kind == WEB):
+        raise click.UsageError(
+            "--weights-dtype needs --weights, and goes with no --quantize, --generate or page"
+        )
     model = load(spec, settings, dims=dims)
     if kind == "web":
         assert weights is not None
@@ -209,10 +250,22 @@ def command(
         if not package:
             outputs |= {"the header of -o": places.header}
             outputs |= {"the weights of -o": places.weights} if no_embed else {}
-    check_outputs(outputs, [*model.files, weights])
+    check_outputs(outputs, [*model.files, weights, calibration])
     show_warnings(model)
     keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
+    network = model.network
+    if calibration is not None:
+        assert values is not None
+        network, values = _quantized(model, values, calibration, percentile, target, cpu)
+    if half is not None:
+        assert values is not None
+        before = sum(array.nbytes for array in values.values())
+        network, values = halved_network(network, values, describe(chosen_targets(target, cpu)[0]), half)
+        after = sum(array.nbytes for array in values.values())
+        click.echo(f"weights: {bytes_text(before)}, {bytes_text(after)} with {half}", err=True)
+    if target is not None and values is not None and is_bare(target):
+        keep_bare(model.load, network, values, target)
     writing = None
     if length is not None:
         assert weights is not None
@@ -232,9 +285,31 @@ def command(
         writing=writing,
         target=target,
     )
-    for path in save(model.load, model.network, values, output, request):
+    for path in save(model.load, network, values, output, request):
         what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")
         written(path, f"{_WORDS[kind]} of {model.name}" if path == output else what, sized=True)
+
+
+def _quantized(
+    model: Model,
+    weights: Mapping[str, NDArray],
+    calibration: Path,
+    percentile: float,
+    target: str | None,
+    cpu: str | None,
+) -> tuple[Network, Mapping[str, NDArray]]:
+    """The quantized network and its weights; prints what became of its layers."""
+    from ..quantization import quantize  # loads much, and most compilations do without
+
+    data = model.data({"calibration": calibration})["calibration"]
+    made = quantize(
+        model.network, weights, data, target=chosen_targets(target, cpu)[0], percentile=percentile
+    )
+    out = console(err=True)
+    out.print(made.table())
+    for line in made.lines():
+        out.print(line, soft_wrap=True)
+    return made.network, made.weights
 
 
 def _say(verified: Verified) -> None:

@@ -8,6 +8,8 @@ from typing import Any
 
 import click
 
+from netwright.compiler.codegen.platforms import NAMES, chosen_target
+from netwright.compiler.frontend.network import initial_values
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 
 from ..analysis.limits import latency_exceeded, memory_exceeded
@@ -15,9 +17,10 @@ from ..analysis.measure import measure
 from ..analysis.resources import Resources
 from ..describe import bytes_text
 from ..errors import RequestError
-from ..model import load
+from ..model import Model, load
+from ..network_weights import read_weights
 from .findings import show_diagnostics
-from .options import dim_option, format_option, settings_option, spec_argument
+from .options import PATH, dim_option, format_option, settings_option, spec_argument, weights_option
 from .output import console, paragraph, show_warnings
 
 
@@ -31,6 +34,20 @@ from .output import console, paragraph, show_warnings
     type=click.Choice(["predict", "loss", "train_step"]),
     help="Which entries; predict and train_step by default.",
 )
+@click.option(
+    "--target",
+    type=click.Choice(NAMES),
+    metavar="NAME",
+    help="A microcontroller, thumbv7em-none-eabi: also flash, RAM and stack of predict.",
+)
+@weights_option(required=False, help="With --target: the weights that the flash holds; zeros take as much.")
+@click.option(
+    "--quantize",
+    "calibration",
+    type=PATH,
+    metavar="DATA",
+    help="With --target and --weights: the resources of the network that compile --quantize makes.",
+)
 @click.option("--measure", "measured", is_flag=True, help="Also run it: time, machine code, stack.")
 @format_option
 @settings_option
@@ -40,6 +57,9 @@ def command(
     spec: Path,
     dims: dict[str, Any],
     entries: tuple[str, ...],
+    target: str | None,
+    weights: Path | None,
+    calibration: Path | None,
     measured: bool,
     form: str,
     settings: tuple[str, ...],
@@ -51,8 +71,14 @@ def command(
     """
     if ranges := [name for name, size in dims.items() if not isinstance(size, int)]:
         raise RequestError(f"resources are for one size: {ranges[0]}=64, not a range")
+    if target is None and (weights is not None or calibration is not None):
+        raise click.UsageError("--weights and --quantize are for flash: give --target, too")
+    if calibration is not None and weights is None:
+        raise click.UsageError("--quantize needs --weights")
     model = load(spec, settings)
     show_warnings(model)
+    if target is not None:
+        ctx.exit(_show_card(model, target, weights, calibration, dims, form))
     resources = Resources(model.load, model.network, entries or None)
     timing = measure(model.load, model.network, resources.dims("predict", dims)) if measured else None
     if form == "json":
@@ -82,3 +108,38 @@ def command(
     if over:
         show_diagnostics(Diagnostics(over, model.diagnostics.sources.values()), err=True)
         ctx.exit(1)
+
+
+def _show_card(
+    model: Model, target: str, weights: Path | None, calibration: Path | None, dims: dict[str, Any], form: str
+) -> int:
+    """Prints flash, RAM and stack of `predict` on a microcontroller; returns the exit code."""
+    from ..analysis.bare import (
+        bare_exceeded,
+        bare_footprint,
+    )  # links a program, for which others need not wait
+
+    settled = Model(model.load, Resources(model.load, model.network, ("predict",)).dims("predict", dims))
+    network = settled.network
+    values = initial_values(network) if weights is None else read_weights(network, weights)
+    if calibration is not None:
+        from ..quantization import quantize
+
+        data = model.data({"calibration": calibration})["calibration"]
+        made = quantize(network, values, data, target=chosen_target(target, None))
+        network, values = made.network, dict(made.weights)
+    card = bare_footprint(settled.load, network, values, target)
+    if form == "json":
+        numbers = {"flash": card.flash, "code": card.code, "ram": card.ram, "stack": card.stack}
+        click.echo(json.dumps({"model": model.name, "target": target, **numbers}, indent=2))
+    else:
+        stack = "unknown" if card.stack is None else f"{card.stack:>9,} bytes"
+        click.echo(
+            f"flash {card.flash:>9,} bytes: code {card.code:,}, weights and constants {card.constants:,}"
+        )
+        click.echo(f"RAM   {card.ram:>9,} bytes: inputs, outputs and arena")
+        click.echo(f"stack {stack}")
+    over = bare_exceeded(settled.load, card)
+    if over:
+        show_diagnostics(Diagnostics(over, model.diagnostics.sources.values()), err=True)
+    return 1 if over else 0

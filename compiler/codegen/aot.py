@@ -142,7 +142,10 @@ def _manifest_text(program: ir.Program, target: Target, manifest: Manifest) -> s
         chr(byte) if 32 <= byte < 127 and byte not in b'"\\' else f"\\{byte:02X}" for byte in data
     )
     name = symbol(manifest_symbol(program.model))
-    return f'{header(target)}\n{name} = constant [{len(data)} x i8] c"{escaped}"\n'
+    # A section of its own, so that a linker can leave it out of a microcontroller's flash.
+    bare = not target.has_system and not target.is_wasm
+    place = f', section ".rodata.{manifest_symbol(program.model)}"' if bare else ""
+    return f'{header(target)}\n{name} = constant [{len(data)} x i8] c"{escaped}"{place}\n'
 
 
 def manifest_json(manifest: Manifest) -> str:

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
+from functools import partial
 
 from ..loop import ir
 from ..loop.expressions import postorder
 from ..loop.ir import Expr, ValueType
 from .far import write_far
+from .features import has_feature
 from .indices import Indices
 from .memory import Memory
 from .target import Target, has_instruction
@@ -101,6 +103,8 @@ class Values:
         match expr:
             case ir.Fma():
                 return self._fma(expr)
+            case ir.Dot4():
+                return self._dot4(expr)
             case ir.Read():
                 return self._read(expr.name)
             case ir.Load():
@@ -168,6 +172,15 @@ class Values:
         # Without the instruction it rounds twice: the C library's fma would be a hundred times slower.
         text = value_type(expr.type)
         return self._writer.value(f"fadd {text} {self._writer.value(f'fmul {text} {a}, {b}')}, {c}")
+
+    def _dot4(self, expr: ir.Dot4) -> str:
+        a, b, c = self.emit(expr.a), self.emit(expr.b), self.emit(expr.c)
+        write, lanes, target = self._writer.value, expr.type.lanes, self._target
+        if expr.a.type.lanes < expr.b.type.lanes:  # CPUs broadcast words
+            words = self._memory.broadcast("i32", write(f"bitcast <4 x i8> {a} to i32"), lanes)
+            a = write(f"bitcast {vector('i32', lanes)} {words} to {vector('i8', 4 * lanes)}")
+        signed = not is_unsigned(expr.a.type.dtype)
+        return target.family.dot4(self._writer, partial(has_feature, target), signed, lanes, a, b, c)
 
     def _unary(self, expr: ir.Unary) -> str:
         x, type, write = self.emit(expr.x), expr.type, self._writer.value
@@ -266,6 +279,11 @@ class Values:
         if type.dtype == "bool":
             compare = "fcmp une" if is_float(source.dtype) else "icmp ne"
             return write(f"{compare} {before}, {_zero(source)}")
+        if source.dtype == "float16" and not self._target.family.widens_half(
+            partial(has_feature, self._target)
+        ):
+            wide = self._widened(x, lanes)
+            return wide if type.dtype == "float32" else self._cast(wide, ValueType("float32", lanes), type)
         if is_float(source.dtype):
             if is_float(type.dtype):
                 wider = WIDTHS[type.dtype] > WIDTHS[source.dtype]
@@ -281,6 +299,26 @@ class Values:
         if old == new:
             return x
         return write(f"{'trunc' if new < old else 'zext' if unsigned else 'sext'} {before} to {text}")
+
+    def _widened(self, x: str, lanes: int) -> str:
+        """float32 of a finite float16, in integers: without an instruction LLVM would call a library."""
+        write, whole, float_ = self._writer.value, vector("i32", lanes), vector("float", lanes)
+
+        def number(value: int) -> str:
+            return constant(value, ValueType("int32", lanes))
+
+        bits = write(f"bitcast {vector('half', lanes)} {x} to {vector('i16', lanes)}")
+        bits = write(f"zext {vector('i16', lanes)} {bits} to {whole}")
+        sign = write(f"shl {whole} {write(f'and {whole} {bits}, {number(0x8000)}')}, {number(16)}")
+        rest = write(f"shl {whole} {write(f'and {whole} {bits}, {number(0x7FFF)}')}, {number(13)}")
+        # The bias of exponents differs by 112. Numbers with exponent 0 have no leading 1, so one is taken off again.
+        moved = write(f"add {whole} {rest}, {number(112 << 23)}")
+        above = write(f"bitcast {whole} {write(f'add {whole} {moved}, {number(1 << 23)}')} to {float_}")
+        one = constant(2.0**-14, ValueType("float32", lanes))
+        tiny = write(f"bitcast {float_} {write(f'fsub {float_} {above}, {one}')} to {whole}")
+        small = write(f"icmp ult {whole} {rest}, {number(1 << 23)}")
+        size = write(f"select {vector('i1', lanes)} {small}, {whole} {tiny}, {whole} {moved}")
+        return write(f"bitcast {whole} {write(f'or {whole} {size}, {sign}')} to {float_}")
 
     def _reduce_lanes(self, expr: ir.ReduceLanes) -> str:
         x, dtype, lanes = self.emit(expr.x), expr.type.dtype, expr.x.type.lanes

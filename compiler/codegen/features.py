@@ -7,6 +7,7 @@ it is inlined is the answer.
 
 from __future__ import annotations
 
+import re
 from functools import cache
 
 import llvmlite.binding as llvm
@@ -48,6 +49,25 @@ attributes #{number + 1} = {{ "target-cpu"="{least.cpu}" "target-features"="{lea
     builder.getModulePassManager().run(module, builder)
     left = {function.name for function in module.functions}
     return tuple(name for number, name in enumerate(checked) if f"needs{number}" not in left)
+
+
+@cache
+def has_feature(target: Target, name: str) -> bool:
+    """Whether code for ``target`` may use the feature, as LLVM spells it."""
+    if name == "sse2":
+        return target.is_64_bit  # the baseline there
+    if name == "dsp":  # Arm's: LLVM inlines functions without regard to it, but adds with saturation by it
+        text = f"""{header(target)}
+declare i32 @llvm.sadd.sat.i32(i32, i32)
+define i32 @probe(i32 %x, i32 %y) #0 {{
+  %z = call i32 @llvm.sadd.sat.i32(i32 %x, i32 %y)
+  ret i32 %z
+}}
+attributes #0 = {{ {attributes(target)} }}
+"""
+        assembly = machine(target).emit_assembly(llvm.parse_assembly(text))
+        return re.search(r"\bqadd\b", assembly) is not None
+    return name in required(target)
 
 
 def missing_here(target: Target) -> tuple[str, ...]:

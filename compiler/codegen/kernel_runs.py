@@ -115,6 +115,8 @@ def _draw(buffer: ir.Buffer, size: int, rng: np.random.Generator, round: int) ->
         return rng.normal(size=size).astype(buffer.dtype)
     if kind == "b":
         return rng.integers(0, 2, size).astype(bool)
+    if buffer.dtype == "int8":  # weights
+        return rng.integers(-128, 128, size).astype(np.int8)
     return rng.integers(0, round + 1, size).astype(buffer.dtype)  # indices: within range in the first round
 
 

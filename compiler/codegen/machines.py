@@ -37,6 +37,7 @@ def describe(target: Target) -> Machine:
         gather="gather" in code,
         prefetch=re.search(r"\b(prefetch\w*|prfm|pld)\s", code) is not None,
         flushes_denormals=family.flushes_denormals,
+        quantized_data=family.quantized_data,
         l1_bytes=caches.get(1, family.l1_bytes),
         l2_bytes=caches.get(2, family.l2_bytes),
         cores=len(os.sched_getaffinity(0)) if here and hasattr(os, "sched_getaffinity") else None,

@@ -53,7 +53,8 @@ class Regions:
         ``block`` is the context's; it may be NULL for a single thread, which then has one on its stack.
         """
         write = writer.result
-        own, walk = writer.slot("[64 x i8]", align=64), writer.slot("[4 x i32]", align=16)
+        # Aligned no more than any stack is, since a microcontroller has little of it.
+        own, walk = writer.slot("[64 x i8]", align=8), writer.slot("[4 x i32]", align=8)
         for field in (_LATCHED, _GRAIN):
             writer.line(f"store i32 0, ptr {write(f'getelementptr i8, ptr {own}, i32 {field}')}")
         writer.line(f"store ptr null, ptr {write(f'getelementptr i8, ptr {own}, i32 {_SUMMON}')}")

@@ -94,6 +94,8 @@ def bounded_network(load: LoadResult, network: Network) -> Network:
 
     How long that is, is the value of a further dim. Its graphs compute the same as those of ``network``.
     """
+    if network.quantized:
+        return network
     model = load.model
     assert model is not None
     inputs = any(input.lengths is not None for input in model.inputs.values())

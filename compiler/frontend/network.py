@@ -140,6 +140,8 @@ class Network:
     checkpoints: tuple[Checkpoints, ...] = ()
     """Recurrences of which training keeps some states only, in order."""
     graphs: Mapping[str, Graph] = field(default_factory=dict)
+    quantized: bool = False
+    """Whether its products are those of bytes, and its parameters not the spec's: then it can run, but not learn."""
 
 
 def initial_values(network: Network, seed: int | None = None) -> dict[str, NDArray]:

@@ -8,7 +8,7 @@ import numpy as np
 
 from netwright.specs.dims import Dim, DimLike, Shape, product
 
-DTYPES = ("float32", "float64", "int32", "int64", "uint8", "uint32", "uint64", "bool")
+DTYPES = ("float32", "float64", "int32", "int64", "int8", "uint8", "uint16", "uint32", "uint64", "bool")
 FLOATS = ("float32", "float64")
 
 

@@ -273,6 +273,10 @@ class Builder:
         self._same(a, c)
         return ir.Fma(a, b, c, a.type)
 
+    def dot4(self, a: Expr, b: Expr, c: Expr) -> Expr:
+        """``c`` plus the sums of four products each of bytes of ``a`` and ``b``."""
+        return ir.Dot4(a, b, c, c.type)
+
     def select(self, condition: Expr, a: Expr, b: Expr) -> Expr:
         self._same(a, b)
         if isinstance(condition, ir.Const):

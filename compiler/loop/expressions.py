@@ -13,7 +13,7 @@ from . import ir
 _OPERANDS: dict[type, Callable[[Any], tuple[ir.Expr, ...]]] = {
     **dict.fromkeys((ir.Unary, ir.Cast, ir.Bitcast, ir.Broadcast, ir.ReduceLanes), lambda expr: (expr.x,)),
     **dict.fromkeys((ir.Binary, ir.Compare, ir.Shuffle), attrgetter("a", "b")),
-    ir.Fma: attrgetter("a", "b", "c"),
+    **dict.fromkeys((ir.Fma, ir.Dot4), attrgetter("a", "b", "c")),
     ir.Select: attrgetter("condition", "a", "b"),
 }
 #: Nodes that cost no more than a name.
@@ -77,7 +77,7 @@ def with_operands(expr: ir.Expr, operands: Sequence[ir.Expr]) -> ir.Expr:
             return replace(expr, x=operands[0])
         case ir.Binary() | ir.Compare() | ir.Shuffle():
             return replace(expr, a=operands[0], b=operands[1])
-        case ir.Fma():
+        case ir.Fma() | ir.Dot4():
             return replace(expr, a=operands[0], b=operands[1], c=operands[2])
         case ir.Select():
             return replace(expr, condition=operands[0], a=operands[1], b=operands[2])

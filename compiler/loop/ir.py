@@ -17,19 +17,11 @@ from typing import Literal, TypeAlias
 from netwright.specs.dims import DimLike, Shape
 
 from .call_info import CallInfo as CallInfo
+from .operations import BINARY, COMPARE, FAR, UNARY, ValueType
+
+__all__ = ["BINARY", "COMPARE", "FAR", "UNARY", "ValueType"]
 
 Index: TypeAlias = DimLike
-
-
-@dataclass(frozen=True, slots=True)
-class ValueType:
-    """Element dtype (a NumPy name; "bool" is a truth value) and number of lanes."""
-
-    dtype: str
-    lanes: int = 1
-
-    def __str__(self) -> str:
-        return self.dtype if self.lanes == 1 else f"{self.dtype}x{self.lanes}"
 
 
 # -- expressions -------------------------------------------------------------------------------------------------
@@ -84,14 +76,6 @@ class Load:
     stride: Index = 1
 
 
-#: round: to nearest, ties to even.
-UNARY = ("neg", "abs", "sqrt", "floor", "not", "round", "sin_far", "cos_far")
-#: Up to this |x| ``sin_far`` and ``cos_far`` are 0; beyond it they are sine and cosine, NaN for infinities and NaN.
-FAR = {"float32": 1e5, "float64": 1e9}
-BINARY = ("add", "sub", "mul", "div", "rem", "max", "min", "and", "or", "xor", "shl", "shr")
-COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
-
-
 @dataclass(frozen=True, slots=True)
 class Unary:
     """``op`` of UNARY; "not" is for bool and integers."""
@@ -119,6 +103,20 @@ class Binary:
 @dataclass(frozen=True, slots=True)
 class Fma:
     """a·b + c with one rounding."""
+
+    a: Expr
+    b: Expr
+    c: Expr
+    type: ValueType
+
+
+@dataclass(frozen=True, slots=True)
+class Dot4:
+    """c + a·b in int32, where lane l of the product is the sum of a·b over lanes 4l to 4l + 3. An ``a`` of four lanes
+    is the same in all lanes of the result.
+
+    ``a`` is of int8 or uint8, ``b`` of int8; no sum is rounded or clipped, and int32 wraps.
+    """
 
     a: Expr
     b: Expr
@@ -207,6 +205,7 @@ Expr: TypeAlias = (
     | Unary
     | Binary
     | Fma
+    | Dot4
     | Compare
     | Select
     | Cast

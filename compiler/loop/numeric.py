@@ -28,6 +28,12 @@ def fma(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
     return np.where(np.isfinite(exact), exact, plain)
 
 
+def dot4(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
+    """c plus sums of four products of bytes each; four elements of ``a`` are for all lanes."""
+    products = a.astype(np.int32).reshape(-1, 4) * b.astype(np.int32).reshape(-1, 4)
+    return c + products.sum(1, dtype=np.int32)
+
+
 def _two_sum(a: Lanes, b: Lanes) -> tuple[Lanes, Lanes]:
     """Rounded sum and its exact error (Knuth)."""
     total = a + b

@@ -218,6 +218,8 @@ def _operation(name: str, parameter: str, operands: list[ir.Expr]) -> ir.Expr:
             return ir.Compare(name, a, b, ValueType("bool", type.lanes))
         case "fma", (a, b, c):
             return ir.Fma(a, b, c, type)
+        case "dot4", (a, b, c):
+            return ir.Dot4(a, b, c, c.type)
         case "select", (condition, a, b):
             return ir.Select(condition, a, b, a.type)
         case "cast", (x,):

@@ -10,7 +10,7 @@ import numpy as np
 from . import ir
 from .expressions import operands_of, postorder
 from .memory import InterpreterError
-from .numeric import BINARY, COMPARE, UNARY, Lanes, cast, fma, reduce_lanes
+from .numeric import BINARY, COMPARE, UNARY, Lanes, cast, dot4, fma, reduce_lanes
 
 #: Computes an operation from its operands.
 Operation: TypeAlias = Callable[..., Lanes]
@@ -73,6 +73,8 @@ def _operation(expr: ir.Expr) -> Operation:
             return COMPARE[op]
         case ir.Fma():
             return fma
+        case ir.Dot4():
+            return dot4
         case ir.Select():
             return np.where
         case ir.Cast(_, type):

@@ -170,6 +170,8 @@ def _operation_text(expr: ir.Expr) -> str:
             return op
         case ir.Fma():
             return "fma"
+        case ir.Dot4():
+            return "dot4"
         case ir.Select():
             return "select"
         case ir.Cast(_, type):

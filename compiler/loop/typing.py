@@ -9,7 +9,19 @@ import numpy as np
 
 from . import ir
 
-DTYPES = ("float32", "float64", "int32", "int64", "uint8", "uint32", "uint64", "bool")
+DTYPES = (
+    "float16",
+    "float32",
+    "float64",
+    "int32",
+    "int64",
+    "int8",
+    "uint8",
+    "uint16",
+    "uint32",
+    "uint64",
+    "bool",
+)
 FLOATS = ("float32", "float64")
 
 
@@ -92,6 +104,15 @@ def check_expr(expr: ir.Expr, operands: Sequence[ir.ValueType]) -> None:
                 require(op != "rem" or not is_float, "it is for integers")
         case ir.Fma():
             require(same and is_float, "it is for floats of one type")
+        case ir.Dot4():
+            bytes_, start = operands[:2], operands[2]
+            require(start == type and type.dtype == "int32", "it adds to int32")
+            require(
+                bytes_[0].dtype in ("int8", "uint8") and bytes_[1].dtype == "int8",
+                "it multiplies int8 or uint8 by int8",
+            )
+            fit = bytes_[0].lanes in (4, 4 * type.lanes) and bytes_[1].lanes == 4 * type.lanes
+            require(fit, "each lane has four products")
         case ir.Compare(op):
             require(op in ir.COMPARE, "there is no such operation")
             require(is_bool and operands[0] == operands[1], "operands have one type, the result is bool")

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from netwright.specs.dims import DimLike, Shape, dim, product
+from netwright.specs.dims import DimLike, Shape, dim, product, substitute
 
 from ..graph.node import Value
 from ..loop import ir
@@ -40,13 +40,15 @@ def contract(
     machine: Machine,
 ) -> dict[tuple[int, Indices], Expr]:
     """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result."""
-    families: dict[tuple[str, Shape, Order], list[Term]] = {}
+    families: dict[tuple[str, Shape, Order, bool], list[Term]] = {}
     for (id, index), count in wanted.items():
         part = reader.roles.parts[id]
         assert isinstance(part, ContractionPart)
-        families.setdefault((part.combine, part.extents, part.order), []).append(Term(part, index, count))
+        families.setdefault((part.combine, part.extents, part.order, part.op.multiplies_bytes), []).append(
+            Term(part, index, count)
+        )
     results: dict[tuple[int, Indices], Expr] = {}
-    for (combine, extents, order), terms in families.items():
+    for (combine, extents, order, _), terms in families.items():
         family = _Family(reader, tiling, combine, extents, order, terms, machine)
         for term, value in zip(terms, family.emit(), strict=True):
             results[term.part.node.id, term.index] = value
@@ -72,10 +74,12 @@ class _Family:
         self.copies = unrolling(innermost, len(terms))
         most = machine.partial_sums // len(terms) if order == "any" else 1
         partial = max(1, min(self.copies, most))
+        self.multiplies_bytes = terms[0].part.op.multiplies_bytes
         self.registers = [
             [self.b.register("acc", self._first(term)) for term in terms] for _ in range(partial)
         ]
         self.turn = 0
+        self.bytes: dict[tuple[Value, Indices], Expr] = {}  # that one step has read
 
     def emit(self) -> list[Expr]:
         self._loops(())
@@ -137,12 +141,13 @@ class _Family:
         b, reader, lanes = self.b, self.reader, self.tiling.lanes
         registers = self.registers[self.turn % len(self.registers)]
         self.turn += 1
+        self.bytes.clear()
         before = reader.lanes, reader.count
         with reader.scope():
             for term, register in zip(self.terms, registers, strict=True):
                 reader.lanes, reader.count = lanes, count if self.tiling.inner else term.count
                 places = self._places(term, at)
-                total = self._combined(places, register)
+                total = (self._of_bytes if self.multiplies_bytes else self._combined)(places, register)
                 if count is not None and not self._vanishes(places):
                     left = b.broadcast(b.index_value(count, "int64"), lanes)
                     total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
@@ -162,6 +167,21 @@ class _Family:
         if len(factors) == 2:
             return self.b.fma(factors[0], factors[1], register)
         return getattr(self.b, self.combine)(register, factors[0])
+
+    def _of_bytes(self, places: Sequence[tuple[Value, Indices]], register: ir.Read) -> Expr:
+        """The register plus four products of bytes per lane: four elements of data in all lanes, by four weights of
+        each."""
+        b, reader, lanes = self.b, self.reader, self.tiling.lanes
+        count = None if reader.count is None else 4 * reader.count
+        factors: list[Expr] = []
+        for width, rest, (value, index) in zip((4, 4 * lanes), (None, count), places, strict=True):
+            *outer, last = (substitute(i, {LANE: 0}) for i in index)
+            key = (value, (*outer, last + dim(LANE)))
+            if key not in self.bytes:
+                with reader.vector(width, rest):
+                    self.bytes[key] = reader.read(*key)
+            factors.append(self.bytes[key])
+        return b.dot4(*factors, register)
 
     def _vanishes(self, places: Sequence[tuple[Value, Indices]]) -> bool:
         """Whether lanes past ``count`` add nothing to the sum, because a load fills them with 0."""

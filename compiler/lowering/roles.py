@@ -1,6 +1,7 @@
 """The role of each operation when a graph becomes kernels: its primitive is asked once, and the node's part keeps it.
 
-- *index*: views and generators; they need no memory: a kernel that reads them computes an index or an element.
+- *index*: views, generators, and operations that readers compute as they load; they need no memory: a kernel that
+  reads them computes an index or an element.
 - *alias*: a view that moves nothing: the same storage in another shape.
 - *into*: a view in memory of its own; the kernels of its operands store directly into it.
 - *table*: a constant whose elements follow no rule, in memory from the start.
@@ -160,7 +161,8 @@ class Roles:
             return LoopPart(node, "loop", operands, types, node.attrs)
         match primitive(node.op):
             case Elementwise() as op:
-                return ElementwisePart(node, "elementwise", operands, types, op)
+                role = "index" if op.in_readers else "elementwise"
+                return ElementwisePart(node, role, operands, types, op)
             case Contraction() as op:
                 extents = tuple(op.reduction_shape(node.attrs, types))
                 role = _contraction_role(op, extents)

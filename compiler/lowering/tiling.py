@@ -74,6 +74,9 @@ def choose_tilings(
         if wide.lanes > 1:
             yield wide
         yield from transposed
+    elif any(part.op.multiplies_bytes for part in contractions):
+        if wide.lanes > 1:
+            yield wide
     else:
         order = contractions[0].order  # of all: a group shares the loops over what is summed
         extents = [part.extents[-1:] for part in contractions]

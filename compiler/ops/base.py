@@ -57,7 +57,8 @@ class Sample:
     """A concrete case for tests: operand types (shapes of ints), attributes, and how to draw each operand.
 
     ``draw`` names a generator per operand: "normal", "positive", "distinct" (no ties), "unit" (0..1), "index:K"
-    (integers below K), "bool". Tests of shape, evaluation, gradient and lowering are generated from it.
+    (integers below K), "any" (all of an integer's values), "bool". Tests of shape, evaluation, gradient and lowering
+    are generated from it.
     """
 
     operands: tuple[TensorType, ...]

@@ -42,6 +42,9 @@ class Elementwise(Primitive):
     expressions (scalar or vector) of the operands; it returns one for the result.
     """
 
+    in_readers: bool = False
+    """Whether kernels that read the result compute it where they load the operand, so that it is never in memory."""
+
     def vectorize(
         self, graph: Graph, attrs: Any, operands: Sequence[Value], stacked: Sequence[bool], length: DimLike
     ) -> Value | None:
@@ -131,6 +134,10 @@ class Contraction(Primitive):
     is_window: bool = False
     """Whether the reduction runs over the cells of a window. A small window is evaluated inline, cell by cell, and its
     loads can be guarded, so that padding of the operand needs no memory."""
+
+    multiplies_bytes: bool = False
+    """Whether each term is the sum of four products of bytes: the factors' indices are those of the first of four
+    elements on the last axis. The second factor's depend on the result's last index alone, four times."""
 
     shares_kernel: bool = True
     """Whether products that share an operand should share a kernel, which divides the accumulators of a tile among

@@ -17,6 +17,8 @@ from .interleave import Interleave
 from .layout import Broadcast, Reshape, Reverse, Transpose
 from .panels import Panels
 from .permutation import Permutation
+from .quantize import Quantize
+from .quantized_conv import QuantizedConv
 from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
@@ -26,6 +28,7 @@ from .scan_window import Windows
 from .scatter import Scatter
 from .select import Select
 from .slice_pad import Pad, Slice
+from .widen import Widen
 from .within import Within
 
 _PRIMITIVES: tuple[Primitive, ...] = (
@@ -35,8 +38,10 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     *UNARY,
     *BINARY,
     *COMPARE,
+    Quantize(),
     Select(),
     Cast(),
+    Widen(),
     Copy(),
     Reshape(),
     Transpose(),
@@ -55,6 +60,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Dot(),
     Conv(),
     ConvKernelGradient(),
+    QuantizedConv(),
     Gather(),
     ScatterAdd(),
     Within(),

@@ -11,9 +11,9 @@ from typing import ClassVar
 
 from ..graph.analysis import open_sizes
 from ..graph.graph import Graph
-from ..graph.node import InputAttributes, Value
+from ..graph.node import InputAttributes, Node, Value
 from ..ops.base import primitive
-from ..ops.protocols import View
+from ..ops.protocols import Elementwise, View
 from .base import READERS, Pass, PassContext
 
 _OWNED = ("parameter", "statistic")
@@ -40,7 +40,7 @@ class SplitPrepare(Pass):
 
 def _split(graph: Graph) -> tuple[Graph | None, Graph]:
     """(the prepare graph or None, the rest of the graph, which reads its outputs)."""
-    fixed = _fixed(graph)
+    fixed = fixed_values(graph)
     frontier: dict[Value, None] = {}
     outputs = set(graph.outputs.values())
     for node in graph:
@@ -73,7 +73,7 @@ def _split(graph: Graph) -> tuple[Graph | None, Graph]:
     return prepare, rest
 
 
-def _fixed(graph: Graph) -> set[Value]:
+def fixed_values(graph: Graph) -> set[Value]:
     """Values that depend only on parameters, and on at least one; not on open sizes, which ``prepare`` is not
     given."""
     fixed: set[Value] = set()
@@ -95,10 +95,16 @@ def _computed(graph: Graph, value: Value) -> Value | None:
     """The part of ``value`` worth storing: without the views on top of it; None if only a parameter or generator is
     left."""
     node = graph.producer(value)
-    while node.op != "input" and isinstance(primitive(node.op), View) and len(graph.operands(node)) == 1:
+    while node.op != "input" and _is_free(node) and len(graph.operands(node)) == 1:
         value = graph.operands(node)[0]
         node = graph.producer(value)
     return None if node.op == "input" else value
+
+
+def _is_free(node: Node) -> bool:
+    """Whether a result costs no memory and little work: a view, or what readers compute as they load it."""
+    op = primitive(node.op)
+    return isinstance(op, View) or (isinstance(op, Elementwise) and op.in_readers)
 
 
 def _needed(graph: Graph, wanted: list[Value], stop: set[Value]) -> set[int]:

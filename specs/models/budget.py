@@ -71,5 +71,13 @@ class BudgetSpec(SpecModel):
     """Bytes to predict one sample: weights (including packed copies), constants, inputs, outputs, scratch memory: `64
     KiB`.
     """
+    flash: Bytes | None = None
+    """Bytes of a microcontroller's flash: code, weights and constants of `predict`, as the linker counts them: `256
+    KiB`.
+    """
+    ram: Bytes | None = None
+    """Bytes of a microcontroller's RAM: inputs, outputs and scratch memory of `predict`: `16 KiB`."""
+    stack: Bytes | None = None
+    """Bytes of stack that a call of `predict` needs on a microcontroller: `1 KiB`."""
     latency_ms: Positive | None = None
     """Milliseconds to predict one sample on this machine, as `netwright resources --measure` measures them."""

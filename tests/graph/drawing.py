@@ -27,6 +27,9 @@ def draw(rng: np.random.Generator, how: str, type: TensorType) -> np.ndarray:
         values = (rng.permutation(int(np.prod(shape))).reshape(shape) + rng.uniform(0.2, 0.4)) / 3 - 1
     elif how == "bool":
         values = rng.integers(0, 2, shape)
+    elif how == "any":  # integers
+        info = np.iinfo(type.dtype)
+        values = rng.integers(info.min, info.max + 1, shape)
     else:
         kind, _, limit = how.partition(":")
         assert kind == "index"

@@ -31,12 +31,15 @@ def test_contraction_combines_the_factors_it_names(primitive: Contraction, sampl
     arrays = operands(sample)
     expected = result(primitive, sample, arrays)
     shape = [int(str(n)) for n in primitive.reduction_shape(sample.attrs, sample.operands)]
+    kind = np.int64 if primitive.multiplies_bytes else expected.dtype
     combine = COMBINE[primitive.combine(sample.attrs)]
     for index in np.ndindex(expected.shape):
         terms = []
         for reduction in np.ndindex(*shape):
             factors = primitive.factors(sample.attrs, sample.operands, index, reduction)
-            terms.append(np.prod([arrays[position][tuple(where)] for position, where in factors]))
+            for j in range(4 if primitive.multiplies_bytes else 1):
+                places = [(position, (*where[:-1], where[-1] + j)) for position, where in factors]
+                terms.append(np.prod([arrays[position][where] for position, where in places], dtype=kind))
         if primitive.continues and len(arrays) > primitive.factor_count:
             terms.append(arrays[primitive.factor_count][index])
         np.testing.assert_allclose(combine.reduce(terms), expected[index], rtol=1e-10, atol=1e-12)

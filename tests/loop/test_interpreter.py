@@ -53,6 +53,19 @@ def test_masks_guards_and_strides() -> None:
     assert y.tolist() == [[8, 9, 7, 7], [9, 6, 3, 0], [5, 0, 1, 5]]
 
 
+def test_products_of_bytes_are_summed_by_four() -> None:
+    x, w = np.array([255, 1, 2, 3], np.uint8), np.array([-128, 1, 1, 1, 127, 0, 0, -1], np.int8)
+    y = np.zeros(2, np.int32)
+    text = """kernel f()
+  read x: uint8[4]
+  read w: int8[8]
+  write y: int32[2]
+  y[0] = dot4(x[0]{4}, w[0]{8}, 5:int32x2)
+"""
+    assert run(text, x=x, w=w, y=y) == 0
+    assert y.tolist() == [5 - 255 * 128 + 1 + 2 + 3, 5 + 255 * 127 - 3]
+
+
 def test_conditions_and_registers() -> None:
     y = np.zeros(6, np.int64)
     text = """kernel f(N >= 1)

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from ..types import vector
 from ..writer import Writer
 from .base import Family, kept
 
@@ -55,6 +56,19 @@ class AArch64(Family):
 
     def vector_registers(self, vector_bytes: int) -> int:
         return 32
+
+    def widens_half(self, has: Callable[[str], bool]) -> bool:
+        return True
+
+    def dot4(
+        self, writer: Writer, has: Callable[[str], bool], signed: bool, lanes: int, a: str, b: str, c: str
+    ) -> str:
+        """sdot, or usdot for data of uint8."""
+        if lanes not in (2, 4) or not has("dotprod" if signed else "i8mm"):
+            return super().dot4(writer, has, signed, lanes, a, b, c)
+        whole, quads = vector("i32", lanes), vector("i8", 4 * lanes)
+        name = f"llvm.aarch64.neon.{'sdot' if signed else 'usdot'}.v{lanes}i32.v{4 * lanes}i8"
+        return writer.call(whole, name, (whole, c), (quads, a), (quads, b))
 
     def stack_accesses(self, assembly: Sequence[str]) -> list[int]:
         framed = any(_FRAME.search(line) for line in assembly)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import ClassVar
+from collections.abc import Callable, Sequence
+from typing import ClassVar, Literal
 
+from ..types import splat, vector
 from ..writer import Writer
 
 
@@ -43,6 +44,9 @@ class Family:
     """The least bytes of a core's first and second data cache."""
     l2_bytes: ClassVar[int] = 256 << 10
 
+    quantized_data: ClassVar[Literal["int8", "uint8"]] = "int8"
+    """The dtype of quantized data that its products of bytes take: int8, or uint8. Weights are int8."""
+
     def __init__(self, architecture: str):
         self.name = self.architectures[0] if self.architectures else architecture
 
@@ -57,6 +61,31 @@ class Family:
     def vector_registers(self, vector_bytes: int) -> int:
         """How many vector registers of a size there are."""
         return 16
+
+    def widens_half(self, has: Callable[[str], bool]) -> bool:
+        """Whether an instruction makes float32 of float16. ``has`` as in ``dot4``."""
+        return False
+
+    def dot4(
+        self, writer: Writer, has: Callable[[str], bool], signed: bool, lanes: int, a: str, b: str, c: str
+    ) -> str:
+        """Writes c + a·b in int32 with four products of bytes per lane, and returns the result.
+
+        ``a`` (int8 if ``signed``, else uint8) and ``b`` (int8) are vectors of ``4·lanes`` bytes. ``has`` tells
+        whether the target has a feature, as LLVM spells it.
+        """
+        whole = vector("i32", lanes)
+        a, b = (writer.value(f"bitcast {vector('i8', 4 * lanes)} {x} to {whole}") for x in (a, b))
+        for byte in range(4):
+            high = 24 - 8 * byte
+            pair = []
+            for x, is_signed in ((a, signed), (b, True)):
+                if high:
+                    x = writer.value(f"shl {whole} {x}, {splat('i32', str(high), lanes)}")
+                shift = "ashr" if is_signed else "lshr"
+                pair.append(writer.value(f"{shift} {whole} {x}, {splat('i32', '24', lanes)}"))
+            c = writer.value(f"add {whole} {c}, {writer.value(f'mul {whole} {pair[0]}, {pair[1]}')}")
+        return c
 
     def flush_denormals(self, writer: Writer) -> str:
         """Writes code after which denormals are zero; returns what `restore_denormals` needs, if anything."""

@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
+from ..writer import Writer
 from .base import Family
 
 
@@ -32,6 +35,23 @@ class Thumb(Family):
 
     architectures = ("thumbv7em", "thumbv7", "thumbv7m")
     least_cpu = "cortex-m4"
+
+    def dot4(
+        self, writer: Writer, has: Callable[[str], bool], signed: bool, lanes: int, a: str, b: str, c: str
+    ) -> str:
+        """smlad, of the DSP extension: the bytes 0 and 2 become words, and the bytes 1 and 3."""
+        if lanes != 1 or not has("dsp"):
+            return super().dot4(writer, has, signed, lanes, a, b, c)
+        a, b = (writer.value(f"bitcast <4 x i8> {x} to i32") for x in (a, b))
+        for turn in (0, 8):
+            pair = []
+            for x, is_signed in ((a, signed), (b, True)):
+                if turn:
+                    x = writer.call("i32", "llvm.fshr.i32", ("i32", x), ("i32", x), ("i32", str(turn)))
+                name = f"llvm.arm.{'sxtb16' if is_signed else 'uxtb16'}"
+                pair.append(("i32", writer.call("i32", name, ("i32", x))))
+            c = writer.call("i32", "llvm.arm.smlad", *pair, ("i32", c))
+        return c
 
     def vector_bytes(self, assembly: str) -> int:
         return 4

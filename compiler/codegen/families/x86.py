@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import ClassVar
 
+from ..types import splat, vector
 from ..writer import Writer
 from .base import Family, kept
 
@@ -51,6 +52,12 @@ FEATURES = {
     "fma4": (0x80000001, 0, "ecx", 16, _YMM),
     "tbm": (0x80000001, 0, "ecx", 21, 0),
 }
+#: By the bits of a vector: the instruction that adds up pairs of products of 16 bits, and the feature that it needs.
+_WORDS = {
+    128: ("sse2", "llvm.x86.sse2.pmadd.wd"),
+    256: ("avx2", "llvm.x86.avx2.pmadd.wd"),
+    512: ("avx512bw", "llvm.x86.avx512.pmaddw.d.512"),
+}
 _REGISTERS = ("eax", "ebx", "ecx", "edx")
 _FRAME = re.compile(r"\bmov[lq]\s+%[er]sp,\s*%[er]bp")
 _SUB = re.compile(r"\bsubq\s+\$(\d+),\s*%rsp")
@@ -65,9 +72,38 @@ class X86(Family):
     # Without these, LLVM splits 512-bit vectors on CPUs that it tunes for 256 bits.
     attributes = ('"prefer-vector-width"="512"', '"min-legal-vector-width"="512"')
     flushes_denormals = True
+    quantized_data = "uint8"
     pause = "call void @llvm.x86.sse2.pause()"
     declarations = ("declare void @llvm.x86.sse2.pause()",)
     futex = 240
+
+    def widens_half(self, has: Callable[[str], bool]) -> bool:
+        return has("f16c")
+
+    def dot4(
+        self, writer: Writer, has: Callable[[str], bool], signed: bool, lanes: int, a: str, b: str, c: str
+    ) -> str:
+        """VNNI multiplies uint8 by int8. Without, the even and the odd bytes become words, of which an instruction
+        of SSE2, AVX2 or AVX-512 adds up pairs of products."""
+        bits = 32 * lanes
+        vnni = (has("avx512vnni") and (bits == 512 or has("avx512vl"))) or (bits < 512 and has("avxvnni"))
+        if not signed and vnni and bits in _WORDS:
+            whole, quads = vector("i32", lanes), vector("i8", 4 * lanes)
+            name = f"llvm.x86.avx512.vpdpbusd.{bits}"
+            return writer.call(whole, name, (whole, c), (quads, a), (quads, b))
+        if bits not in _WORDS or not has(_WORDS[bits][0]):
+            return super().dot4(writer, has, signed, lanes, a, b, c)
+        words, whole = vector("i16", 2 * lanes), vector("i32", lanes)
+        eight = splat("i16", "8", 2 * lanes)
+        a, b = (writer.value(f"bitcast {vector('i8', 4 * lanes)} {x} to {words}") for x in (a, b))
+        for odd in (False, True):
+            pair = []
+            for x, is_signed in ((a, signed), (b, True)):
+                if not odd:
+                    x = writer.value(f"shl {words} {x}, {eight}")
+                pair.append((words, writer.value(f"{'ashr' if is_signed else 'lshr'} {words} {x}, {eight}")))
+            c = writer.value(f"add {whole} {c}, {writer.call(whole, _WORDS[bits][1], *pair)}")
+        return c
 
     def vector_bytes(self, assembly: str) -> int:
         return 64 if "%zmm" in assembly else 32 if "%ymm" in assembly else 16

@@ -1,0 +1,1 @@
+"""Quantization: products with weights become products of bytes, for which ranges of the data were measured."""

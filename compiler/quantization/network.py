@@ -1,0 +1,118 @@
+"""The quantized network: the same entries that run, with products of bytes in place of products of floats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..frontend.network import Network, Parameter
+from ..graph.graph import Graph
+from ..graph.types import TensorType
+from ..machine import Machine
+from ..pipeline import run
+from .rewrite import Bytes, quantize
+from .scales import Quantized, can_overflow, quantized_weights
+from .sites import Kept, Key, Site, find_sites, weights_of
+
+#: Entries of a network that only read its weights.
+READING = ("predict", "loss")
+#: What the outputs of ``observed`` that hold data of products are called.
+_DATA = "quantize.data."
+
+
+@dataclass(frozen=True, slots=True)
+class Product:
+    """A product with weights of the network: the ``floats`` of its weights, and if it is one of ``bytes``, these.
+    ``reason``: why it is not."""
+
+    key: Key
+    floats: int
+    data: Quantized | None = None
+    bytes: Bytes | None = None
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizedNetwork:
+    """A quantized network and its weights by name; ``products`` are those of `predict`, in order."""
+
+    network: Network
+    weights: Mapping[str, NDArray]
+    products: tuple[Product, ...]
+
+
+class Plan:
+    """What of a network can be quantized, with ``weights`` as its parameters, for one ``machine``."""
+
+    def __init__(self, network: Network, weights: Mapping[str, NDArray], machine: Machine):
+        self.network, self.weights, self.machine = network, weights, machine
+        names = [name for name in READING if name in network.graphs]
+        self.graphs: dict[str, Graph] = {}
+        self.sites: dict[str, list[Site]] = {}
+        self.floats: dict[Key, NDArray] = {}
+        self.kept: list[Kept] = []
+        for name in names:
+            graph = run({name: network.graphs[name]}, machine, stop_after="graph")[name]
+            sites, kept = find_sites(graph)
+            arrays = weights_of(graph, sites, weights)
+            if name == "predict":
+                self.floats, self.kept = arrays, kept
+                for site in sites:
+                    if can_overflow(quantized_weights(_columns_last(site, arrays[site.key]))[0]):
+                        self.kept.append(Kept(site.key, "its sums could leave 32 bits"))
+                        del self.floats[site.key]
+            elif not self.floats.keys() <= arrays.keys():
+                continue  # it computes them in another way
+            self.graphs[name] = graph
+            self.sites[name] = [site for site in sites if site.key in self.floats]
+
+    def observed(self) -> Graph:
+        """`predict` with the data of each product that can be quantized as further outputs; see ``observations``."""
+        graph = self.graphs["predict"].copy()
+        for number, site in enumerate(self.sites["predict"]):
+            graph.set_output(f"{_DATA}{number}", site.data)
+        return graph
+
+    def observations(self, outputs: Mapping[str, NDArray]) -> dict[Key, NDArray]:
+        """The data of each product among the outputs of ``observed``."""
+        sites = self.sites["predict"]
+        return {site.key: outputs[f"{_DATA}{number}"] for number, site in enumerate(sites)}
+
+    def quantized(self, ranges: Mapping[Key, tuple[float, float]]) -> QuantizedNetwork:
+        """The network with bytes where ``ranges`` says what data there are."""
+        dtype = self.machine.quantized_data
+        data = {key: Quantized.of_range(low, high, dtype) for key, (low, high) in ranges.items()}
+        graphs: dict[str, Graph] = {}
+        made: dict[Key, Bytes] = {}
+        for name, graph in self.graphs.items():
+            graphs[name], made_here = quantize(graph, self.sites[name], self.floats, data)
+            made |= made_here
+        read = {name for graph in graphs.values() for name in graph.inputs}
+        parameters = {name: p for name, p in self.network.parameters.items() if name in read}
+        values = {name: self.weights[name] for name in parameters}
+        for key, each in made.items():
+            for name, array in each.inputs.items():
+                type = TensorType(array.dtype.name, array.shape)
+                parameters[name] = Parameter(name, type, "parameter", (), key.layer)
+                values[name] = array
+        network = replace(
+            self.network, parameters=parameters, graphs=graphs, states={}, fitted=(), quantized=True
+        )
+        products = [
+            Product(key, array.nbytes, data.get(key), made.get(key)) for key, array in self.floats.items()
+        ]
+        products += [Product(kept.key, 0, reason=kept.reason) for kept in self.kept]
+        return QuantizedNetwork(network, values, tuple(products))
+
+
+def _columns_last(site: Site, weights: NDArray) -> NDArray:
+    """The weights with all that is summed before the output channels."""
+    contract = getattr(site.node.attrs, "lhs_contract" if site.position == 0 else "rhs_contract", None)
+    if contract is None:
+        return weights
+    return np.moveaxis(weights, contract, range(len(contract))).reshape(
+        int(np.prod([weights.shape[axis] for axis in contract])), -1
+    )

@@ -1,0 +1,237 @@
+"""Rewrites a graph: products with weights as products of bytes, and what comes before and after them.
+
+The data of a product become bytes where they are made: quantization moves through views, padding, and maxima over
+overlapping windows, which leave the order of numbers as it is, towards their kernel, and memory holds bytes. Sums
+become floats again in the kernel of the product, where bias, activation, and the quantization for the next product
+follow.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.specs.dims import DimLike, Shape, product
+
+from ..graph.graph import Graph
+from ..graph.node import InputAttributes, Node, Value
+from ..graph.rules import ShapeError
+from ..graph.types import TensorType
+from ..ops.base import BroadcastAttributes, primitive
+from ..ops.cast import CastAttributes
+from ..ops.dot import DotAttributes
+from ..ops.layout import ReshapeAttributes, TransposeAttributes
+from ..ops.protocols import Contraction, View
+from ..ops.quantize import QuantizeAttributes
+from ..ops.quantized_conv import QuantizedConvAttributes
+from ..ops.slice_pad import PadAttributes
+from ..ops.windows import ConvAttributes
+from ..passes.base import PassContext
+from ..passes.dead_code import RemoveDeadCode
+from .scales import Quantized, quantized_weights
+from .sites import Key, Site
+
+
+@dataclass(frozen=True, slots=True)
+class Bytes:
+    """The weights of a product, in inputs that begin with ``name``: ``array``, int8 in the order that
+    ``quantized_conv`` reads; and for each output channel the ``scale`` of a sum, and the ``shift`` that is added to it
+    before, since the data's zero is another byte than 0."""
+
+    name: str
+    array: NDArray[np.int8]
+    scale: NDArray[np.float32]
+    shift: NDArray[np.int32]
+
+    @property
+    def inputs(self) -> dict[str, NDArray]:
+        """The inputs by name."""
+        named = {f"{self.name}.int8": self.array, f"{self.name}.scale": self.scale}
+        return {**named, f"{self.name}.shift": self.shift} if self.shift.any() else named
+
+
+def quantize(
+    graph: Graph,
+    sites: Sequence[Site],
+    weights: Mapping[Key, NDArray],
+    data: Mapping[Key, Quantized],
+) -> tuple[Graph, dict[Key, Bytes]]:
+    """The graph with bytes in the products that ``data`` describes, and their weights, which it reads as inputs of
+    role parameter. Parameters that nothing reads any more are no inputs of it."""
+    at = {site.node.id: site for site in sites if site.key in data}
+    rewriter = _Rewriter(weights, data)
+
+    def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+        site = at.get(node.id)
+        return None if site is None else [rewriter.product(new, site, operands)]
+
+    rewritten = RemoveDeadCode().run(graph.rewrite(rule), PassContext("quantize"))
+    return without_idle(rewritten), rewriter.made
+
+
+class _Rewriter:
+    def __init__(self, weights: Mapping[Key, NDArray], data: Mapping[Key, Quantized]):
+        self.weights, self.data = weights, data
+        self.made: dict[Key, Bytes] = {}
+        self.known: dict[tuple[Value, Quantized], Value] = {}
+
+    def product(self, g: Graph, site: Site, operands: tuple[Value, ...]) -> Value:
+        how = self.data[site.key]
+        x = self.quantized(g, operands[1 - site.position], how)
+        if isinstance(site.node.attrs, ConvAttributes):
+            return self._conv(g, site, site.node.attrs, x, how)
+        assert isinstance(site.node.attrs, DotAttributes)
+        return self._dot(g, site, site.node.attrs, x, how)
+
+    def _conv(self, g: Graph, site: Site, attrs: ConvAttributes, x: Value, how: Quantized) -> Value:
+        weights = self.weights[site.key]
+        (result,) = site.node.types
+        channels, width = weights.shape[-2], weights.shape[-3]
+        outer = QuantizedConvAttributes(attrs.stride[:-1], attrs.dilation[:-1], attrs.stride[-1] * channels)
+        if attrs.dilation[-1] == 1 and width > 1:
+            # The cells of a row of the kernel lie one after the other, and so do their channels.
+            row = weights.reshape(*weights.shape[:-3], width * channels, weights.shape[-1])
+            # Cells after the last one, for which weights are 0, fill up the last group of four.
+            more = -(row.shape[-2] // -4) * 4 - row.shape[-2]
+            cells = _filled(g, x, -(more // -channels), how.zero, axis=-2)
+            shape = g.type(cells).shape
+            flat = g.apply("reshape", cells, attrs=ReshapeAttributes((*shape[:-2], shape[-2] * channels)))
+            try:
+                return self._sums(g, site, flat, row, how, outer, result.shape)
+            except ShapeError:  # sizes are open, and it cannot be proved that there are as many cells
+                pass
+        x = _filled(g, x, -channels % 4, how.zero)
+        whole = QuantizedConvAttributes(attrs.stride, attrs.dilation)
+        return self._sums(g, site, x, weights, how, whole, result.shape)
+
+    def _dot(self, g: Graph, site: Site, attrs: DotAttributes, x: Value, how: Quantized) -> Value:
+        weights, type = self.weights[site.key], g.type(x)
+        contracts = [attrs.lhs_contract, attrs.rhs_contract]
+        own, summed = contracts[site.position], contracts[1 - site.position]
+        free_w, free_x = attrs.free(weights.ndim, own), attrs.free(type.rank, summed)
+        x = _transposed(g, x, (*free_x, *summed))
+        rows: tuple[DimLike, ...] = tuple(type.shape[axis] for axis in free_x)
+        columns = tuple(weights.shape[axis] for axis in free_w)
+        matrix = weights.transpose(*own, *free_w).reshape(-1, int(np.prod(columns)))
+        x = g.apply("reshape", x, attrs=ReshapeAttributes((product(rows), matrix.shape[0])))
+        x = _filled(g, x, -matrix.shape[0] % 4, how.zero)
+        shape = (product(rows), matrix.shape[1])
+        y = self._sums(g, site, x, matrix, how, QuantizedConvAttributes(), shape)
+        y = g.apply("reshape", y, attrs=ReshapeAttributes((*rows, *columns)))
+        if site.position == 0:  # the free axes of the weights come first
+            k = len(rows)
+            y = _transposed(g, y, (*range(k, k + len(columns)), *range(k)))
+        return y
+
+    def _sums(
+        self,
+        g: Graph,
+        site: Site,
+        x: Value,
+        weights: NDArray,
+        how: Quantized,
+        attrs: QuantizedConvAttributes,
+        shape: Shape,
+    ) -> Value:
+        """The product of bytes ``x`` and weights [*K, C, F] in floats: scale·(sum of products + shift).
+
+        Raises ShapeError, before anything is added to the graph, if its shape would not be ``shape``.
+        """
+        array, scales = quantized_weights(weights)
+        totals = array.sum(tuple(range(array.ndim - 1)), dtype=np.int64)
+        *taps, depth, columns = array.shape
+        array = np.pad(array, [(0, 0)] * len(taps) + [(0, -depth % 4), (0, 0)])
+        array = array.reshape(*taps, -1, 4, columns).swapaxes(-1, -2).reshape(*taps, -1, 4 * columns)
+        type = TensorType("int8", array.shape)
+        (result,) = primitive("quantized_conv").infer(attrs, [g.type(x), type])
+        if result.shape != shape:
+            raise ShapeError(f"quantized_conv gives {result}, not {shape}")
+        key = site.key
+        made = Bytes(
+            f"{key.layer or 'network'}.{key.op}{key.number or ''}",
+            np.ascontiguousarray(array),
+            scales * np.float32(how.scale),
+            (-how.zero * totals).astype(np.int32),
+        )
+        self.made[key] = made
+        inputs = {
+            name: g.input(name, TensorType(given.dtype.name, given.shape), "parameter")
+            for name, given in made.inputs.items()
+        }
+        y = g.apply("quantized_conv", x, inputs[f"{made.name}.int8"], attrs=attrs)
+        if f"{made.name}.shift" in inputs:
+            y = g.apply("add", y, _columns(g, inputs[f"{made.name}.shift"], y))
+        y = g.apply("cast", y, attrs=CastAttributes("float32"))
+        return g.apply("mul", y, _columns(g, inputs[f"{made.name}.scale"], y))
+
+    def quantized(self, g: Graph, x: Value, how: Quantized) -> Value:
+        """``x`` as bytes, made as early as possible."""
+        if (x, how) not in self.known:
+            self.known[x, how] = self._quantized(g, x, how)
+        return self.known[x, how]
+
+    def _quantized(self, g: Graph, x: Value, how: Quantized) -> Value:
+        node = g.producer(x)
+        op = None if isinstance(node.attrs, InputAttributes) else primitive(node.op)
+        operands = g.operands(node)
+        if isinstance(node.attrs, PadAttributes):
+            fill = how.number(float(node.attrs.fill))
+            inner = self.quantized(g, operands[0], how)
+            return g.apply(node.op, inner, attrs=replace(node.attrs, fill=fill))
+        if isinstance(op, View) and len(operands) == 1 and op.fill(node.attrs) is None:
+            return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
+        window = isinstance(op, Contraction) and op.is_window and op.combine(node.attrs) == "max"
+        if window and op.overlaps(node.attrs):  # other windows are part of their operand's kernel
+            return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
+        return g.apply("quantize", x, attrs=QuantizeAttributes(float(how.factor), how.zero, how.dtype))
+
+
+def _columns(g: Graph, numbers: Value, like: Value) -> Value:
+    """Numbers along the last axis, in the shape of ``like``."""
+    shape = g.type(like).shape
+    return g.apply("broadcast", numbers, attrs=BroadcastAttributes(shape, (len(shape) - 1,)))
+
+
+def _filled(g: Graph, x: Value, more: int, zero: int, axis: int = -1) -> Value:
+    """``x`` with so many elements more at the end of an axis."""
+    if not more:
+        return x
+    node, rank = g.producer(x), g.type(x).rank
+    high: list[DimLike] = [0] * rank
+    high[axis] = more
+    attrs = PadAttributes((0,) * rank, tuple(high), (0,) * rank, zero)
+    if isinstance(node.attrs, PadAttributes) and node.attrs.fill == zero:  # one padding instead of two
+        (x,) = g.operands(node)
+        high = [a + b for a, b in zip(node.attrs.high, high, strict=True)]
+        attrs = replace(node.attrs, high=tuple(high))
+    return g.apply("pad", x, attrs=attrs)
+
+
+def _transposed(g: Graph, x: Value, axes: Sequence[int]) -> Value:
+    axes = tuple(axes)
+    return x if axes == tuple(range(len(axes))) else g.apply("transpose", x, attrs=TransposeAttributes(axes))
+
+
+def without_idle(graph: Graph) -> Graph:
+    """The graph without parameters and statistics that nothing reads."""
+    outputs = set(graph.outputs.values())
+    new = Graph(graph.name)
+    moved: dict[Value, Value] = {}
+    for node in graph:
+        if isinstance(node.attrs, InputAttributes):
+            (value,) = node.values
+            owned = node.attrs.role in ("parameter", "statistic")
+            if owned and value not in outputs and not graph.uses(value):
+                continue
+            moved[value] = new.input(node.attrs.name, node.types[0], node.attrs.role)
+            continue
+        values = new.add(
+            node.op, [moved[v] for v in graph.operands(node)], node.attrs, layer=node.layer
+        ).values
+        moved.update(zip(node.values, values, strict=True))
+    for name, value in graph.outputs.items():
+        new.set_output(name, moved[value])
+    return new

@@ -1,0 +1,139 @@
+"""Finds the products with weights of a graph that can be products of bytes, and says why the others can't."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..graph.graph import Graph
+from ..graph.node import InputAttributes, Node, Value
+from ..interpreter import evaluate
+from ..ops.dot import DotAttributes
+from ..ops.protocols import contraction
+from ..ops.scan_attributes import ScanAttributes
+from ..ops.windows import ConvAttributes
+from ..passes.split_prepare import fixed_values
+
+
+class Key(NamedTuple):
+    """A product in any entry of a network: the layer, the operation, and its number among those of the layer."""
+
+    layer: str
+    op: str
+    number: int
+
+    def __str__(self) -> str:
+        return self.layer if self.number == 0 else f"{self.layer} ({self.number + 1})"
+
+
+@dataclass(frozen=True, slots=True)
+class Site:
+    """A product of data with weights, which depend on parameters alone. ``data`` and ``weights`` are operands of
+    ``node``, the weights the one at ``position``."""
+
+    key: Key
+    node: Node
+    data: Value
+    weights: Value
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """A product that stays in floats, and why."""
+
+    key: Key
+    reason: str
+
+
+def find_sites(graph: Graph) -> tuple[list[Site], list[Kept]]:
+    """The products of a graph that can be quantized, and the others, each in topological order."""
+    fixed = fixed_values(graph)
+    sites: list[Site] = []
+    kept: list[Kept] = []
+    counts: dict[tuple[str, str], int] = {}
+    for node in graph:
+        if node.values and all(value in fixed for value in node.values):
+            continue  # weights made of weights, once after loading
+        if isinstance(node.attrs, ScanAttributes):
+            if any(_is_product(inner) for inner in node.attrs.body):
+                kept.append(Kept(_key(node, counts), "its products are in a recurrence"))
+            continue
+        if not _is_product(node):
+            continue
+        key = _key(node, counts)
+        operands = graph.operands(node)
+        known = [position for position, value in enumerate(operands) if value in fixed]
+        reason = _why_not(graph, node, known)
+        if reason is not None:
+            kept.append(Kept(key, reason))
+            continue
+        (position,) = known
+        sites.append(Site(key, node, operands[1 - position], operands[position], position))
+    return sites, kept
+
+
+def find_products(graph: Graph) -> list[Site]:
+    """All products of data with weights in float32, outside of recurrences."""
+    fixed = fixed_values(graph)
+    sites: list[Site] = []
+    counts: dict[tuple[str, str], int] = {}
+    for node in graph:
+        if not _is_product(node) or all(value in fixed for value in node.values):
+            continue
+        key, operands = _key(node, counts), graph.operands(node)
+        known = [position for position, value in enumerate(operands) if value in fixed]
+        if len(operands) == 2 and len(known) == 1 and graph.type(operands[known[0]]).dtype == "float32":
+            sites.append(Site(key, node, operands[1 - known[0]], operands[known[0]], known[0]))
+    return sites
+
+
+def weights_of(graph: Graph, sites: list[Site], parameters: Mapping[str, NDArray]) -> dict[Key, NDArray]:
+    """The weights of each product, computed from the network's ``parameters``."""
+    owned = [
+        (name, value)
+        for name, value in graph.inputs.items()
+        if graph.input_role(name) in ("parameter", "statistic")
+    ]
+    outputs = [(str(number), site.weights) for number, site in enumerate(sites)]
+    extracted = graph.extract("weights", owned, outputs)
+    arrays = evaluate(extracted, {name: np.asarray(parameters[name]) for name, _ in owned})
+    return {site.key: arrays[str(number)] for number, site in enumerate(sites)}
+
+
+def _key(node: Node, counts: dict[tuple[str, str], int]) -> Key:
+    number = counts.get((node.layer, node.op), 0)
+    counts[node.layer, node.op] = number + 1
+    return Key(node.layer, node.op, number)
+
+
+def _is_product(node: Node) -> bool:
+    op = None if isinstance(node.attrs, InputAttributes) else contraction(node)
+    return op is not None and op.factor_count > 1
+
+
+def _why_not(graph: Graph, node: Node, known: list[int]) -> str | None:
+    """Why a product stays in floats; ``known`` are the positions of operands that depend on parameters alone."""
+    operands = graph.operands(node)
+    if not known:
+        return "it multiplies two results, none of which are weights"
+    if len(operands) != 2 or len(known) != 1:
+        return "its sums go on from others"
+    if graph.type(operands[0]).dtype != "float32":
+        return f"it is computed in {graph.type(operands[0]).dtype}"
+    match node.attrs:
+        case ConvAttributes() as attrs:
+            if known != [1]:
+                return "its kernel is no weight"
+            if attrs.groups > 1:
+                return f"its channels are in {attrs.groups} groups"
+            return None
+        case DotAttributes() as attrs:
+            if attrs.batch:
+                return "each sample is multiplied by a matrix of its own"
+            return None if attrs.lhs_contract else "it sums nothing"
+    return f"{node.op} has no form with bytes"

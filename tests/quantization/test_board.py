@@ -1,0 +1,143 @@
+"""Flash, RAM and stack on a microcontroller are what the linker and an emulated Cortex-M4 say."""
+
+from __future__ import annotations
+
+import importlib.util
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+from netwright import load
+from netwright.analysis.bare import bare_exceeded, bare_footprint, keep_bare
+from netwright.artifacts import Request, save
+from netwright.compiler.codegen.bare import Image
+from netwright.compiler.codegen.platforms import chosen_target, platform_named
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.machine import Machine
+from netwright.compiler.quantization.network import QuantizedNetwork
+from netwright.errors import RequestError, SpecError
+
+from .helpers import drawn, predicted, prepared, quantized, spec
+
+NAME = "thumbv7em-none-eabi"
+BOARD = Path(__file__).parents[1] / "targets" / "board"
+SPEC = spec(
+    [1, 6, 6, 2],
+    {"type": "conv2d", "filters": 5, "kernel_size": 3, "activation": "relu"},
+    {"type": "flatten"},
+    {"type": "dense", "units": 3},
+)
+needs_zig = pytest.mark.skipif(
+    importlib.util.find_spec("ziglang") is None, reason="linking takes the extra cross"
+)
+needs_qemu = pytest.mark.skipif(shutil.which("qemu-system-arm") is None, reason="qemu-system-arm")
+
+_MAIN = """#include "board.h"
+#include "model.h"
+extern const unsigned char given[];
+static float y[M_Y_SIZE];
+static unsigned char arena[M_ARENA_BYTES] __attribute__((aligned(64)));
+static uint32_t report[M_Y_SIZE + 1];
+
+__attribute__((noinline)) static int32_t answered(void) {
+    return m_predict(m_embedded(), (const float *)given, y, arena, sizeof arena, 1);
+}
+
+int32_t run_network(void) {
+    uint32_t here, *top = &here - 64, *end = top - 4096;
+    for (uint32_t *at = end; at < top; at++) *(volatile uint32_t *)at = 0xA5C3F00D;
+    uint32_t before;
+    __asm__ volatile("mov %0, sp" : "=r"(before));
+    int32_t code = answered();
+    uint32_t *at = end;
+    while (*(volatile uint32_t *)at == 0xA5C3F00D) at++;
+    report[0] = before - (uint32_t)at;
+    for (int i = 0; i < M_Y_SIZE; i++) report[1 + i] = ((uint32_t *)y)[i];
+    if (!code) write_file("ANSWERS", sizeof "ANSWERS" - 1, report, sizeof report);
+    return code;
+}
+"""
+
+
+def made() -> tuple[Network, QuantizedNetwork, np.ndarray]:
+    network, weights = prepared(SPEC)
+    x = drawn(network)
+    return network, quantized(network, weights, x, Machine(vector_bytes=4, vector_registers=32)), x
+
+
+def run_on_board(folder: Path, x: np.ndarray) -> tuple[int, np.ndarray]:
+    """How much stack a call took, and the answers."""
+    answers = folder / "answers.bin"
+    (folder / "main.c").write_text(_MAIN.replace("ANSWERS", str(answers)))
+    (folder / "given.bin").write_bytes(x.tobytes())
+    (folder / "given.S").write_text(
+        '.section .rodata.given,"a"\n.balign 64\n.globl given\ngiven:\n.incbin "given.bin"\n'
+    )
+    platform = platform_named(NAME)
+    zig = [sys.executable, "-m", "ziglang", "cc", "-target", platform.zig, f"-mcpu={platform.least}"]
+    options = [
+        "-Os",
+        "-g",
+        "-ffreestanding",
+        "-nostdlib",
+        "-fno-PIC",
+        "-fno-unwind-tables",
+        "-fno-sanitize=all",
+    ]
+    files = ["main.c", "given.S", str(BOARD / "start.c"), "model.a", f"-Wl,-T,{BOARD / 'board.ld'}"]
+    command = [*zig, *options, f"-I{BOARD}", *files, "-o", "board.elf"]
+    subprocess.run(command, cwd=folder, check=True, capture_output=True)
+    machine = ["qemu-system-arm", "-M", "mps2-an386", "-nographic", "-monitor", "none", "-serial", "none"]
+    machine += ["-semihosting-config", "enable=on,target=native", "-kernel", "board.elf"]
+    subprocess.run(machine, cwd=folder, check=True, capture_output=True, timeout=60)
+    data = answers.read_bytes()
+    return int.from_bytes(data[:4], "little"), np.frombuffer(data[4:], np.float32)
+
+
+@needs_zig
+@needs_qemu
+def test_a_painted_stack_is_as_deep_as_the_card_says(tmp_path: Path) -> None:
+    _, result, x = made()
+    model = load(SPEC)
+    card = bare_footprint(model.load, result.network, result.weights, NAME)
+    request = Request("static", None, ("predict",), target=NAME)
+    save(model.load, result.network, result.weights, tmp_path / "model.a", request)
+    taken, answers = run_on_board(tmp_path, x[:1])
+    want = predicted(result.network, result.weights, x[:1])
+    np.testing.assert_array_equal(answers.reshape(want.shape), want)
+    assert card.stack is not None
+    image = Image((tmp_path / "board.elf").read_bytes())
+    assert taken == image.stack("answered")  # which has a frame, too
+    assert card.stack == image.stack("m_predict")
+    assert card.ram >= x[:1].nbytes + want.nbytes
+
+
+@needs_zig
+def test_a_budget_is_kept() -> None:
+    limited: dict[str, Any] = {**SPEC, "budget": {"flash": "4 KiB", "ram": "100 KiB", "stack": 10}}
+    _, result, _ = made()
+    model = load(limited)
+    card = bare_footprint(model.load, result.network, result.weights, NAME)
+    messages = [error.message for error in bare_exceeded(model.load, card)]
+    assert messages == [
+        f"{card.flash:,} bytes of flash exceed the budget of 4,096",
+        f"{card.stack:,} bytes of stack exceed the budget of 10",
+    ]
+    with pytest.raises(SpecError):
+        keep_bare(model.load, result.network, result.weights, NAME)
+    keep_bare(model.load, result.network, result.weights, "x86_64-linux-musl")
+
+
+def test_what_has_no_card() -> None:
+    network, weights = prepared(spec(["N", 4], {"type": "dense", "units": 2}))
+    model = load(spec(["N", 4], {"type": "dense", "units": 2}))
+    with pytest.raises(RequestError, match="--dim N=1"):
+        bare_footprint(model.load, network, weights, NAME)
+    with pytest.raises(RequestError, match="has a system"):
+        bare_footprint(model.load, network, weights, "x86_64-linux-musl")
+    assert chosen_target(NAME, None).cpu == "cortex-m4"

@@ -1,0 +1,115 @@
+"""`compile --quantize` as users call it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from click.testing import CliRunner, Result
+
+from netwright import load
+from netwright.cli import main
+from netwright.errors import RequestError
+from netwright.network_weights import read_weights
+from netwright.quantization import Quantization, quantize
+
+from .helpers import drawn, prepared, spec
+
+SPEC = {
+    **spec(
+        ["N", 6, 6, 2],
+        {"type": "conv2d", "filters": 5, "kernel_size": 3, "activation": "relu"},
+        {"type": "flatten"},
+        {"type": "dense", "units": 3},
+    ),
+    "train": {
+        "data": {"train": "data.npz"},
+        "targets": {"t": {"shape": ["N"], "dtype": "int64"}},
+        "loss": {"type": "softmax_cross_entropy", "output": "y", "target": "t"},
+        "metrics": ["accuracy"],
+    },
+}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    path = tmp_path_factory.mktemp("quantized")
+    network, weights = prepared(SPEC)
+    x = drawn(network, 8)
+    (path / "spec.json").write_text(json.dumps(SPEC))
+    np.savez(path / "data.npz", x=x, t=np.arange(8) % 3)
+    np.savez(path / "inputs.npz", x=x)
+    np.save(path / "x.npy", x)
+    load(path / "spec.json").compile(weights, engine="reference").save_weights(path / "w.safetensors")
+    return path
+
+
+def run(folder: Path, *arguments: str) -> Result:
+    given = ["compile", f"{folder}/spec.json", "--weights", f"{folder}/w.safetensors", *arguments]
+    return CliRunner().invoke(main, given)
+
+
+def made(folder: Path, data: str = "data.npz", percentile: float = 100) -> Quantization:
+    model = load(folder / "spec.json")
+    weights = read_weights(model.network, folder / "w.safetensors")
+    samples = model.data({"calibration": folder / data})["calibration"]
+    return quantize(model.network, weights, samples, percentile=percentile)
+
+
+def test_the_executable_computes_what_the_table_says(folder: Path) -> None:
+    done = run(folder, "--quantize", f"{folder}/data.npz", "-o", f"{folder}/program")
+    assert done.exit_code == 0, done.output
+    assert "conv" not in done.stdout
+    lines = [line.split() for line in done.stderr.splitlines()]
+    assert ["l1", "int8", "360", "bytes", "120", "bytes"] in [line[:6] for line in lines]
+    assert any(line[:1] == ["accuracy:"] and line[2:4] == ["in", "floats,"] for line in lines)
+    answer = subprocess.run(
+        [folder / "program"], input=(folder / "x.npy").read_bytes(), capture_output=True, check=True
+    )
+    (folder / "y.npy").write_bytes(answer.stdout)
+    result = made(folder)
+    program = np.load(folder / "y.npy")
+    exact = load(folder / "spec.json").compile(folder / "w.safetensors", entries=("predict",))
+    expected = exact.predict(x=np.load(folder / "x.npy"))["y"]
+    difference, most = result.differences["y"]
+    assert np.abs(program - expected).max() == pytest.approx(difference)
+    assert 0 < difference < 0.05 * most
+
+
+def test_data_without_targets_show_differences(folder: Path) -> None:
+    result = made(folder, "inputs.npz")
+    assert not result.scores
+    assert result.lines() == [
+        f"y: differs by up to {result.differences['y'][0]:.3g} where values reach "
+        f"{result.differences['y'][1]:.3g}, of 8 samples"
+    ]
+
+
+def test_a_percentile_narrows_ranges(folder: Path) -> None:
+    whole, narrow = (made(folder, percentile=percentile).to_json()["layers"][0] for percentile in (100, 90))
+    assert narrow["scale"] < whole["scale"]
+    with pytest.raises(RequestError, match="from 50 to 100"):
+        made(folder, percentile=20)
+
+
+def test_weights_of_16_bits(folder: Path) -> None:
+    done = run(folder, "--weights-dtype", "bfloat16", "--emit", "graph", "-o", f"{folder}/half.graph")
+    assert done.exit_code == 0, done.output
+    assert "692 bytes with bfloat16" in done.stderr
+    assert "widen" in (folder / "half.graph").read_text()
+    both = run(folder, "--weights-dtype", "float16", "--quantize", "x.npz", "-o", f"{folder}/no")
+    assert both.exit_code == 2
+
+
+def test_requests_that_can_not_be(folder: Path) -> None:
+    done = CliRunner().invoke(
+        main, ["compile", f"{folder}/spec.json", "--quantize", "x.npz", "-o", f"{folder}/no"]
+    )
+    assert done.exit_code == 2
+    assert "needs --weights" in done.output
+    result = made(folder)
+    with pytest.raises(RequestError, match="quantized already"):
+        quantize(result.network, result.weights, load(folder / "spec.json").data()["train"])
