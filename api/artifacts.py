@@ -148,7 +148,7 @@ def save(
         raise RequestError(f"a model is written as {', '.join(KINDS)}, not as {request.emit!r}")
     training = request.emit == "exe" and request.entries is not None and TRAIN in request.entries
     if request.emit == "exe" and request.entries not in (None, *_PROGRAMS):
-        raise RequestError("an executable runs one entry, predict, step or train: name one with --entry")
+        raise RequestError("an executable runs one entry, predict, step or train; libraries offer several")
     if request.emit == "exe" and weights is None and not training:
         raise RequestError("an executable needs weights")
     if request.emit == "weights" and weights is None:

@@ -46,8 +46,6 @@ _WORDS = {
     "graph": "graph",
 }
 
-#: What an executable can run.
-_RUN = (("predict",), ("step",))
 #: What comes with a library, by the ends of names.
 _BESIDE = {
     ".h": "C header",
@@ -204,10 +202,6 @@ def command(
         length or verify or target not in (None, "wasm32-web") or cpu or entry not in (None, ("step",))
     ):
         raise click.UsageError(f"--emit {WEB} goes with --weights, --entry step, --dim and --set alone")
-    if kind == "exe" and entry is not None and entry not in _RUN:
-        raise click.UsageError(
-            f"an executable runs one entry, {' or '.join(name for (name,) in _RUN)}; libraries offer several"
-        )
     if no_embed and (kind not in LIBRARIES or weights is None):
         raise click.UsageError("--no-embed is for libraries with --weights")
     if package and kind not in ("shared", "static"):

@@ -37,9 +37,13 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         (["--entry", "predict,fly"], "'fly' is none of predict, step, loss, train"),
         (
             ["--weights", "w.safetensors", "--entry", "predict,step"],
-            "an executable runs one entry, predict or step",
+            "an executable runs one entry, predict, step or train",
         ),
-        (["--weights", "w.safetensors", "--entry", "loss"], "an executable runs one entry, predict or step"),
+        (
+            ["--weights", "w.safetensors", "--entry", "loss"],
+            "an executable runs one entry, predict, step or train",
+        ),
+        (["--entry", "train"], "line can't be trained: the spec has no train section"),
         (["--emit", "shared", "--no-embed"], "--no-embed is for libraries with --weights"),
         (["--emit", "object", "--package"], "--package goes with --emit shared or static"),
         (["--emit", "weights"], "--emit weights needs --weights"),

@@ -136,6 +136,23 @@ def test_kinds_that_a_target_does_not_have(
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize(
+    ("request_", "said"),
+    [
+        (Request(entries=("train_step",), target="x86_64-windows-gnu"), "made for Linux and macOS"),
+        (Request(entries=("train_step",), target="wasm32-web"), "made for Linux and macOS"),
+        (Request(entries=("train_step",), cpu="x86-64-v2,v3"), "name one CPU"),
+        (Request(entries=("predict", "train_step")), "runs one entry"),
+    ],
+)
+def test_where_no_program_trains(
+    small: netwright.Model, tmp_path: Path, request_: Request, said: str
+) -> None:
+    with pytest.raises(RequestError, match=said):
+        save(small.load, small.network, None, tmp_path / "x", request_)
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_module_is_not_called_as_its_script(
     small: netwright.Model, weights: dict[str, np.ndarray], tmp_path: Path
 ) -> None:
