@@ -350,10 +350,12 @@ class Program:
 
         Raises LinkError without a C compiler, TargetError for an unknown target or CPU, VerificationError, OSError.
         """
+        if entries is None and emit != "exe":  # an executable runs predict, whatever was compiled here
+            entries = self.entries
         request = artifacts.Request(
             emit,
             cpu or (self.cpu if target is None else None),
-            self.entries if entries is None else tuple(entries),
+            None if entries is None else tuple(entries),
             verify=verify,
             embed=embed,
             package=package,

@@ -314,8 +314,8 @@ class Values:
         # The bias of exponents differs by 112. Numbers with exponent 0 have no leading 1, so one is taken off again.
         moved = write(f"add {whole} {rest}, {number(112 << 23)}")
         above = write(f"bitcast {whole} {write(f'add {whole} {moved}, {number(1 << 23)}')} to {float_}")
-        one = constant(2.0**-14, ValueType("float32", lanes))
-        tiny = write(f"bitcast {float_} {write(f'fsub {float_} {above}, {one}')} to {whole}")
+        least = constant(2.0**-14, ValueType("float32", lanes))
+        tiny = write(f"bitcast {float_} {write(f'fsub {float_} {above}, {least}')} to {whole}")
         small = write(f"icmp ult {whole} {rest}, {number(1 << 23)}")
         size = write(f"select {vector('i1', lanes)} {small}, {whole} {tiny}, {whole} {moved}")
         return write(f"bitcast {whole} {write(f'or {whole} {size}, {sign}')} to {float_}")

@@ -42,6 +42,7 @@ OPTIONAL = {
     "sklearn",
     "torch",
     "uvicorn",
+    "wasmtime",
     "ziglang",
 }
 AT_HOME = {  # packages that are nothing without them

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 from pathlib import Path
 
@@ -127,4 +128,15 @@ def test_a_library_s_header_says_which_sizes_it_admits(tmp_path: Path) -> None:
     program.save(tmp_path / "unet.so", "shared")
     header = (tmp_path / "unet.h").read_text()
     assert "H from 4, a multiple of 4" in header
-    assert "dims[1] >= 4 && dims[1] % 4 == 0 && dims[2] >= 4 && dims[2] <= 68 && dims[2] % 4 == 0" in header
+    assert "int32_t unet_admits(const int64_t *dims);" in header
+    admits = ctypes.CDLL(str(tmp_path / "unet.so")).unet_admits
+    for sizes, answer in (
+        ((1, 4, 4), 1),
+        ((1, 8, 68), 1),
+        ((0, 4, 4), 0),
+        ((1, 0, 4), 0),
+        ((1, 6, 4), 0),
+        ((1, 4, 6), 0),
+        ((1, 4, 72), 0),
+    ):
+        assert admits((ctypes.c_int64 * 3)(*sizes)) == answer, sizes

@@ -61,7 +61,7 @@ static const char *error(int32_t code) {
     return "";
 }
 
-static const char *const features[] = {NULL};
+static const char features[] = "";
 
 static const nw_model model = {"fuzzed", "{}",  2,   BUFFERS, 0,    2,     dims,     buffers, ranges,
                                size,     high, run, pool,    pin,  plan,  error,    features, missing};
