@@ -7,11 +7,11 @@ from __future__ import annotations
 
 import sys
 
-import wasmtime
-
 
 def main(module: str, *arguments: str) -> int:
     """The exit code of the module."""
+    import wasmtime
+
     engine = wasmtime.Engine()
     store, linker = wasmtime.Store(engine), wasmtime.Linker(engine)
     linker.define_wasi()
