@@ -1,32 +1,26 @@
-"""Writes a model to files: executables, libraries, object code, and the compiler's textual representations."""
+"""Writes a model to files, as a ``request.Request`` says: executables, libraries (``libraries``), and the compiler's
+textual representations."""
 
 from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any
 
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import Version, link_versions
 from netwright.compiler.codegen.checks import Vectors
-from netwright.compiler.codegen.debug import DebugInfo
 from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
-from netwright.compiler.codegen.library.link import link_library
-from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
-from netwright.compiler.codegen.library.weights import identity, layout, write_weights
-from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.platforms import Makes, chosen_target, chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
-from netwright.compiler.codegen.target import Target, host_target
-from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.frontend.build import bounded_network
-from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
@@ -35,70 +29,25 @@ from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
 from netwright.compiler.vectors import Lowerings, reference_vectors
 from netwright.runtime.errors import DataWarning
-from netwright.runtime.session import Session
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import Manifest
 
 from .build import Build, build, entry_graphs
+from .contents import contents_of
 from .data.needs import sample_rates
 from .errors import RequestError
-from .generation.compiled import Compiled, writing_network
+from .generation.compiled import writing_network
 from .identified import debug_info, identified, layer_names
-from .places import Places, shared_suffix
+from .libraries import library_places, write_library
+from .request import KINDS, LIBRARIES, Emit, Request
 from .streams import listening, notes_of, stepping, with_steps
 from .trainer import STEPS, check_trainer, save_trainer
 
-Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
-KINDS: tuple[Emit, ...] = get_args(Emit)
-#: The kinds with a C header.
-LIBRARIES = ("shared", "static", "object")
+__all__ = ["KINDS", "LIBRARIES", "Emit", "Request", "library_places", "loader_path", "makes_of", "save"]
+
 #: What an executable can run.
 _PROGRAMS = (("predict",), (STEP,), (TRAIN,))
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What to write: the kind, the CPU it is for, and the entries. An executable has one, by default `predict`; with
-    `step` it takes steps on standard input, and with `train_step` it trains.
-
-    A graph is written as it is after the pass or phase ``stop_after`` (default: the last) with at most ``max_rewrites``
-    rewrites by passes (default: no limit).
-    """
-
-    emit: Emit = "exe"
-    cpu: str | None = None
-    """LLVM's name; None: this computer's CPU, or the least one of ``target``."""
-    entries: tuple[str, ...] | None = None
-    stop_after: str | None = None
-    max_rewrites: int | None = None
-    verify: bool = False
-    """Whether to run the machine code of every kernel against the loop interpreter before anything is written."""
-    verified: Callable[[Verified], None] | None = None
-    """Called with the result of that run."""
-    embed: bool = True
-    """Whether a library holds the weights; otherwise they are written to a file beside it."""
-    package: bool = False
-    """Whether the path is a folder, which gets a library with files for pkg-config and CMake, as installed ones have
-    it."""
-    selftest_bytes: int = 4096
-    """About how many bytes an executable has of the reference's results, for `--selftest`; 0: none, and no
-    other means to check and time itself, which makes it smaller."""
-    debug: bool = False
-    """Whether kernels in executables, libraries and objects have debug information, and symbols are kept."""
-    writing: Compiled | None = None
-    """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
-    target: str | None = None
-    """The system that it is for, as `netwright targets` lists them; None: this one, or what the CPU implies."""
-
-
-def library_places(request: Request, path: Path, prefix: str) -> Places:
-    """Where the files of a library go; ``prefix`` is what its C names begin with. Raises RequestError, TargetError."""
-    if not request.package:
-        return Places.beside(path)
-    if request.emit not in ("shared", "static"):
-        raise RequestError("a package has a shared or a static library")
-    return Places.package(path, prefix, request.emit, chosen_target(request.target, request.cpu))
 
 
 def makes_of(request: Request) -> Makes:
@@ -226,7 +175,7 @@ def save(
             )
             return [path]
         case "shared" | "static" | "object" | "weights":
-            return _library(network, made, weights, path, target, request, debug, notes)
+            return write_library(network, made, weights, path, target, request, debug, notes)
         case "llvm" | "asm":
             return _written(path, emit(program, request.emit, target, manifest, debug=debug))
     return _written(path, program_text(program))
@@ -259,108 +208,9 @@ def _version(made: Build, weights: Mapping[str, NDArray]) -> Version:
     """What was compiled for one CPU, with the weights as its kernels read them; nothing packs them again."""
     lowered = made.lowered
     program, manifest = without_entries(lowered.program, lowered.manifest, (PREPARE,))
-    return Version(program, manifest, _contents(made, weights), made.target)
-
-
-def _library(
-    network: Network,
-    made: Build,
-    weights: Mapping[str, NDArray] | None,
-    path: Path,
-    target: Target,
-    request: Request,
-    debug: DebugInfo | None,
-    notes: Mapping[str, str],
-) -> list[Path]:
-    """Writes a library with its header and weights, or the weights for one alone."""
-    program, manifest = made.lowered.program, made.lowered.manifest
-    made_for = identity(program)
-    trains = any(entry.name == TRAIN for entry in manifest.entries)
-    contents = dict(made.lowered.constants)
-    if weights is None and trains:  # a training begins with some
-        weights = {**initial_values(network)}
-    if weights is not None:
-        contents |= _contents(made, weights)
-    if trains:
-        contents |= {name: array for name, array in initial_states(network).items() if array.any()}
-    elif weights is not None:
-        program, manifest = without_entries(program, manifest, (PREPARE,))
-    if request.emit == "weights":
-        write_weights(path, manifest, made_for, contents)
-        return [path]
-    assert request.emit in ("shared", "static", "object")
-    places = library_places(request, path, manifest.prefix)
-    paths = [places.library, places.header]
-    for folder in {place.parent for place in (*paths, places.weights)} if request.package else ():
-        folder.mkdir(parents=True, exist_ok=True)
-    apart = weights is not None and not request.embed
-    if apart:
-        write_weights(places.weights, manifest, made_for, contents)
-        stored, _ = layout(manifest)
-        contents = {name: array for name, array in contents.items() if name not in stored}
-        paths.append(places.weights)
-    if request.emit == "object" and not _links(target):
-        write_file(places.library, emit(program, "object", target, manifest, debug=debug))
-        return [path for path in paths if path != places.header]
-    link_library(
-        program,
-        manifest,
-        places.library,
-        request.emit,
-        target,
-        buffers=contents,
-        made_for=made_for,
-        header=places.header,
-        soname=request.package,
-        debug=debug,
-        notes=notes,
-    )
-    return [*paths, *_build_files(places, manifest, request, target, apart)]
-
-
-def _build_files(
-    places: Places, manifest: Manifest, request: Request, target: Target, apart: bool
-) -> list[Path]:
-    """Writes what pkg-config and CMake read."""
-    if places.pkg_config is None or places.cmake is None:
-        return []
-    name, static = manifest.prefix, request.emit == "static"
-    found_by_pkg_config = pkg_config(
-        name, manifest.model, manifest.target, manifest.netwright, static=static, weights=apart
-    )
-    found_by_cmake = cmake_config(name, manifest.netwright, suffix=shared_suffix(target), weights=apart)
-    for path, text in ((places.pkg_config, found_by_pkg_config), (places.cmake, found_by_cmake)):
-        path.parent.mkdir(parents=True, exist_ok=True)
-        write_file(path, text.encode())
-    return [places.pkg_config, places.cmake]
-
-
-def _links(target: Target) -> bool:
-    """Whether there is a C compiler for the target."""
-    try:
-        find_compiler(target)
-    except LinkError:
-        return False
-    return True
+    return Version(program, manifest, contents_of(made, weights), made.target)
 
 
 def _written(path: Path, data: str | bytes) -> list[Path]:
     write_file(path, data.encode() if isinstance(data, str) else data)
     return [path]
-
-
-def _contents(made: Build, weights: Mapping[str, NDArray]) -> dict[str, NDArray]:
-    """The constants, the weights, and the weights as `prepare` packs them. This works for programs for any CPU."""
-    contents = {**made.lowered.constants}
-    known = {buffer.name: buffer.role for buffer in made.lowered.manifest.buffers}
-    contents |= {name: array for name, array in weights.items() if name in known}
-    if any(entry.name == PREPARE for entry in made.lowered.manifest.entries):
-        session = Session(Build(made.lowered, _runnable(made.target)).engine(), weights)
-        session.prepare()
-        contents |= session.packed
-    return contents
-
-
-def _runnable(target: Target) -> Target:
-    """The host target in place of one for another CPU: what `prepare` packs does not depend on the CPU that runs it."""
-    return target if target == host_target() else host_target()

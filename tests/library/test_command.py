@@ -89,3 +89,10 @@ def test_weights_for_a_library(folder: Path) -> None:
         heads.append(content[:64])
     assert heads[0][:16] == heads[1][:16] == b"NETWRIGHTWEIGHTS"
     assert heads[0] != heads[1]
+
+
+def test_a_program_may_be_asked_for_predict_by_name(folder: Path) -> None:
+    command = ["compile", "line.yaml", "--weights", "w.safetensors", "-o", "line", "--no-selftest"]
+    done = CliRunner().invoke(main, [*command, "--entry", "predict"])
+    assert done.exit_code == 0, done.output
+    assert (folder / "line").stat().st_mode & 0o100
