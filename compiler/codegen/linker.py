@@ -14,10 +14,11 @@ from pathlib import Path
 
 from netwright.specs.files import Scratch, write_file
 
+from .compiled_sources import C_SOURCES as C_SOURCES
+from .compiled_sources import compiled_sources
 from .platforms import platform_of
 from .target import Target, host_target
 
-C_SOURCES = Path(__file__).parent / "c"
 _FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC"]
 
 
@@ -110,7 +111,8 @@ def link(
     executable: bool = True,
 ) -> None:
     """Runs the compiler in ``folder`` on files in it, and writes the result to ``output``. Raises LinkError."""
-    _run([*command, *_FLAGS, *arguments, "-o", "linked"], folder)
+    compiled = compiled_sources(command, _FLAGS, folder, arguments, _run)
+    _run([*command, *_FLAGS, *compiled, "-o", "linked"], folder)
     _write(folder.path / "linked", output, executable)
 
 

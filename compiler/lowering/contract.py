@@ -181,7 +181,8 @@ class _Family:
                 with reader.vector(width, rest):
                     self.bytes[key] = reader.read(*key)
             factors.append(self.bytes[key])
-        return b.dot4(*factors, register)
+        left, right = factors
+        return b.dot4(left, right, register)
 
     def _vanishes(self, places: Sequence[tuple[Value, Indices]]) -> bool:
         """Whether lanes past ``count`` add nothing to the sum, because a load fills them with 0."""

@@ -183,9 +183,10 @@ class _Rewriter:
             return g.apply(node.op, inner, attrs=replace(node.attrs, fill=fill))
         if isinstance(op, View) and len(operands) == 1 and op.fill(node.attrs) is None:
             return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
-        window = isinstance(op, Contraction) and op.is_window and op.combine(node.attrs) == "max"
-        if window and op.overlaps(node.attrs):  # other windows are part of their operand's kernel
-            return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
+        # Windows that do not overlap are part of their operand's kernel.
+        if isinstance(op, Contraction) and op.is_window and op.overlaps(node.attrs):
+            if op.combine(node.attrs) == "max":
+                return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
         return g.apply("quantize", x, attrs=QuantizeAttributes(float(how.factor), how.zero, how.dtype))
 
 

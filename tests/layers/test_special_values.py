@@ -21,6 +21,7 @@ from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.cast import CastAttributes
 from netwright.compiler.ops.protocols import Elementwise
+from netwright.compiler.ops.quantize import QuantizeAttributes
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.compiler.ops.registry import primitives
 from netwright.compiler.pipeline import GRAPH
@@ -247,11 +248,12 @@ def test_primitives_in_native_code(primitive: Elementwise, dtype: str) -> None:
     x, y = pairs(dtype)
     drawn = iter([x, y, x[::-1].copy()])
     arrays = [next(drawn) if is_float else np.arange(len(x)) % 3 == 0 for is_float in floats]
-    attrs = (
-        CastAttributes("float32" if dtype == "float64" else "float64") if primitive.name == "cast" else None
-    )
+    attrs = {
+        "cast": CastAttributes("float32" if dtype == "float64" else "float64"),
+        "quantize": QuantizeAttributes(0.25, 3, "uint8"),
+    }.get(primitive.name)
     kept = np.ones(len(x), bool)
-    if attrs is not None and dtype == "float64":
+    if primitive.name == "cast" and dtype == "float64":
         kept = ~((np.abs(x) > 3e38) & (np.abs(x) < np.inf))  # beyond the other type
 
     def build(*tensors: Tensor) -> Tensor:

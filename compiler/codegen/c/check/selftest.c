@@ -97,6 +97,24 @@ static int check_contents(void) {
     return 0;
 }
 
+/* Results have the same bits on any number of threads. The output that has not, or NULL. */
+static const char *differs_on_threads(call *c, runner *r, int threads) {
+    void **first = allocate((size_t)nw_the_model.buffer_count, sizeof *first);
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++) {
+        if (nw_the_model.buffers[i].use != NW_OUTPUT) continue;
+        first[i] = allocate((size_t)c->arrays[i].bytes + 1, 1);
+        memcpy(first[i], c->arrays[i].data, (size_t)c->arrays[i].bytes);
+        memset(c->buffers[i], 0xFF, (size_t)c->arrays[i].bytes);
+    }
+    r->threads = threads;
+    r->passed = NULL;
+    run(r, c);
+    for (int32_t i = 0; i < nw_the_model.buffer_count; i++)
+        if (first[i] && memcmp(first[i], c->arrays[i].data, (size_t)c->arrays[i].bytes))
+            return nw_the_model.buffers[i].name;
+    return NULL;
+}
+
 int self_test(const options *asked, call *c, runner *r) {
     const nw_checks *checks = &nw_the_checks;
     int32_t worst = 0;
@@ -108,8 +126,11 @@ int self_test(const options *asked, call *c, runner *r) {
     differences = allocate((size_t)checks->probe_count, sizeof *differences);
     for (int32_t i = 0; i < checks->probe_count; i++) differences[i] = INFINITY;
     begin_running(r, asked->threads, asked->pin);
+    int threads = r->threads;
     running = c;
     with = r;
+    /* While thread 0 compares, others would go on, and use the memory of values again. */
+    r->threads = 1;
     r->passed = compare;
     run(r, c);
     compare(AT_THE_END);
@@ -126,6 +147,12 @@ int self_test(const options *asked, call *c, runner *r) {
         return EXIT_DIFFERS;
     }
     if (check_contents()) return EXIT_DIFFERS;
+    const char *other = threads > 1 ? differs_on_threads(c, r, threads) : NULL;
+    if (other) {
+        fprintf(stderr, "%s: the self-test fails: %s has other bits on %d threads than on one\n", nw_the_model.name, other,
+                threads);
+        return EXIT_DIFFERS;
+    }
     const nw_probe *nearest = &checks->probes[worst]; /* to its limit */
     printf("%s: the self-test passes: %d values as the reference computes them, %s within %.3g ulp, where rounding explains "
            "%.3g\n",
