@@ -45,7 +45,7 @@ def compiled_sources(
             made.append(argument)
             continue
         key = ObjectCache.key(compiler, *command, *own, argument, path.read_text("utf-8"), *headers)
-        name = path.with_suffix(".o").name
+        name = f"{argument}.o"  # generated objects have other names
         if (code := store.get(key)) is not None:
             folder.write(name, code)
         else:

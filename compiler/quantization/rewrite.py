@@ -184,9 +184,13 @@ class _Rewriter:
         if isinstance(op, View) and len(operands) == 1 and op.fill(node.attrs) is None:
             return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
         # Windows that do not overlap are part of their operand's kernel.
-        if isinstance(op, Contraction) and op.is_window and op.overlaps(node.attrs):
-            if op.combine(node.attrs) == "max":
-                return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
+        if (
+            isinstance(op, Contraction)
+            and op.is_window
+            and op.combine(node.attrs) == "max"
+            and op.overlaps(node.attrs)
+        ):
+            return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
         return g.apply("quantize", x, attrs=QuantizeAttributes(float(how.factor), how.zero, how.dtype))
 
 
