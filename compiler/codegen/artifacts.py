@@ -12,7 +12,6 @@ from netwright.specs.files import scratch_folder
 from netwright.specs.manifest import EntryInfo, Manifest
 
 from ..loop import ir
-from ..loop.check_call import statements_of
 from .aot import emit
 from .checks import Vectors, checks_source, is_watched
 from .contents import Contents, check_described, contents_symbol
@@ -103,13 +102,10 @@ def link_versions(
         for number, version in enumerate(versions):
             check_described(version.program, version.manifest)
             several = number if len(versions) > 1 else None
-            program, manifest = (
-                _numbered(version.program, version.manifest, number)
-                if len(versions) > 1
-                else (version.program, version.manifest)
-            )
+            program, manifest = version.program, version.manifest
+            if several is not None:
+                program, manifest = _numbered(program, manifest, number)
             info = entry_of(manifest, entry)
-            program = _alone(program, entry)
             watch = checks and several is None and is_watched(program.entries[entry])
             needed = {
                 name: array for name, array in version.buffers.items() if name in {*info.reads, *info.writes}
@@ -185,14 +181,6 @@ def _numbered(program: ir.Program, manifest: Manifest, number: int) -> tuple[ir.
         info.model_copy(update={"symbol": entry_symbol(model, info.name)}) for info in manifest.entries
     ]
     return replace(program, model=model), manifest.model_copy(update={"model": model, "entries": entries})
-
-
-def _alone(program: ir.Program, entry: str) -> ir.Program:
-    """The program without entries that are never called, such as `prepare`, whose results are embedded."""
-    body = program.entries[entry].function.body
-    used = {call.function for call in statements_of(body) if isinstance(call, ir.Call)}
-    kernels = {name: kernel for name, kernel in program.kernels.items() if name in used}
-    return replace(program, entries={entry: program.entries[entry]}, kernels=kernels)
 
 
 def entry_of(manifest: Manifest, name: str) -> EntryInfo:

@@ -26,7 +26,7 @@ def compiled_sources(
     run: Callable[[Sequence[str], Scratch], str],
 ) -> list[str]:
     """The arguments of a C compiler, with objects in ``folder`` in place of our own C files. What ``command`` makes of
-    a file depends on the file, the headers in ``folder`` and the flags; ``run`` runs it where the cache has no object.
+    a file depends on the file, our headers in ``folder`` and the flags; ``run`` runs it where the cache has no object.
 
     zig keeps objects by itself. Generated files are seldom the same again, and stay.
     """
@@ -37,11 +37,13 @@ def compiled_sources(
     compiler = _identity(command[0])
     if store is None or debug or compiler is None or "ziglang" in command:
         return list(arguments)
-    headers = [path.name + "\n" + path.read_text("utf-8") for path in sorted(folder.path.glob("*.h"))]
+    # Our own files include nothing that is generated.
+    places = sorted(path for path in folder.path.glob("*.h") if path.name in _own_files())
+    headers = [path.name + "\n" + path.read_text("utf-8") for path in places]
     made: list[str] = []
     for argument in arguments:
         path = folder.path / argument
-        if argument not in _sources() or not path.is_file():
+        if path.suffix != ".c" or argument not in _own_files() or not path.is_file():
             made.append(argument)
             continue
         key = ObjectCache.key(compiler, *command, *own, argument, path.read_text("utf-8"), *headers)
@@ -60,8 +62,8 @@ def _links(argument: str) -> bool:
 
 
 @cache
-def _sources() -> frozenset[str]:
-    return frozenset(path.name for path in C_SOURCES.rglob("*.c"))
+def _own_files() -> frozenset[str]:
+    return frozenset(path.name for path in C_SOURCES.rglob("*.[ch]"))
 
 
 @cache

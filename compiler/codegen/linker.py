@@ -121,7 +121,7 @@ def objects(
 ) -> list[str]:
     """Compiles each file that is not an object yet, and returns the names of all. Raises LinkError."""
     made: list[str] = []
-    for source in sources:
+    for source in compiled_sources(command, [*_FLAGS, *flags], folder, sources, _run):
         name = Path(source).with_suffix(".o").name
         if name != source:
             _run([*command, *_FLAGS, *flags, "-c", source, "-o", name], folder)

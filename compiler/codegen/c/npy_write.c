@@ -3,6 +3,7 @@
 #include <inttypes.h>
 #include <string.h>
 
+#include "crc.h"
 #include "npy.h"
 
 enum { HEADER = 1024, LOCAL = 30, CENTRAL = 46, END = 22, MAX_FILES = 256 };
@@ -36,21 +37,6 @@ int npy_write(FILE *file, const npy_array *array) {
     return put(file, text, length) || put(file, array->data, (size_t)array->bytes) ? -1 : 0;
 }
 
-static void crc_table(uint32_t table[256]) {
-    for (uint32_t n = 0; n < 256; n++) {
-        uint32_t c = n;
-        for (int k = 0; k < 8; k++) c = c & 1 ? 0xEDB88320u ^ (c >> 1) : c >> 1;
-        table[n] = c;
-    }
-}
-
-static uint32_t crc(const uint32_t table[256], uint32_t value, const void *data, size_t bytes) {
-    const unsigned char *at = data;
-    value = ~value;
-    for (size_t i = 0; i < bytes; i++) value = table[(value ^ at[i]) & 255] ^ (value >> 8);
-    return ~value;
-}
-
 static unsigned char *number(unsigned char *at, uint64_t value, int bytes) {
     for (int i = 0; i < bytes; i++) *at++ = (unsigned char)(value >> (8 * i));
     return at;
@@ -70,12 +56,11 @@ static unsigned char *shared(unsigned char *at, uint32_t check, uint64_t size, s
 }
 
 int npz_write(FILE *file, const npy_array *arrays, int32_t count) {
-    uint32_t table[256], checks[MAX_FILES];
+    uint32_t checks[MAX_FILES];
     uint64_t offsets[MAX_FILES], sizes[MAX_FILES], offset = 0;
     char text[HEADER];
     unsigned char fields[CENTRAL];
     if (count > MAX_FILES) return errno = EFBIG, -1;
-    crc_table(table);
     for (int32_t i = 0; i < count; i++) {
         const npy_array *array = &arrays[i];
         size_t header = write_header(array, text), name = strlen(array->name) + 4;
@@ -83,7 +68,7 @@ int npz_write(FILE *file, const npy_array *arrays, int32_t count) {
         sizes[i] = header + (uint64_t)array->bytes;
         offset += LOCAL + name + sizes[i];
         if (offset >= UINT32_MAX - 65536) return errno = EFBIG, -1;
-        checks[i] = crc(table, crc(table, 0, text, header), array->data, (size_t)array->bytes);
+        checks[i] = crc_of(crc_of(0, text, header), array->data, (size_t)array->bytes);
         shared(number(fields, 0x04034b50, 4), checks[i], sizes[i], name);
         if (put(file, fields, LOCAL) || put(file, array->name, name - 4) || put(file, ".npy", 4) ||
             npy_write(file, array))

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "checks.h"
+#include "crc.h"
 #include "failure.h"
 
 enum { MOST_SUMS = 64, AT_THE_END = -1 };
@@ -63,18 +64,8 @@ static void compare(int32_t moment) {
         if (nw_the_checks.probes[i].moment == moment) differences[i] = difference(&nw_the_checks.probes[i]);
 }
 
-/* CRC-32 as zip and PNG files have it. */
-static uint32_t crc_of(const unsigned char *data, int64_t count) {
-    uint32_t crc = UINT32_MAX;
-    for (int64_t i = 0; i < count; i++) {
-        crc ^= data[i];
-        for (int bit = 0; bit < 8; bit++) crc = crc >> 1 ^ (crc & 1 ? UINT32_C(0xEDB88320) : 0);
-    }
-    return ~crc;
-}
-
 static int is_damaged(const nw_contents *contents) {
-    return crc_of(nw_the_model.buffers[contents->buffer].data, contents->bytes) != contents->crc;
+    return crc_of(0, nw_the_model.buffers[contents->buffer].data, (size_t)contents->bytes) != contents->crc;
 }
 
 static void tell_damage(const char *layers) {

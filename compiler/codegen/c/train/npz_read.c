@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "crc.h"
+
 enum { LOCAL = 30, CENTRAL = 46, END = 22, END64 = 56, LOCATOR = 20, MOST_COMMENT = 65535, MOST_MEMBERS = 65535 };
 #define WIDE UINT32_MAX /* the number is in a field of 64 bits */
 
@@ -126,16 +128,6 @@ const npz_member *npz_find(const npz_archive *archive, const char *name) {
     return NULL;
 }
 
-static uint32_t crc32_of(const unsigned char *data, size_t length) {
-    uint32_t table[256], value = UINT32_MAX;
-    for (uint32_t n = 0; n < 256; n++) {
-        table[n] = n;
-        for (int k = 0; k < 8; k++) table[n] = table[n] & 1 ? 0xEDB88320u ^ (table[n] >> 1) : table[n] >> 1;
-    }
-    for (size_t i = 0; i < length; i++) value = table[(value ^ data[i]) & 255] ^ (value >> 8);
-    return ~value;
-}
-
 /* The bytes as they lie in the archive. */
 static unsigned char *packed_bytes(const npz_archive *from, const npz_member *member, char message[NPY_MESSAGE]) {
     unsigned char header[LOCAL];
@@ -172,7 +164,7 @@ unsigned char *npz_bytes(const npz_archive *archive, const npz_member *member, c
             return NULL;
         }
     }
-    if (data && crc32_of(data, (size_t)member->size) != member->crc) {
+    if (data && crc_of(0, data, (size_t)member->size) != member->crc) {
         snprintf(message, NPY_MESSAGE, "%.100s is damaged: its checksum is another one", member->name);
         free(data);
         return NULL;
