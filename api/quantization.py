@@ -14,7 +14,8 @@ from rich.table import Table
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.quantization.network import Plan, Product, QuantizedNetwork
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.quantization.network import READING, Plan, Product, QuantizedNetwork
 from netwright.compiler.quantization.sites import Key
 from netwright.runtime.batches import read_ahead
 from netwright.runtime.data.samples import Samples
@@ -134,12 +135,13 @@ def quantize(
     size = BatchSizes(network).most(_BATCH)
     ranges = _ranges(plan, data, percentile, size)
     quantized = plan.quantized(ranges)
-    before, after = _session(network, weights), _session(quantized.network, quantized.weights)
+    before = _session(network, _reading(network), weights)
+    after = _session(quantized.network, _reading(quantized.network), quantized.weights)
     scores: dict[str, tuple[float, float]] = {}
     if after.has("loss") and before.has("loss") and network.targets.keys() <= data.headers.keys():
         old, new = (evaluate(session, data, size) for session in (before, after))
         scores = {name: (old[name], new[name]) for name in old}
-    used = {name for graph in (network.graphs["predict"],) for name in graph.inputs}
+    used = network.graphs["predict"].inputs
     return Quantization(
         quantized,
         sum(array.nbytes for name, array in weights.items() if name in used),
@@ -159,8 +161,11 @@ def _row(product: Product) -> tuple[str, ...]:
     return (str(product.key), "int8", *sizes, f"{low:.3g}", f"{high:.3g}")
 
 
-def _session(network: Network, weights: Mapping[str, NDArray]) -> Session:
-    graphs = {name: network.graphs[name] for name in ("predict", "loss") if name in network.graphs}
+def _reading(network: Network) -> dict[str, Graph]:
+    return {name: network.graphs[name] for name in READING if name in network.graphs}
+
+
+def _session(network: Network, graphs: Mapping[str, Graph], weights: Mapping[str, NDArray]) -> Session:
     made = build(network, graphs, host_target())
     known = {buffer.name for buffer in made.lowered.manifest.buffers}
     return Session(made.engine(), {name: array for name, array in weights.items() if name in known})
@@ -176,9 +181,7 @@ def _batches(session: Session, data: Samples, size: int) -> Iterator[Mapping[str
 
 def _ranges(plan: Plan, data: Samples, percentile: float, size: int) -> dict[Key, tuple[float, float]]:
     """The range of the data of each product."""
-    made = build(plan.network, {"predict": plan.observed()}, host_target())
-    known = {buffer.name for buffer in made.lowered.manifest.buffers}
-    session = Session(made.engine(), {name: a for name, a in plan.weights.items() if name in known})
+    session = _session(plan.network, {"predict": plan.observed()}, plan.weights)
     ranges: dict[Key, tuple[float, float]] = {}
     for outputs in _batches(session, data, size):
         for key, array in plan.observations(outputs).items():

@@ -65,8 +65,7 @@ def lower(
     entries = pipeline.run(graphs, machine, observer=observer)
     sequences = any(info.role == "time" for info in dims)
     for name, graph in entries.items():
-        builder.steady = sequences and name in _STEADY
-        lower_entry(builder, name, graph, observer)
+        lower_entry(builder, name, graph, observer, steady=sequences and name in _STEADY)
     program = builder.finish()
     verify_program(program)
     manifest = describe(

@@ -18,9 +18,10 @@ from netwright.specs.dims import evaluate, parse_dim
 from netwright.specs.files import scratch_folder
 from netwright.specs.load import LoadResult
 
-from ..artifacts import Request, save
 from ..build import build
 from ..errors import RequestError, SpecError
+from ..libraries import write_library
+from ..request import Request
 
 #: The limits of a budget for targets without a system.
 LIMITS = ("flash", "ram", "stack")
@@ -35,7 +36,6 @@ def is_bare(target: str | None) -> bool:
 
 
 def bare_footprint(
-    load: LoadResult,
     network: Network,
     weights: Mapping[str, NDArray],
     target: str,
@@ -63,7 +63,7 @@ def bare_footprint(
     with scratch_folder() as folder:
         library = folder.path / "model.a"
         request = Request("static", cpu, ("predict",), target=target)
-        save(load, network, weights, library, request)
+        write_library(network, made, weights, library, chosen, request, None, {})
         header = library.with_suffix(".h")
         # The arena may begin anywhere, and is aligned by the function that is called.
         return footprint(library, header, made.lowered.manifest.prefix, sizes, arena + 63, chosen)
@@ -93,5 +93,5 @@ def keep_bare(load: LoadResult, network: Network, weights: Mapping[str, NDArray]
     limited = budget is not None and any(getattr(budget, key) is not None for key in LIMITS)
     if target is None or not limited or not is_bare(target):
         return
-    if errors := bare_exceeded(load, bare_footprint(load, network, weights, target)):
+    if errors := bare_exceeded(load, bare_footprint(network, weights, target)):
         raise SpecError(Diagnostics(errors, load.diagnostics.sources.values()))

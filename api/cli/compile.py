@@ -9,7 +9,6 @@ from typing import Any, Literal
 import click
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.library.interface import TRAIN
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.platforms import NAMES, chosen_targets
 from netwright.compiler.codegen.verification import Verified
@@ -18,9 +17,9 @@ from netwright.compiler.ops.widen import Half
 from netwright.compiler.pipeline import steps
 from netwright.compiler.quantization.halves import halved_network
 from netwright.runtime.weights import load_vocabularies
-from netwright.specs.manifest import c_prefix
+from netwright.specs.manifest import TRAIN, c_prefix
 
-from ..analysis.bare import is_bare, keep_bare
+from ..analysis.bare import keep_bare
 from ..analysis.limits import keep_memory
 from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
 from ..describe import bytes_text
@@ -258,7 +257,7 @@ def command(
         network, values = halved_network(network, values, describe(chosen_targets(target, cpu)[0]), half)
         after = sum(array.nbytes for array in values.values())
         click.echo(f"weights: {bytes_text(before)}, {bytes_text(after)} with {half}", err=True)
-    if target is not None and values is not None and is_bare(target):
+    if values is not None:
         keep_bare(model.load, network, values, target)
     writing = None
     if length is not None:

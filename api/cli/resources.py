@@ -128,7 +128,7 @@ def _show_card(
         data = model.data({"calibration": calibration})["calibration"]
         made = quantize(network, values, data, target=chosen_target(target, None))
         network, values = made.network, dict(made.weights)
-    card = bare_footprint(settled.load, network, values, target)
+    card = bare_footprint(network, values, target)
     if form == "json":
         numbers = {"flash": card.flash, "code": card.code, "ram": card.ram, "stack": card.stack}
         click.echo(json.dumps({"model": model.name, "target": target, **numbers}, indent=2))

@@ -16,10 +16,10 @@ from typing import Literal, TypeAlias
 
 from netwright.specs.dims import DimLike, Shape
 
-from .call_info import CallInfo as CallInfo
+from .call_info import CallInfo
 from .operations import BINARY, COMPARE, FAR, UNARY, ValueType
 
-__all__ = ["BINARY", "COMPARE", "FAR", "UNARY", "ValueType"]
+__all__ = ["BINARY", "COMPARE", "FAR", "UNARY", "CallInfo", "ValueType"]
 
 Index: TypeAlias = DimLike
 

@@ -28,8 +28,6 @@ class ProgramBuilder:
     model: str
     dims: Mapping[str, int]
     machine: Machine
-    steady: bool = False
-    """Whether the next entry's products are steady (see ``Roles``)."""
     kernels: dict[str, ir.Function] = field(default_factory=dict)
     entries: dict[str, ir.Entry] = field(default_factory=dict)
     table: dict[str, Storage] = field(default_factory=dict)

@@ -26,13 +26,20 @@ from .stores import move_kernel, store_apart
 _GIVEN = ("input", "target")
 
 
-def lower_entry(program: ProgramBuilder, name: str, graph: Graph, observer: Observer | None = None) -> None:
+def lower_entry(
+    program: ProgramBuilder,
+    name: str,
+    graph: Graph,
+    observer: Observer | None = None,
+    *,
+    steady: bool = False,
+) -> None:
     """Adds the entry ``name`` that computes ``graph``.
 
     Inputs and outputs become buffers of the program's table under their names; an output with the name of an input
-    updates that buffer.
+    updates that buffer. ``steady``: whether its products are (see ``Roles``).
     """
-    entry = _Entry(program, name, observer)
+    entry = _Entry(program, name, observer, steady)
     inputs = {
         key: Place(program.storage(key, graph.type(value)), graph.type(value))
         for key, value in graph.inputs.items()
@@ -62,8 +69,9 @@ def lower_entry(program: ProgramBuilder, name: str, graph: Graph, observer: Obse
 class _Entry:
     """The entry under construction: its calls, its storages and their lifetimes."""
 
-    def __init__(self, program: ProgramBuilder, name: str, observer: Observer | None):
+    def __init__(self, program: ProgramBuilder, name: str, observer: Observer | None, steady: bool):
         self.program = program
+        self.steady = steady
         self.observer = observer
         self.name = name
         self.b = Builder(name, dict(program.dims))
@@ -137,7 +145,7 @@ class _Scope:
 
     def __init__(self, entry: _Entry, graph: Graph, inputs: Mapping[Value, Place]):
         self.entry = entry
-        self.roles = Roles(graph, entry.program.steady)
+        self.roles = Roles(graph, entry.steady)
         self.grouping = Grouping(self.roles, entry.observer)
         self.places: dict[Value, Place] = dict(inputs)
         self.outputs: dict[Value, list[Place]] = {}

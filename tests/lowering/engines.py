@@ -32,8 +32,8 @@ def lowered(
     names = {
         name for value in graph.inputs.values() for size in graph.type(value).shape for name in _names(size)
     }
-    builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), machine, steady)
-    lower_entry(builder, "main", MEMORY.run(graph))
+    builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), machine)
+    lower_entry(builder, "main", MEMORY.run(graph), steady=steady)
     program = builder.finish()
     verify_program(program)
     return program, builder.constants

@@ -104,7 +104,7 @@ def run_on_board(folder: Path, x: np.ndarray) -> tuple[int, np.ndarray]:
 def test_a_painted_stack_is_as_deep_as_the_card_says(tmp_path: Path) -> None:
     _, result, x = made()
     model = load(SPEC)
-    card = bare_footprint(model.load, result.network, result.weights, NAME)
+    card = bare_footprint(result.network, result.weights, NAME)
     request = Request("static", None, ("predict",), target=NAME)
     save(model.load, result.network, result.weights, tmp_path / "model.a", request)
     taken, answers = run_on_board(tmp_path, x[:1])
@@ -122,7 +122,7 @@ def test_a_budget_is_kept() -> None:
     limited: dict[str, Any] = {**SPEC, "budget": {"flash": "4 KiB", "ram": "100 KiB", "stack": 10}}
     _, result, _ = made()
     model = load(limited)
-    card = bare_footprint(model.load, result.network, result.weights, NAME)
+    card = bare_footprint(result.network, result.weights, NAME)
     messages = [error.message for error in bare_exceeded(model.load, card)]
     assert messages == [
         f"{card.flash:,} bytes of flash exceed the budget of 4,096",
@@ -135,9 +135,8 @@ def test_a_budget_is_kept() -> None:
 
 def test_what_has_no_card() -> None:
     network, weights = prepared(spec(["N", 4], {"type": "dense", "units": 2}))
-    model = load(spec(["N", 4], {"type": "dense", "units": 2}))
     with pytest.raises(RequestError, match="--dim N=1"):
-        bare_footprint(model.load, network, weights, NAME)
+        bare_footprint(network, weights, NAME)
     with pytest.raises(RequestError, match="has a system"):
-        bare_footprint(model.load, network, weights, "x86_64-linux-musl")
+        bare_footprint(network, weights, "x86_64-linux-musl")
     assert chosen_target(NAME, None).cpu == "cortex-m4"

@@ -13,6 +13,7 @@ import numpy as np
 
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.platforms import chosen_target
+from netwright.verification.runners import runner as command_before
 
 from ..engines.harness import Arrays
 from .browser import BROWSER, run_in_browser
@@ -57,16 +58,13 @@ def lacking(target: str) -> str | None:
 
 def runner(target: str) -> Run:
     """What runs the programs for a target."""
-    if target == "wasm32-wasi":
-        return _wasi
     if target == "thumbv7em-none-eabi":
         return run_on_board
     if target == "wasm32-web":
         return run_in_browser
     if target in _FORMATS:
         return lambda jobs: (_looked_at(job, *_FORMATS[target]) for job in jobs)
-    prefix = [_QEMU[target]] if target in _QEMU else []
-    return lambda jobs: (_process(prefix, job) for job in jobs)
+    return lambda jobs: map(_process, jobs)
 
 
 def arguments(job: Job, folder: str) -> list[str]:
@@ -81,37 +79,10 @@ def answers(folder: Path) -> Arrays:
         return {name: written[name] for name in written.files}
 
 
-def _process(prefix: list[str], job: Job) -> Outcome:
-    command = [*prefix, str(job.program), *arguments(job, str(job.folder))]
+def _process(job: Job) -> Outcome:
+    command = [*command_before(job.program), str(job.program), *arguments(job, str(job.folder))]
     done = subprocess.run(command, capture_output=True, text=True, timeout=SECONDS)
     return f"exit {done.returncode}: {done.stderr[-500:]}" if done.returncode else answers(job.folder)
-
-
-def _wasi(jobs: Iterable[Job]) -> Iterator[Outcome]:
-    import wasmtime
-
-    engine = wasmtime.Engine()
-    for job in jobs:
-        store, linker = wasmtime.Store(engine), wasmtime.Linker(engine)
-        linker.define_wasi()
-        config, heard = wasmtime.WasiConfig(), job.folder / "stderr"
-        config.argv = ("program", *arguments(job, "here"))
-        config.preopen_dir(str(job.folder), "here")
-        config.stderr_file = str(heard)
-        store.set_wasi(config)
-        instance = linker.instantiate(store, wasmtime.Module.from_file(engine, str(job.program)))
-        start = instance.exports(store)["_start"]
-        assert isinstance(start, wasmtime.Func)
-        try:
-            start(store)
-        except wasmtime.ExitTrap as ended:
-            if ended.code:
-                yield f"exit {ended.code}: {heard.read_text()[-500:]}"
-                continue
-        except (wasmtime.Trap, wasmtime.WasmtimeError) as trap:
-            yield f"{trap}"
-            continue
-        yield answers(job.folder)
 
 
 def _looked_at(job: Job, first: bytes, cpu: bytes) -> Outcome:
