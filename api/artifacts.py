@@ -14,7 +14,6 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.artifacts import Version, link_versions
 from netwright.compiler.codegen.checks import Vectors
-from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.platforms import Makes, chosen_target, chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
@@ -31,7 +30,7 @@ from netwright.compiler.vectors import Lowerings, reference_vectors
 from netwright.runtime.errors import DataWarning
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.load import LoadResult
-from netwright.specs.manifest import Manifest
+from netwright.specs.manifest import PREPARE, TRAIN, Manifest
 
 from .build import Build, build, entry_graphs
 from .contents import contents_of

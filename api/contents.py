@@ -6,9 +6,9 @@ from collections.abc import Mapping
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.library.interface import PREPARE
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.runtime.session import Session
+from netwright.specs.manifest import PREPARE
 
 from .build import Build
 

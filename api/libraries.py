@@ -9,7 +9,6 @@ from numpy.typing import NDArray
 
 from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.debug import DebugInfo
-from netwright.compiler.codegen.library.interface import PREPARE, TRAIN
 from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
@@ -19,7 +18,7 @@ from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.specs.files import write_file
-from netwright.specs.manifest import Manifest
+from netwright.specs.manifest import PREPARE, TRAIN, Manifest
 
 from .build import Build
 from .contents import contents_of

@@ -12,7 +12,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.debug import DebugInfo
-from netwright.compiler.codegen.library.interface import TRAIN
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target
 from netwright.compiler.codegen.trainer import Part, SplitTable, TrainerPlan, link_trainer
@@ -25,7 +24,7 @@ from netwright.runtime.plan import TrainingPlan
 from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import LoadResult
-from netwright.specs.manifest import BufferInfo, Manifest
+from netwright.specs.manifest import TRAIN, BufferInfo, Manifest
 from netwright.specs.models.data import AnySource, ArraysData, SplitData
 from netwright.specs.models.train import TrainSpec
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from netwright.specs.dims import evaluate as evaluate_size
-from netwright.specs.manifest import Manifest
+from netwright.specs.manifest import PREPARE, Manifest
 
 from .codegen.checks import Probe, Vectors
 from .codegen.generated import bound_dims, generated_inputs, small_sizes
@@ -145,7 +145,7 @@ def _values(
 ) -> dict[Value, np.ndarray]:
     """All values of an entry's graph, for which the entry `prepare` packs the weights."""
     given = {**weights, **inputs}
-    prepare = lowerings.graphs.get("prepare")
+    prepare = lowerings.graphs.get(PREPARE)
     if prepare is not None:
         given |= evaluate(prepare, {name: given[name] for name in prepare.inputs})
     return evaluate_all(graph, {name: given[name] for name in graph.inputs}, dims)

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from netwright.specs.manifest import AVERAGE, GATHERED, SCALE, BufferInfo, Manifest
+from netwright.specs.manifest import AVERAGE, GATHERED, PREPARE, SCALE, BufferInfo, Manifest
 
 from .arrays import aligned_copy, aligned_zeros, flat_zeros
 from .calls import EntryCall, StateAllocator
@@ -16,8 +16,7 @@ from .errors import ExecutionError, WeightsError
 from .named_arrays import WEIGHT_ROLES, find_problems, static_shape, weight_buffers
 from .totals import means
 
-#: The entry that packs weights; the prefix of the recurrent states carried between windows of a sequence.
-PREPARE = "prepare"
+#: The prefix of the recurrent states carried between windows of a sequence.
 CARRY = "carry."
 
 

@@ -41,6 +41,9 @@ from typing import Literal
 from pydantic import BaseModel, ConfigDict
 
 ABI_VERSION = 1
+#: Entries with a part of their own: `prepare` packs weights for the others, `step` takes a sequence chunk by chunk,
+#: `train_step` changes weights.
+PREPARE, STEP, TRAIN = "prepare", "step", "train_step"
 #: The largest number of threads per call.
 MOST_THREADS = 1024
 #: How many turns of a loop a thread waits for others before it sleeps, 50 to 200 µs. Waking a sleeping thread takes

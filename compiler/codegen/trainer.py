@@ -18,6 +18,7 @@ from netwright.specs.manifest import (
     RATE,
     RATE_SCALE,
     SCALE,
+    TRAIN,
     UPDATES,
     BufferInfo,
     EntryInfo,
@@ -32,7 +33,6 @@ from .contents import Contents, check_described, contents_symbol
 from .csource import c_dtype, c_string, model_source
 from .debug import DebugInfo, stripped
 from .features import required
-from .library.interface import TRAIN
 from .linker import C_SOURCES, find_compiler, link_static, system_flags
 from .support import has_threads
 from .target import Target

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from netwright.specs.dims import dim_symbols
 from netwright.specs.load import LoadResult
-from netwright.specs.manifest import DimInfo
+from netwright.specs.manifest import STEP, DimInfo
 
 from ..frontend.build import build_network
 from ..frontend.network import Network, OutputInfo, State
@@ -16,7 +16,6 @@ from .step import StepGraph, steps_of
 from .values import StreamError
 
 #: The entry that takes a chunk.
-STEP = "step"
 
 
 def step_network(load: LoadResult, network: Network) -> tuple[Network, StepGraph]:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netwright.specs.manifest import ScoreInfo
+from netwright.specs.manifest import STEP, TRAIN, ScoreInfo
 
-from .interface import STEP, TRAIN, Array, Function, Interface, Names, c_type
+from .interface import Array, Function, Interface, Names, c_type
 from .text import bound, filled, range_text, wrap_call
 
 _ARENA = [

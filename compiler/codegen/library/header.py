@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, EntryInfo
+from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, STEP, TRAIN, EntryInfo
 
 from ..csource import shape_text
 from .functions import function_text, labels_text
-from .interface import STEP, TRAIN, Array, Function, Interface, Names, c_type
+from .interface import Array, Function, Interface, Names, c_type
 from .text import bound, filled, range_text, wrap_call, wrapped
 
 #: The enumerators of error codes.

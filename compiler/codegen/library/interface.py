@@ -9,13 +9,11 @@ from functools import cached_property
 from math import prod
 
 from netwright.specs.dims import dim_symbols, parse_dim
-from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest
+from netwright.specs.manifest import PREPARE, STEP, TRAIN, BufferInfo, DimInfo, EntryInfo, Manifest
 
 from ...loop import ir
 from ..planner import ALIGN, reference_plan
 
-#: The entries that have functions of their own: training changes weights, a stream has states.
-PREPARE, STEP, TRAIN = "prepare", "step", "train_step"
 _WORDS = (
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const "
     "consteval constexpr constinit const_cast continue co_await co_return co_yield decltype default delete do "

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 
 from netwright.specs.files import scratch_folder, write_file
-from netwright.specs.manifest import Manifest
+from netwright.specs.manifest import PREPARE, TRAIN, Manifest
 
 from ...loop import ir
 from ..aot import emit
@@ -20,7 +20,7 @@ from ..linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flag
 from ..support import has_threads
 from ..target import Target, host_target
 from .header import header_source
-from .interface import PREPARE, TRAIN, Interface
+from .interface import Interface
 from .source import library_source
 from .weights import identity, layout
 

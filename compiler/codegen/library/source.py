@@ -7,12 +7,12 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from netwright.specs.dims import parse_dim
-from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, DimInfo, ScoreInfo
+from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, STEP, TRAIN, DimInfo, ScoreInfo
 
 from ..csource import c_size, c_string
 from .functions import parameters, scores, sized
 from .header import CODES
-from .interface import STEP, TRAIN, Function, Interface, c_type
+from .interface import Function, Interface, c_type
 from .text import filled
 from .weights import head, layout
 

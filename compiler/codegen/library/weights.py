@@ -16,11 +16,10 @@ import numpy as np
 
 from netwright.specs.dims import parse_dim, product
 from netwright.specs.files import write_file
-from netwright.specs.manifest import Manifest
+from netwright.specs.manifest import PREPARE, Manifest
 
 from ...loop import ir
 from ...loop.text import program_text
-from .interface import PREPARE
 
 _ALIGN = 64
 _STORED = ("parameter", "statistic", "packed")
