@@ -174,7 +174,7 @@ class _Attempt:
             if axis != last and axis != tiling.row_axis:
                 loops.append((axis, space[axis]))
                 continue
-            if tiling.segment is not None or not (static or axis == last and tiling.column_depth is not None):
+            if tiling.segment is not None or not (static or (axis == last and tiling.column_depth is not None)):
                 break
             if axis == tiling.row_axis:
                 loops.append((axis, ceil_div(space[axis], tiling.rows)))
