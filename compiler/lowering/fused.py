@@ -174,7 +174,9 @@ class _Attempt:
             if axis != last and axis != tiling.row_axis:
                 loops.append((axis, space[axis]))
                 continue
-            if tiling.segment is not None or not (static or (axis == last and tiling.column_depth is not None)):
+            if tiling.segment is not None or not (
+                static or (axis == last and tiling.column_depth is not None)
+            ):
                 break
             if axis == tiling.row_axis:
                 loops.append((axis, ceil_div(space[axis], tiling.rows)))
@@ -314,20 +316,20 @@ class _Attempt:
         if isinstance(rest, int):
             if rest:
                 tail = [(offset, rest - offset) for offset in range(0, rest, lanes)]
-                yield self._span("j", whole, extent, rest, kind), lambda j: tail
+                yield self._blocks(1, rest, kind, whole), lambda j: tail
         else:
             yield self._span("j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
 
-    def _blocks(self, number: DimLike, width: int, kind: Any) -> Callable[[], Any]:
-        """A loop whose index is syntactically a multiple of ``width``, so that indices into panels of that width are
-        affine."""
+    def _blocks(self, number: DimLike, width: int, kind: Any, first: DimLike = 0) -> Callable[[], Any]:
+        """A loop from ``first`` on whose index is syntactically a multiple of ``width`` after that, so that indices into
+        panels of that width are affine."""
         if number == 1 and kind != "parallel":
-            return lambda: _given(0)
+            return lambda: _given(first)
 
         @contextmanager
         def blocks() -> Iterator[DimLike]:
             with self.b.loop("j", 0, number, kind=kind) as j:
-                yield j * width
+                yield first + j * width
 
         return blocks
 

@@ -10,13 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netwright.specs.dims import DimLike, Shape, dim, dim_symbols, evaluate, product
+from netwright.specs.dims import Shape, dim, dim_symbols, product, typical
 
 from ..machine import Machine
 from .roles import ContractionPart
-
-#: How many iterations an open axis is taken to have.
-TYPICAL = 8
 
 
 @dataclass(frozen=True)
@@ -46,7 +43,7 @@ def column_depth(
     operands = _operands(space, contractions)
     if 4 * operands.shared <= 3 * machine.l2_bytes:
         return None
-    extents = [_typical(space[axis]) for axis in outer]
+    extents = [typical(space[axis]) for axis in outer]
     best = min(
         range(len(outer), -1, -1),  # of equal ones the one with the fewest loops inside
         key=lambda depth: _traffic(operands, extents, depth, -(-columns // width), machine),
@@ -75,9 +72,5 @@ def _operands(space: Shape, contractions: Sequence[ContractionPart]) -> Operands
         for position, at in part.factors(index, reduction):
             axes = {name for i in at for name in dim_symbols(i) if name.startswith("axis")}
             kind = shared if axes == {column} else others
-            kind[part.operands[position]] = _typical(part.types[position].nbytes)
+            kind[part.operands[position]] = typical(part.types[position].nbytes)
     return Operands(sum(shared.values()), sum(others.values()))
-
-
-def _typical(size: DimLike) -> int:
-    return size if isinstance(size, int) else evaluate(size, dict.fromkeys(dim_symbols(size), TYPICAL))
