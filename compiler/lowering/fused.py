@@ -321,8 +321,8 @@ class _Attempt:
             yield self._span("j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
 
     def _blocks(self, number: DimLike, width: int, kind: Any, first: DimLike = 0) -> Callable[[], Any]:
-        """A loop from ``first`` on whose index is syntactically a multiple of ``width`` after that, so that indices into
-        panels of that width are affine."""
+        """A loop from ``first`` on, whose index is syntactically a multiple of ``width`` after that, so that indices
+        into panels of that width are affine."""
         if number == 1 and kind != "parallel":
             return lambda: _given(first)
 
