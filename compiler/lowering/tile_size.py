@@ -38,12 +38,13 @@ def tile_size(
 
 
 def _fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) -> bool:
-    """Whether the accumulators leave registers for the vectors of one operand, an element of the other, and a spare."""
+    """Whether the accumulators leave registers for the vectors of one operand, elements of the other, and a spare."""
     accumulators = rows * vectors * products * cells
-    if not machine.broadcast_operand or not machine.fma:
-        return accumulators <= machine.accumulators
     left = machine.vector_registers - vectors * products - 2
-    return accumulators <= min(left, MOST_ACCUMULATORS)
+    if machine.broadcast_operand and machine.fma:
+        return accumulators <= min(left, MOST_ACCUMULATORS)
+    # LLVM loads the elements of several rows early, where each needs a register.
+    return accumulators <= min(left - rows * cells, machine.accumulators)
 
 
 def _cost(rows: int, number: int, height: int, width: int, products: int, cells: int) -> float:
