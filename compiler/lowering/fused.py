@@ -14,11 +14,11 @@ the kernel is scalar.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape, ceil_div, dim, dim_min, product
+from netwright.specs.dims import DimLike, Shape, ceil_div, dim, product
 
 from ..graph.node import Value
 from ..loop import ir
@@ -36,6 +36,7 @@ from .indices import Indices
 from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
+from .rows import Rows, row_tiles, span
 from .tiling import Tiling, choose_tilings
 from .transposed import TransposedTiles
 
@@ -226,51 +227,12 @@ class _Attempt:
     def _kind(self, axis: int) -> Any:
         return "parallel" if axis in self.divided else "serial"
 
-    def _rows(self) -> Iterator[tuple[Callable[[], Any], int]]:
-        """Row tiles: (context that yields the first row, number of rows)."""
-        if self.tiling.row_axis is None:
-            yield lambda: _given(0), 1
-            return
+    def _rows(self) -> Iterator[Rows]:
         axis = self.tiling.row_axis
-        extent, rows, kind = self.space[axis], self.tiling.rows, self._kind(axis)
-        whole = (extent // rows) * rows
-        rest = extent - whole
-        if kind == "parallel" and rest != 0:
-            yield from self._tiles_and_rest(extent, rows, rest)
-            return
-        yield self._span("i", 0, whole, rows, kind), rows
-        if isinstance(rest, int):
-            if rest:
-                yield self._span("i", whole, extent, rest, kind), rest
+        if axis is None:
+            yield lambda: nullcontext(0), 1
         else:
-            yield self._span("i", whole, extent, 1, kind), 1
-
-    def _tiles_and_rest(
-        self, extent: DimLike, rows: int, rest: DimLike
-    ) -> Iterator[tuple[Callable[[], Any], int]]:
-        """Row tiles of a single loop, whose last iteration takes the remaining rows.
-
-        With a second loop for the remaining rows, threads would divide each loop separately, and one thread might get
-        more of both.
-        """
-
-        @contextmanager
-        def tile() -> Iterator[DimLike]:
-            with self.b.when(extent - rows - first):
-                yield first
-
-        @contextmanager
-        def left() -> Iterator[DimLike]:
-            with self.b.otherwise():
-                if isinstance(rest, int):
-                    yield first
-                else:
-                    with self.b.loop("i", first, dim_min(first + rows, extent)) as i:
-                        yield i
-
-        with self.b.loop("i", 0, extent, rows, "parallel") as first:
-            yield tile, rows
-            yield left, rest if isinstance(rest, int) else 1
+            yield from row_tiles(self.b, self.space[axis], self.tiling.rows, self._kind(axis))
 
     def _columns(
         self, extent: DimLike, kind: Any
@@ -286,15 +248,15 @@ class _Attempt:
         if isinstance(rest, int):
             if rest:
                 tail = [(offset, rest - offset) for offset in range(0, rest, lanes)]
-                yield self._span("j", whole, extent, rest, kind), lambda j: tail
+                yield span(self.b, "j", whole, extent, rest, kind), lambda j: tail
         else:
-            yield self._span("j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
+            yield span(self.b, "j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
 
     def _blocks(self, number: DimLike, width: int, kind: Any) -> Callable[[], Any]:
         """A loop whose index is syntactically a multiple of ``width``, so that indices into panels of that width are
         affine."""
         if number == 1 and kind != "parallel":
-            return lambda: _given(0)
+            return lambda: nullcontext(0)
 
         @contextmanager
         def blocks() -> Iterator[DimLike]:
@@ -302,11 +264,6 @@ class _Attempt:
                 yield j * width
 
         return blocks
-
-    def _span(self, stem: str, start: DimLike, stop: DimLike, step: int, kind: Any) -> Callable[[], Any]:
-        if stop - start == step and kind != "parallel":
-            return lambda: _given(start)
-        return lambda: self.b.loop(stem, start, stop, step, kind)
 
     # -- one tile -----------------------------------------------------------------------------------------------
 
@@ -340,8 +297,3 @@ class _Attempt:
                 if reader.lanes > 1 and stride != 1:
                     raise NotVectorizable
                 self.b.store(reader.parameter(place, "write"), base, expr, cell.count)
-
-
-@contextmanager
-def _given(value: DimLike) -> Iterator[DimLike]:
-    yield value

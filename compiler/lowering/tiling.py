@@ -19,7 +19,7 @@ from ..machine import Machine
 from .groups import Group
 from .roles import ContractionPart, Roles
 
-#: Rows of a tile along an open axis. The remaining rows run one at a time.
+#: Most rows of a tile along an open axis.
 OPEN_ROWS = 8
 #: Vectors of a tile along an open axis.
 OPEN_VECTORS = 2
