@@ -25,10 +25,12 @@ from .passes.base import Budget, PassContext, Phase
 from .passes.channels_before_cells import ChannelsBeforeCells
 from .passes.checkpoint_scans import CheckpointScans
 from .passes.common_subexpressions import MergeCommonSubexpressions
+from .passes.copy_transposed import CopyTransposed
 from .passes.dead_code import RemoveDeadCode
 from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
+from .passes.linear_sums import LinearSums
 from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
 from .passes.pack_panels import PackPanels
@@ -66,6 +68,7 @@ GRAPH = Phase(
         ShareWindows(),  # graphs without gradients have not been through it yet
         Simplify(differentiated=True),  # sums with zero; pads of gradients that join to one tensor
         MergeCommonSubexpressions(),  # several gradient rules compute the same slope or mask
+        LinearSums(),  # after sums of the same terms are one
         RemoveDeadCode(),  # dead nodes would count as readers below
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
@@ -85,6 +88,7 @@ GRAPH = Phase(
 LAYOUT = Phase(
     "layout",
     (
+        CopyTransposed(),  # before packing, which takes weights as they are
         PackPanels(),  # after the passes that look for products with weights
         SplitPrepare(),  # packing depends on weights alone, too
     ),

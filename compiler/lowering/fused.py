@@ -14,11 +14,11 @@ the kernel is scalar.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from typing import Any, TypeAlias
 
-from netwright.specs.dims import DimLike, Shape, ceil_div, dim, dim_min, product
+from netwright.specs.dims import DimLike, Shape, ceil_div, dim, product
 
 from ..graph.node import Value
 from ..loop import ir
@@ -33,9 +33,12 @@ from .contract import contract
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
+from .outer import OuterTiles
+from .outer_tiling import outer_tiling
 from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
+from .rows import Rows, row_tiles, span
 from .tiling import Tiling, choose_tilings
 from .transposed import TransposedTiles
 
@@ -89,6 +92,9 @@ def build(
     machine: Machine,
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
+    kernel = _of_outer_products(roles, group, place, targets, dims, machine)
+    if kernel is not None:
+        return kernel
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
@@ -103,6 +109,30 @@ def build(
             continue
         return kernel
     raise AssertionError("one lane always fits")
+
+
+def _of_outer_products(
+    roles: Roles,
+    group: Group,
+    place: Callable[[Value], Place],
+    targets: Sequence[tuple[Value, Sequence[Target]]],
+    dims: dict[str, int],
+    machine: Machine,
+) -> Kernel | None:
+    """The kernel of a group that sums outer products; None if it does not, or cannot in vectors."""
+    tiling = outer_tiling(roles, group, group.space, machine)
+    if tiling is None:
+        return None
+    part = group.contractions()[0]
+    reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
+    try:
+        OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()
+    except NotVectorizable:
+        return None
+    places = [place for _, place in reader.parameters.values()]
+    return replace(
+        _of_sub_buffers(reader.b.finish(), places), tiles=tiling.describe(group.space, part.extents)
+    )
 
 
 def _is_proved(function: ir.Function) -> bool:
@@ -127,7 +157,7 @@ def _of_sub_buffers(function: ir.Function, places: Sequence[Place]) -> Kernel:
     narrowed = without_leading(function, {name: len(indices) for name, indices in fixed.items()})
     parameters = [
         Parameter(place, tuple(fixed[buffer.name]))
-        for buffer, place in zip(function.buffers, places, strict=True)
+        for buffer, place in zip(function.parameters, places, strict=True)
     ]
     return Kernel(narrowed, tuple(parameters))
 
@@ -256,51 +286,12 @@ class _Attempt:
     def _kind(self, axis: int) -> Any:
         return "parallel" if axis in self.divided else "serial"
 
-    def _rows(self) -> Iterator[tuple[Callable[[], Any], int]]:
-        """Row tiles: (context that yields the first row, number of rows)."""
-        if self.tiling.row_axis is None:
-            yield lambda: _given(0), 1
-            return
+    def _rows(self) -> Iterator[Rows]:
         axis = self.tiling.row_axis
-        extent, rows, kind = self.space[axis], self.tiling.rows, self._kind(axis)
-        whole = (extent // rows) * rows
-        rest = extent - whole
-        if kind == "parallel" and rest != 0:
-            yield from self._tiles_and_rest(extent, rows, rest)
-            return
-        yield self._span("i", 0, whole, rows, kind), rows
-        if isinstance(rest, int):
-            if rest:
-                yield self._span("i", whole, extent, rest, kind), rest
+        if axis is None:
+            yield lambda: nullcontext(0), 1
         else:
-            yield self._span("i", whole, extent, 1, kind), 1
-
-    def _tiles_and_rest(
-        self, extent: DimLike, rows: int, rest: DimLike
-    ) -> Iterator[tuple[Callable[[], Any], int]]:
-        """Row tiles of a single loop, whose last iteration takes the remaining rows.
-
-        With a second loop for the remaining rows, threads would divide each loop separately, and one thread might get
-        more of both.
-        """
-
-        @contextmanager
-        def tile() -> Iterator[DimLike]:
-            with self.b.when(extent - rows - first):
-                yield first
-
-        @contextmanager
-        def left() -> Iterator[DimLike]:
-            with self.b.otherwise():
-                if isinstance(rest, int):
-                    yield first
-                else:
-                    with self.b.loop("i", first, dim_min(first + rows, extent)) as i:
-                        yield i
-
-        with self.b.loop("i", 0, extent, rows, "parallel") as first:
-            yield tile, rows
-            yield left, rest if isinstance(rest, int) else 1
+            yield from row_tiles(self.b, self.space[axis], self.tiling.rows, self._kind(axis))
 
     def _columns(
         self, extent: DimLike, kind: Any
@@ -318,13 +309,13 @@ class _Attempt:
                 tail = [(offset, rest - offset) for offset in range(0, rest, lanes)]
                 yield self._blocks(1, rest, kind, whole), lambda j: tail
         else:
-            yield self._span("j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
+            yield span(self.b, "j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
 
     def _blocks(self, number: DimLike, width: int, kind: Any, first: DimLike = 0) -> Callable[[], Any]:
         """A loop from ``first`` on, whose index is syntactically a multiple of ``width`` after that, so that indices
         into panels of that width are affine."""
         if number == 1 and kind != "parallel":
-            return lambda: _given(first)
+            return lambda: nullcontext(first)
 
         @contextmanager
         def blocks() -> Iterator[DimLike]:
@@ -332,11 +323,6 @@ class _Attempt:
                 yield first + j * width
 
         return blocks
-
-    def _span(self, stem: str, start: DimLike, stop: DimLike, step: int, kind: Any) -> Callable[[], Any]:
-        if stop - start == step and kind != "parallel":
-            return lambda: _given(start)
-        return lambda: self.b.loop(stem, start, stop, step, kind)
 
     # -- one tile -----------------------------------------------------------------------------------------------
 
@@ -370,8 +356,3 @@ class _Attempt:
                 if reader.lanes > 1 and stride != 1:
                     raise NotVectorizable
                 self.b.store(reader.parameter(place, "write"), base, expr, cell.count)
-
-
-@contextmanager
-def _given(value: DimLike) -> Iterator[DimLike]:
-    yield value

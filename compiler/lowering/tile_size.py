@@ -44,7 +44,7 @@ def _fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) 
     if machine.broadcast_operand and machine.fma:
         return accumulators <= min(left, MOST_ACCUMULATORS)
     # LLVM loads the elements of several rows early, where each needs a register.
-    return accumulators <= min(left - rows * cells, machine.accumulators)
+    return accumulators <= min(left - rows * cells - (not machine.fma), machine.accumulators)
 
 
 def _cost(rows: int, number: int, height: int, width: int, products: int, cells: int) -> float:

@@ -21,7 +21,7 @@ from .loop_order import column_depth
 from .roles import ContractionPart, Roles
 from .tile_size import tile_size
 
-#: Rows of a tile along an open axis. The remaining rows run one at a time.
+#: Most rows of a tile along an open axis.
 OPEN_ROWS = 8
 #: Vectors of a tile along an open axis.
 OPEN_VECTORS = 2
