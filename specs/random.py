@@ -51,11 +51,12 @@ def _philox(
         c0 = right >> _SHIFT
         c0 ^= c1
         c0 ^= np.uint64(k0)
-        c1 = np.bitwise_and(right, _LOW, out=right)
+        right &= _LOW
         c2 = left >> _SHIFT
         c2 ^= c3
         c2 ^= np.uint64(k1)
-        c3 = np.bitwise_and(left, _LOW, out=left)
+        left &= _LOW
+        c1, c3 = right, left
         k0, k1 = (k0 + _W0) & 0xFFFFFFFF, (k1 + _W1) & 0xFFFFFFFF
     return c0, c1, c2, c3
 
