@@ -330,6 +330,21 @@ def test_a_forked_child_calls_on(plain: Program) -> None:
     assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
 
 
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="forks")
+@pytest.mark.filterwarnings("ignore:.*fork.*:DeprecationWarning")
+def test_a_forked_child_computes_in_memory_of_its_own() -> None:
+    program, batch = compiled(LARGE), large(64)
+    assert program.session.engine.arena_bytes("predict", {"N": 64}) > 4 << 20  # mapped, not allocated
+    expected, doubled = program.predict(x=batch)["y"], program.predict(x=batch * 2)["y"]
+    child = os.fork()
+    given, answer = (batch, expected) if child else (batch * 2, doubled)
+    right = all(np.array_equal(program.predict(x=given)["y"], answer) for _ in range(10))
+    if not child:
+        os._exit(0 if right else 1)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 0
+    assert right
+
+
 def test_lengths_of_each_call_count() -> None:
     spec = {
         "netwright": 1,
