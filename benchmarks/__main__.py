@@ -14,11 +14,21 @@ def main() -> int:
     """Runs one command. Exit code 1 where a peer disagrees with us about an answer."""
     options = _parsed()
     threads = [int(count) for count in options.threads.split(",")]
-    # NumPy, PyTorch and XLA read these once, when they are loaded.
-    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(max(threads))
-    from . import commands
+    if len(threads) > 1:
+        return in_turn(threads)
+    set_threads(threads[0])
+    from . import commands  # loads NumPy
 
-    return commands.compared(options, threads)
+    return commands.COMMANDS[options.command](options)
+
+
+def set_threads(count: int) -> None:
+    """Sets what NumPy, PyTorch and XLA read once, when they are loaded."""
+    os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = str(count)
+    wide = "true" if count > 1 else "false"
+    flags = f"--xla_cpu_multi_thread_eigen={wide} intra_op_parallelism_threads={count}"
+    os.environ["XLA_FLAGS"] = f"{os.environ.get('XLA_FLAGS', '')} {flags}".strip()
+    os.environ.setdefault("JAX_PLATFORMS", "cpu")
 
 
 def _parsed() -> argparse.Namespace:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from . import report
 from .cases import Case, inference, select, training
-from .peers import chosen
+from .peers import Peer, chosen
 from .roofline import peak
 from .rows import Row
 from .running import run
@@ -18,7 +18,7 @@ _QUICK_PEERS = {"inference": ("onnxruntime", "torch"), "training": ("torch",)}
 _QUICK_SECONDS = 0.3
 
 
-def compared(options: argparse.Namespace, threads: Sequence[int]) -> int:
+def compared(options: argparse.Namespace) -> int:
     """`inference` and `training`."""
     cases = select(_CASES[options.command](), options.cases, options.quick)
     if options.list:
@@ -27,18 +27,18 @@ def compared(options: argparse.Namespace, threads: Sequence[int]) -> int:
     names = options.peers or (_QUICK_PEERS[options.command] if options.quick else ())
     peers, missing = chosen(options.command, names)
     print(*missing, sep="\n", end="\n" if missing else "")
-    seconds = _QUICK_SECONDS if options.quick else options.seconds
-    rows: list[Row] = []
-    for count in threads:
-        rows += _table(cases, peers, count, seconds)
+    rows = _table(cases, peers, int(options.threads), _QUICK_SECONDS if options.quick else options.seconds)
     print(*report.closing(rows), sep="\n")
     return 1 if any("DISAGREES" in note for row in rows for note in row.notes.values()) else 0
 
 
-def _table(cases: Sequence[Case], peers: Sequence, threads: int, seconds: float) -> list[Row]:
+def _table(cases: Sequence[Case], peers: Sequence[Peer], threads: int, seconds: float) -> list[Row]:
     print(report.header(threads, peak().flops))
     rows = []
     for row in run(cases, peers, threads, seconds):
         print(report.line(row), *report.notes(row), sep="\n", flush=True)
         rows.append(row)
     return rows
+
+
+COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"inference": compared, "training": compared}
