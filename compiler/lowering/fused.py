@@ -37,6 +37,7 @@ from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
 from .tiling import Tiling, choose_tilings
+from .transforms import TransformTiles
 from .transposed import TransposedTiles
 
 
@@ -85,6 +86,10 @@ def build(
     machine: Machine,
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
+    if (transform := group.transform()) is not None:
+        reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
+        tiles = TransformTiles(reader, transform, group.space, targets, machine)
+        return replace(_of_sub_buffers(tiles.emit(), reader.places), tiles=str(tiles))
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
@@ -153,8 +158,7 @@ class _Attempt:
                 self._axes(0, ())
         else:
             self._axes(0, ())
-        places = [place for _, place in self.reader.parameters.values()]
-        return replace(_of_sub_buffers(self.b.finish(), places), tiles=str(self.tiling))
+        return replace(_of_sub_buffers(self.b.finish(), self.reader.places), tiles=str(self.tiling))
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.

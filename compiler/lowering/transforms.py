@@ -1,0 +1,123 @@
+"""The kernel of a group that transforms tiles: all results of a tile in registers, then the epilogue for each.
+
+A tile is computed for one vector along the last axis at a time. Where the last tiles reach beyond the result, the
+epilogue runs for the cells that exist.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from itertools import product as combinations
+from typing import Any
+
+from netwright.specs.dims import DimLike, Shape, dim
+
+from ..graph.node import Value
+from ..loop import ir
+from ..loop.intrinsics.builder import LANE
+from ..machine import Machine
+from .apart import divided_axes
+from .indices import Indices
+from .places import Target
+from .reader import NotVectorizable, Reader
+from .roles import TransformPart
+from .tiling import parallel_axis
+
+
+class TransformTiles:
+    """Emits the loops over the tiles of ``part``, whose group has the iteration space ``space``."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        part: TransformPart,
+        space: Shape,
+        targets: Sequence[tuple[Value, Sequence[Target]]],
+        machine: Machine,
+    ):
+        self.reader, self.b, self.part, self.space, self.targets = reader, reader.b, part, space, targets
+        native, columns = machine.lanes(part.node.types[0].dtype), space[-1]
+        self.lanes = native if not isinstance(columns, int) else min(native, 1 << (columns - 1).bit_length())
+        self.counts = tuple(part.op.tiles(part.node.attrs, part.types))
+        self.extents = part.op.tile(part.node.attrs)
+        first = parallel_axis(self.counts)
+        loops = list(enumerate(self.counts))
+        self.divided = divided_axes(space, first, loops, targets)
+
+    def __str__(self) -> str:
+        """The tile in words: `tiles of 4×4, vectors of 16`."""
+        extents = "×".join(str(extent) for extent in self.extents if extent != 1)
+        return f"tiles of {extents}, vectors of {self.lanes}"
+
+    def emit(self) -> ir.Function:
+        """The kernel."""
+        if self.divided:
+            self._axes(())
+        else:
+            with self.b.loop("one", 0, 1, kind="parallel"):  # nothing to divide: one thread runs the kernel
+                self._axes(())
+        return self.b.finish()
+
+    def _axes(self, tile: Indices) -> None:
+        axis = len(tile)
+        if axis == len(self.counts):
+            self._columns(lambda column, count: self._tile(tile, column, count))
+        elif self.counts[axis] == 1 and axis not in self.divided:
+            self._axes((*tile, 0))
+        else:
+            kind: Any = "parallel" if axis in self.divided else "serial"
+            with self.b.loop("i", 0, self.counts[axis], kind=kind) as i:
+                self._axes((*tile, i))
+
+    def _columns(self, emit: Callable[[DimLike, DimLike | None], None]) -> None:
+        size, lanes = self.space[-1], self.lanes
+        if size == lanes:
+            emit(0, None)
+            return
+        with self.b.loop("j", 0, size, lanes) as j:
+            emit(j, None if isinstance(size, int) and size % lanes == 0 else size - j)
+
+    def _tile(self, tile: Indices, column: DimLike, count: DimLike | None) -> None:
+        """One tile, for the vector that begins at ``column``, of which ``count`` lanes exist (None: all)."""
+        reader, part = self.reader, self.part
+        (operand,), lane = part.operands, column + dim(LANE) if self.lanes > 1 else column
+
+        def read(index: Sequence[DimLike], guards: Sequence[DimLike]) -> ir.Expr:
+            return reader.read(operand, (*index, lane), tuple(guards))
+
+        with reader.scope(), reader.vector(self.lanes, count):
+            results = part.op.emit_tile(self.b, part.node.attrs, part.types, read, tile)
+            starts = [i * extent for i, extent in zip(tile, self.extents, strict=True)]
+            cells = [
+                tuple(start + offset for start, offset in zip(starts, offsets, strict=True))
+                for offsets in combinations(*map(range, self.extents))
+            ]
+            for cell, result in zip(cells, results, strict=True):
+                reader.accumulators[part.node.id, (*cell, lane)] = result
+            for cell, offsets in zip(cells, combinations(*map(range, self.extents)), strict=True):
+                with self.b.when(*self._beyond(cell, offsets)), reader.scope():
+                    self._store(cell, column, count)
+
+    def _beyond(self, cell: Indices, offsets: Sequence[int]) -> Indices:
+        """What must not be negative for ``cell`` to exist, but for axes along which all tiles have that cell."""
+        return tuple(
+            size - 1 - index
+            for index, offset, size, count, extent in zip(
+                cell, offsets, self.space, self.counts, self.extents, strict=False
+            )
+            if not (
+                isinstance(size, int) and isinstance(count, int) and (count - 1) * extent + offset < size
+            )
+        )
+
+    def _store(self, cell: Indices, column: DimLike, count: DimLike | None) -> None:
+        reader, lane = self.reader, column + dim(LANE) if self.lanes > 1 else column
+        index = (*cell, lane)
+        # Read everything before storing anything: a buffer may be updated in place.
+        values = [reader.read(value, index) for value, _ in self.targets]
+        for (_, places), value in zip(self.targets, values, strict=True):
+            for place, index_map in places:
+                base, stride = reader.address(place, index_map(index))
+                if reader.lanes > 1 and stride != 1:
+                    raise NotVectorizable
+                self.b.store(reader.parameter(place, "write"), base, value, count)
