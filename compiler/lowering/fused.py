@@ -37,7 +37,7 @@ from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
 from .tiling import Tiling, choose_tilings
-from .transforms import TransformTiles
+from .transforms import Block, TransformTiles
 from .transposed import TransposedTiles
 
 
@@ -84,11 +84,13 @@ def build(
     targets: Sequence[tuple[Value, Sequence[Target]]],
     dims: dict[str, int],
     machine: Machine,
+    block: Block | None = None,
 ) -> Kernel:
-    """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
+    """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses;
+    of a transform's tiles only those of ``block``, if it is given."""
     if (transform := group.transform()) is not None:
         reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
-        tiles = TransformTiles(reader, transform, group.space, targets, machine)
+        tiles = TransformTiles(reader, transform, group.space, targets, machine, block)
         return replace(_of_sub_buffers(tiles.emit(), reader.places), tiles=str(tiles))
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space

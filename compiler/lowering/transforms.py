@@ -7,6 +7,7 @@ epilogue runs for the cells that exist.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from itertools import product as combinations
 from typing import Any
 
@@ -24,8 +25,28 @@ from .roles import TransformPart
 from .tiling import parallel_axis
 
 
+@dataclass(frozen=True)
+class Block:
+    """Some rows of tiles of one image: ``rows`` of them from ``first`` on, of ``image``.
+
+    ``names`` are the dims of its kernels that these depend on.
+    """
+
+    names: tuple[str, ...]
+    image: DimLike
+    first: DimLike
+    rows: int
+
+    def within(self, tile: Sequence[DimLike]) -> Indices:
+        """Where the tile (image, row, column, …) is in the memory that holds this block alone."""
+        _, row, *rest = tile
+        return (0, row - self.first, *rest)
+
+
 class TransformTiles:
-    """Emits the loops over the tiles of ``part``, whose group has the iteration space ``space``."""
+    """Emits the loops over the tiles of ``part``, whose group has the iteration space ``space``: over all of them, or
+    those of ``block``. Then either its operand or its result is in memory that holds a block alone.
+    """
 
     def __init__(
         self,
@@ -34,15 +55,20 @@ class TransformTiles:
         space: Shape,
         targets: Sequence[tuple[Value, Sequence[Target]]],
         machine: Machine,
+        block: Block | None = None,
     ):
         self.reader, self.b, self.part, self.space, self.targets = reader, reader.b, part, space, targets
+        self.block = block
+        # What is transformed back has the cells of a tile on another axis; its tiles are those of the result.
+        self.reads_block = len(part.op.tile(part.node.attrs)) < part.types[0].rank - 1
         native, columns = machine.lanes(part.node.types[0].dtype), space[-1]
         self.lanes = native if not isinstance(columns, int) else min(native, 1 << (columns - 1).bit_length())
         self.counts = tuple(part.op.tiles(part.node.attrs, part.types))
         self.extents = part.op.tile(part.node.attrs)
-        first = parallel_axis(self.counts)
-        loops = list(enumerate(self.counts))
-        self.divided = divided_axes(space, first, loops, targets)
+        counts = self.counts
+        if block is not None:
+            counts = (*counts[:-3], 1, block.rows, counts[-1])
+        self.divided = divided_axes(space, parallel_axis(counts), list(enumerate(counts)), targets)
 
     def __str__(self) -> str:
         """The tile in words: `tiles of 4×4, vectors of 16`."""
@@ -59,13 +85,18 @@ class TransformTiles:
         return self.b.finish()
 
     def _axes(self, tile: Indices) -> None:
-        axis = len(tile)
+        axis, block = len(tile), self.block
+        kind: Any = "parallel" if axis in self.divided else "serial"
         if axis == len(self.counts):
             self._columns(lambda column, count: self._tile(tile, column, count))
+        elif block is not None and axis == len(self.counts) - 3:
+            self._axes((*tile, block.image))
+        elif block is not None and axis == len(self.counts) - 2:
+            with self.b.loop("i", 0, block.rows, kind=kind) as i:
+                self._axes((*tile, block.first + i))
         elif self.counts[axis] == 1 and axis not in self.divided:
             self._axes((*tile, 0))
         else:
-            kind: Any = "parallel" if axis in self.divided else "serial"
             with self.b.loop("i", 0, self.counts[axis], kind=kind) as i:
                 self._axes((*tile, i))
 
@@ -83,6 +114,8 @@ class TransformTiles:
         (operand,), lane = part.operands, column + dim(LANE) if self.lanes > 1 else column
 
         def read(index: Sequence[DimLike], guards: Sequence[DimLike]) -> ir.Expr:
+            if self.reads_block and self.block is not None:
+                index = (index[0], *self.block.within(index[1:]))
             return reader.read(operand, (*index, lane), tuple(guards))
 
         with reader.scope(), reader.vector(self.lanes, count):
@@ -105,9 +138,7 @@ class TransformTiles:
             for index, offset, size, count, extent in zip(
                 cell, offsets, self.space, self.counts, self.extents, strict=False
             )
-            if not (
-                isinstance(size, int) and isinstance(count, int) and (count - 1) * extent + offset < size
-            )
+            if not (isinstance(size, int) and isinstance(count, int) and (count - 1) * extent + offset < size)
         )
 
     def _store(self, cell: Indices, column: DimLike, count: DimLike | None) -> None:

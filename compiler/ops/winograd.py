@@ -39,7 +39,7 @@ def data_matrix(tile: int) -> Matrix:
     """Bᵀ [α, α]: row p has the coefficients of the product of all (x − q) but that of the point p itself."""
     points = POINTS[tile]
     rows = [_product([q for q in points if q != p]) for p in points]
-    return tuple((*row, Fraction(0)) for row in rows) + (_product(points),)
+    return (*((*row, Fraction(0)) for row in rows), _product(points))
 
 
 def filter_matrix(tile: int) -> Matrix:
@@ -55,9 +55,7 @@ def filter_matrix(tile: int) -> Matrix:
 
 def result_matrix(tile: int) -> Matrix:
     """Aᵀ [m, α]: row i has the powers i of the points."""
-    return tuple(
-        (*(point**i for point in POINTS[tile]), Fraction(int(i == tile - 1))) for i in range(tile)
-    )
+    return tuple((*(point**i for point in POINTS[tile]), Fraction(int(i == tile - 1))) for i in range(tile))
 
 
 def in_floats(matrix: Matrix) -> np.ndarray:

@@ -37,9 +37,9 @@ class PassContext:
 
     ``entry``: the name of the entry that the graph computes. ``machine``: the target. ``math``: whether rounding errors
     may grow where that is faster. ``steady``: whether bits must not depend on how many steps are computed at once.
-    ``budget`` is shared by all entries of a compilation. ``stop_after``: the phase or pass after which no other runs. ``split``: graphs that a
-    pass took out of this one, by the name of the entry that each becomes. ``verified``: bodies of scans that are known
-    to be valid, by their ids; a body does not change, so it is verified once.
+    ``budget`` is shared by all entries of a compilation. ``stop_after``: the phase or pass after which no other runs.
+    ``split``: graphs that a pass took out of this one, by the name of the entry that each becomes. ``verified``: bodies
+    of scans that are known to be valid, by their ids; a body does not change, so it is verified once.
     """
 
     entry: str = ""
