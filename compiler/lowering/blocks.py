@@ -25,10 +25,8 @@ from .places import Place, Target, same_index
 from .roles import ContractionPart, Roles, TransformPart
 from .transforms import Block
 
-#: Blocks pay where all that is between the kernels is so many times as large as a core's L2 cache.
-LARGE = 8
-#: What a block has between its kernels, in L2 caches: enough to pay for calling kernels, and for reading weights.
-BLOCK = 2
+#: A block has about this share of a core's L2 cache between its kernels, which leaves room for images and weights.
+SHARE = 4
 
 
 @dataclass(frozen=True)
@@ -92,12 +90,10 @@ def _rows(roles: Roles, part: ContractionPart, data: Value, products: Value, mac
     weights = roles.type(part.operands[1]).nbytes
     if not (isinstance(rows, int) and isinstance(per_image, int) and isinstance(weights, int)):
         return None
-    most = LARGE * machine.l2_bytes
-    if per_image < weights or (isinstance(images, int) and images * per_image <= most):
+    fits = isinstance(images, int) and images * per_image <= machine.l2_bytes
+    if fits or per_image < weights:
         return None
-    if per_image <= most:
-        return rows
-    wanted = max(BLOCK * machine.l2_bytes, weights)
+    wanted = max(machine.l2_bytes // SHARE, weights)
     count = -(-rows // max(1, wanted * rows // per_image))
     return -(-rows // count)
 

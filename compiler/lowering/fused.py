@@ -88,9 +88,9 @@ def build(
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses;
     of a transform's tiles only those of ``block``, if it is given."""
-    if (transform := group.transform()) is not None:
+    if group.transform() is not None:
         reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
-        tiles = TransformTiles(reader, transform, group.space, targets, machine, block)
+        tiles = TransformTiles(reader, group, targets, machine, block)
         return replace(_of_sub_buffers(tiles.emit(), reader.places), tiles=str(tiles))
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space

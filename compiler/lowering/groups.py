@@ -255,8 +255,8 @@ class Grouping:
         if part.role == "window":
             if part.op.overlaps(part.node.attrs):
                 return "overlapping windows would compute cells again"
-            if group.transform() is not None:
-                return "a window may need cells of several tiles"
+            if (transform := group.transform()) and (group.windows() or not transform.holds(part)):
+                return "its windows are not inside the tiles of its operand's kernel"
         elif group.anchored() or group.windows():
             return "a reduction over results of a product or a window would need them all at once"
         inside = {member.node.id for member in group.members} | {part.node.id}

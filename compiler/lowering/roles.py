@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.dims import DimLike, Shape, coefficient, dim, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
@@ -113,6 +113,15 @@ class ContractionPart(Part):
         """The extents of a window, none of which is open."""
         return tuple(extent for extent in self.extents if isinstance(extent, int))
 
+    @property
+    def pitch(self) -> tuple[int, ...] | None:
+        """How far windows are apart along each axis; None unless each is as large as that, so that they stand side by
+        side."""
+        names = [f"axis{axis}" for axis in range(len(self.extents))]
+        ((_, at),) = self.factors([dim(name) for name in names], [0] * len(names))
+        apart = tuple(coefficient(index, name) for index, name in zip(at, names, strict=True))
+        return self.window if apart == self.window else None
+
     def factors(
         self, index: Sequence[DimLike], reduction: Sequence[DimLike]
     ) -> Sequence[tuple[int, Sequence[DimLike]]]:
@@ -125,6 +134,13 @@ class TransformPart(Part):
     """A transform of tiles."""
 
     op: TileTransform
+
+    def holds(self, window: ContractionPart) -> bool:
+        """Whether each of the windows over its result is inside one tile."""
+        pitch, extents = window.pitch, (*self.op.tile(self.node.attrs), 1)
+        return pitch is not None and all(
+            extent % step == 0 for extent, step in zip(extents, pitch, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,22 +6,22 @@ epilogue runs for the cells that exist.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import product as combinations
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape, dim
+from netwright.specs.dims import DimLike, dim
 
 from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..machine import Machine
 from .apart import divided_axes
+from .groups import Group
 from .indices import Indices
 from .places import Target
 from .reader import NotVectorizable, Reader
-from .roles import TransformPart
 from .tiling import parallel_axis
 
 
@@ -44,19 +44,20 @@ class Block:
 
 
 class TransformTiles:
-    """Emits the loops over the tiles of ``part``, whose group has the iteration space ``space``: over all of them, or
-    those of ``block``. Then either its operand or its result is in memory that holds a block alone.
+    """Emits the loops over the tiles of a group's transform: over all of them, or those of ``block``. Then either its
+    operand or its result is in memory that holds a block alone.
     """
 
     def __init__(
         self,
         reader: Reader,
-        part: TransformPart,
-        space: Shape,
+        group: Group,
         targets: Sequence[tuple[Value, Sequence[Target]]],
         machine: Machine,
         block: Block | None = None,
     ):
+        part, space = group.transform(), group.space
+        assert part is not None
         self.reader, self.b, self.part, self.space, self.targets = reader, reader.b, part, space, targets
         self.block = block
         # What is transformed back has the cells of a tile on another axis; its tiles are those of the result.
@@ -65,6 +66,9 @@ class TransformTiles:
         self.lanes = native if not isinstance(columns, int) else min(native, 1 << (columns - 1).bit_length())
         self.counts = tuple(part.op.tiles(part.node.attrs, part.types))
         self.extents = part.op.tile(part.node.attrs)
+        # Of a pool, a tile has as many elements as windows.
+        pitch = next((window.pitch for window in group.windows()), None) or (1,) * len(space)
+        self.stored = tuple(extent // step for extent, step in zip(self.extents, pitch, strict=False))
         counts = self.counts
         if block is not None:
             counts = (*counts[:-3], 1, block.rows, counts[-1])
@@ -120,24 +124,19 @@ class TransformTiles:
 
         with reader.scope(), reader.vector(self.lanes, count):
             results = part.op.emit_tile(self.b, part.node.attrs, part.types, read, tile)
-            starts = [i * extent for i, extent in zip(tile, self.extents, strict=True)]
-            cells = [
-                tuple(start + offset for start, offset in zip(starts, offsets, strict=True))
-                for offsets in combinations(*map(range, self.extents))
-            ]
-            for cell, result in zip(cells, results, strict=True):
+            for cell, result in zip(_cells(tile, self.extents), results, strict=True):
                 reader.accumulators[part.node.id, (*cell, lane)] = result
-            for cell, offsets in zip(cells, combinations(*map(range, self.extents)), strict=True):
-                with self.b.when(*self._beyond(cell, offsets)), reader.scope():
+            offsets = combinations(*map(range, self.stored))
+            for cell, offset in zip(_cells(tile, self.stored), offsets, strict=True):
+                with self.b.when(*self._beyond(cell, offset)), reader.scope():
                     self._store(cell, column, count)
 
     def _beyond(self, cell: Indices, offsets: Sequence[int]) -> Indices:
         """What must not be negative for ``cell`` to exist, but for axes along which all tiles have that cell."""
+        axes = zip(cell, offsets, self.space[:-1], self.counts, self.stored, strict=True)
         return tuple(
             size - 1 - index
-            for index, offset, size, count, extent in zip(
-                cell, offsets, self.space, self.counts, self.extents, strict=False
-            )
+            for index, offset, size, count, extent in axes
             if not (isinstance(size, int) and isinstance(count, int) and (count - 1) * extent + offset < size)
         )
 
@@ -152,3 +151,10 @@ class TransformTiles:
                 if reader.lanes > 1 and stride != 1:
                     raise NotVectorizable
                 self.b.store(reader.parameter(place, "write"), base, value, count)
+
+
+def _cells(tile: Indices, extents: Sequence[int]) -> Iterator[Indices]:
+    """The indices of a tile's elements, in row-major order."""
+    starts = [number * extent for number, extent in zip(tile, extents, strict=True)]
+    for offsets in combinations(*map(range, extents)):
+        yield tuple(start + offset for start, offset in zip(starts, offsets, strict=True))

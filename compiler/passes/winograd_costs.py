@@ -25,7 +25,11 @@ USUAL_SIZE = 56
 DATA_WORK = {2: 4, 4: 16}
 RESULT_WORK = {2: 4, 4: 12}
 #: How long moving one vector takes: to or from the core's own L2 cache, and from beyond it.
-NEAR, FAR = 3.0, 10.0
+NEAR, FAR = 4.0, 10.0
+#: Additions of a transform take longer than products: each loads or stores something, and they wait for each other.
+TRANSFORM = 2.0
+#: What it takes to call two kernels more.
+CALLS = 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,10 +86,20 @@ def tiled_cost(images: Images, tile: int, machine: Machine) -> float:
     full = max(per_image, FULL_ROWS) / per_image
     products = cells**2 * tiles * images.c_in * out * full
     arithmetic = DATA_WORK[tile] * 2 * cells * into + RESULT_WORK[tile] * (cells + tile) * out
-    between = cells**2 * (into + out) * tiles
-    near = 4 * between * machine.lanes("float32") <= machine.l2_bytes
-    moved = between * 2 * (NEAR if near else FAR)
-    return max(products, _weights(cells**2, images, machine)) + tiles * arithmetic + moved
+    per_tile = cells**2 * (into + out)
+    moved = tiles * per_tile * 2 * (NEAR if _stays(images, tile, machine) else FAR)
+    weights = _weights(cells**2, images, machine)
+    return max(products, weights) + TRANSFORM * tiles * arithmetic + moved + CALLS
+
+
+def _stays(images: Images, tile: int, machine: Machine) -> bool:
+    """Whether what is between the kernels stays in the core's own caches: all of it, or block by block (see
+    ``lowering.blocks``)."""
+    cells, lanes = (tile + TAPS - 1) ** 2, 4 * machine.lanes("float32")
+    into, out = _vectors(images.c_in, machine), _vectors(images.c_out, machine)
+    per_image = lanes * cells * (into + out) * -(-images.rows // tile) * -(-images.columns // tile)
+    weights = lanes * cells * images.c_in * out
+    return images.samples * per_image <= machine.l2_bytes or weights <= min(per_image, machine.l2_bytes)
 
 
 def _weights(taps: int, images: Images, machine: Machine) -> float:
