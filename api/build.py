@@ -86,6 +86,7 @@ def build(
         target=f"{target.triple} {target.cpu}",
         features=required(target),
         machine=describe(target),
+        math=network.math,
         labels={name: info.labels for name, info in network.outputs.items() if info.labels},
         scores=network.scores,
         observer=observer,

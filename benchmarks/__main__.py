@@ -34,7 +34,9 @@ def set_threads(count: int) -> None:
 def _parsed() -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Netwright beside its peers")
     parser.add_argument("command", choices=COMMANDS)
-    parser.add_argument("--threads", default="1", metavar="N[,N]", help="numbers of threads, one after the other")
+    parser.add_argument(
+        "--threads", default="1", metavar="N[,N]", help="numbers of threads, one after the other"
+    )
     parser.add_argument("--cases", nargs="+", default=[], metavar="GLOB", help="only cases whose names match")
     parser.add_argument("--peers", nargs="+", default=[], metavar="NAME", help="only these peers")
     parser.add_argument("--seconds", type=float, default=1.0, help="how long each system is timed per case")

@@ -65,7 +65,12 @@ def problem(case: Case) -> Problem:
         settle(model.network, weights)
     random = np.random.default_rng(SEED)
     inputs = {
-        name: _drawn(random, type.dtype, tuple(evaluate(size, case.sizes) for size in type.shape), network.ranges.get(name))
+        name: _drawn(
+            random,
+            type.dtype,
+            tuple(evaluate(size, case.sizes) for size in type.shape),
+            network.ranges.get(name),
+        )
         for name, type in model.network.inputs.items()
     }
     targets: Arrays = {}
@@ -87,7 +92,9 @@ def settle(network: Network, weights: dict[str, NDArray]) -> None:
         weights[name] = drawn.astype(array.dtype)
 
 
-def _drawn(random: np.random.Generator, dtype: str, shape: tuple[int, ...], bounds: tuple[int, int] | None) -> NDArray:
+def _drawn(
+    random: np.random.Generator, dtype: str, shape: tuple[int, ...], bounds: tuple[int, int] | None
+) -> NDArray:
     if dtype in FLOATS:
         return random.standard_normal(shape).astype(dtype)
     low, high = bounds or (0, 2)

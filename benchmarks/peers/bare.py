@@ -65,13 +65,17 @@ def turned(arrays: Arrays, turns: Turns) -> Arrays:
 def turned_back(arrays: Arrays, turns: Turns) -> Arrays:
     """Answers of a bare model in our order."""
     return {
-        name: array.transpose(_inverse(turns[name])) if name in turns else array for name, array in arrays.items()
+        name: array.transpose(_inverse(turns[name])) if name in turns else array
+        for name, array in arrays.items()
     }
 
 
 def _flattened(graph: onnx.GraphProto) -> None:
     constants = {tensor.name: tensor for tensor in graph.initializer}
-    shapes = {value.name: _shape(value) for value in onnx.shape_inference.infer_shapes(_model(graph)).graph.value_info}
+    shapes = {
+        value.name: _shape(value)
+        for value in onnx.shape_inference.infer_shapes(_model(graph)).graph.value_info
+    }
     for turn in [node for node in graph.node if node.op_type == "Transpose"]:
         (flat, *others) = [node for node in graph.node if turn.output[0] in node.input]
         if others or flat.op_type != "Flatten" or turn.output[0] not in shapes:

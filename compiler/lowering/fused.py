@@ -40,6 +40,7 @@ from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
 from .rows import Rows, row_tiles, span
 from .tiling import Tiling, choose_tilings
+from .transforms import Block, TransformTiles
 from .transposed import TransposedTiles
 
 
@@ -90,8 +91,14 @@ def build(
     targets: Sequence[tuple[Value, Sequence[Target]]],
     dims: dict[str, int],
     machine: Machine,
+    block: Block | None = None,
 ) -> Kernel:
-    """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
+    """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses;
+    of a transform's tiles only those of ``block``, if it is given."""
+    if group.transform() is not None:
+        reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
+        tiles = TransformTiles(reader, group, targets, machine, block)
+        return replace(_of_sub_buffers(tiles.emit(), reader.places), tiles=str(tiles))
     kernel = _of_outer_products(roles, group, place, targets, dims, machine)
     if kernel is not None:
         return kernel
@@ -187,8 +194,7 @@ class _Attempt:
                 self._loops(self._order(), {}, (), 1)
         else:
             self._loops(self._order(), {}, (), 1)
-        places = [place for _, place in self.reader.parameters.values()]
-        return replace(_of_sub_buffers(self.b.finish(), places), tiles=str(self.tiling))
+        return replace(_of_sub_buffers(self.b.finish(), self.reader.places), tiles=str(self.tiling))
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.
