@@ -28,6 +28,7 @@ from ..loop.leading import fixed_indices, without_leading
 from ..loop.typing import VerifyError
 from ..loop.verify import verify_function
 from ..machine import Machine
+from .ahead import Ahead, ahead
 from .apart import divided_axes
 from .contract import contract
 from .flat import is_flat
@@ -243,7 +244,8 @@ class _Attempt:
     ) -> None:
         """Emits the loops over the axes of ``order``, outermost first, and a tile of ``rows`` by ``columns`` inside."""
         if not order:
-            self._tile(self._cells(index, columns, rows))
+            fetched = ahead(self.tiling, self.space, self._order(), index, self.machine)
+            self._tile(self._cells(index, columns, rows), fetched)
             return
         axis, *inner = order
         if axis == len(self.space) - 1:
@@ -332,7 +334,7 @@ class _Attempt:
 
     # -- one tile -----------------------------------------------------------------------------------------------
 
-    def _tile(self, cells: Sequence[Cell]) -> None:
+    def _tile(self, cells: Sequence[Cell], ahead: Ahead | None) -> None:
         reader, lanes = self.reader, self.tiling.lanes
         with reader.scope():
             moved = [self._lane_index(cell.index) for cell in cells]
@@ -341,7 +343,7 @@ class _Attempt:
                 if reader.flat is None:  # a flat group has no contractions
                     for id, at in reader.contractions([value for value, _ in self.targets], index):
                         wanted.setdefault((id, at), cell.count)
-            reader.accumulators = contract(reader, self.tiling, wanted, self.machine)
+            reader.accumulators = contract(reader, self.tiling, wanted, self.machine, ahead)
             for cell, index in zip(cells, moved, strict=True):
                 with reader.vector(1 if self.tiling.inner else lanes, cell.count):
                     # Read everything before storing anything: a buffer may be updated in place.
