@@ -132,7 +132,8 @@ def save(
         graphs = entry_graphs(network, entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}
-        texts = [print_graph(graph) for graph in run(graphs, describe(target), **limits).values()]
+        made = run(graphs, describe(target), math=network.math, steady=network.has_time, **limits)
+        texts = [print_graph(graph) for graph in made.values()]
         return _written(path, "\n\n".join(texts) + "\n")
     lowerings = Lowerings()
     origin = identified(load)

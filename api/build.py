@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from netwright.compiler.codegen.features import required, why_not_here
-from netwright.compiler.codegen.jit import compile_jit, jit_pool, kernel_objects
+from netwright.compiler.codegen.jit import compile_jit, jit_caller, jit_pool, kernel_objects
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target, TargetError
 from netwright.compiler.codegen.verification import Verified, verify_kernels
@@ -14,6 +14,7 @@ from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.observers import Observer
+from netwright.runtime.fast_call import process_caller
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.workers import process_pool
 
@@ -56,6 +57,7 @@ class Build:
                 threads=threads,
                 pool=process_pool(jit_pool()) if threads != 1 else None,
                 pin=pin,
+                caller=process_caller(jit_caller()),
             )
         except ValueError as error:  # an invalid number of threads
             raise RequestError(str(error)) from None
@@ -84,6 +86,7 @@ def build(
         target=f"{target.triple} {target.cpu}",
         features=required(target),
         machine=describe(target),
+        math=network.math,
         labels={name: info.labels for name, info in network.outputs.items() if info.labels},
         scores=network.scores,
         observer=observer,

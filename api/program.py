@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar, overload
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -19,6 +19,7 @@ from netwright.runtime.distributed.communicator import Alone, Communicator
 from netwright.runtime.engine import Engine
 from netwright.runtime.evaluation import evaluate
 from netwright.runtime.native import NativeEngine
+from netwright.runtime.outputs import Out
 from netwright.runtime.plan import TrainingResult
 from netwright.runtime.progress import Observer
 from netwright.runtime.recording import Sink
@@ -45,6 +46,7 @@ from .trainings.recorded import train_in
 from .warm_start import WarmStart, warm_start
 
 EngineName = Literal["native", "reference"]
+_Out = TypeVar("_Out", bound=Out)
 
 
 class Program:
@@ -97,6 +99,13 @@ class Program:
             self.classes = load_classes(weights)
         self._taken: set[str] = set()  # by a warm start
         values |= initial_states(network)
+        self._reads_out = "out" in network.inputs
+        roles = {info.name: info.role for info in made.manifest.buffers}
+        self._in_order = any(  # whether the session's answers are in the order of the spec's outputs
+            [name for name in entry.writes if roles[name] == "output"] == list(network.outputs)
+            for entry in made.manifest.entries
+            if entry.name == "predict"
+        )
         self.session = Session(made, {name: array for name, array in values.items() if name in known}, idle)
 
     @property
@@ -130,14 +139,28 @@ class Program:
             return None
         return rate_after(train.optimizer.learning_rate, self.session.updates, self.session.rate_scale)
 
-    def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
+    @overload
+    def predict(self, /, *, out: None = None, **inputs: ArrayLike) -> dict[str, NDArray]: ...
+    @overload
+    def predict(self, /, *, out: _Out, **inputs: ArrayLike) -> _Out: ...
+    def predict(self, /, *, out: Any = None, **inputs: ArrayLike) -> Any:
         """The outputs by name, in eval mode, for inputs by name: arrays of the declared shapes, batch first.
 
-        The inputs' shapes decide the batch size and the lengths of sequences. Raises InputError, which names the input
-        and axis that do not fit, and ExecutionError for values out of range.
+        The inputs' shapes decide the batch size and the lengths of sequences. ``out`` is an array for the only output,
+        or a dict of arrays, one per output: they are written and returned. They have the outputs' shapes and dtypes,
+        are C-ordered, and overlap neither each other nor an input. Where an input is called `out`, it is that input.
+
+        Raises InputError, which names the input or output and the axis that do not fit, and ExecutionError for values
+        out of range; then what ``out`` holds is undefined.
         """
-        outputs = self.session.predict(**inputs)
-        return {name: outputs[name] for name in self.network.outputs}
+        if self._reads_out:
+            if out is not None:
+                inputs["out"] = out
+            out = None
+        outputs = self.session.run("predict", inputs, None, out)
+        if out is not None:
+            return out
+        return outputs if self._in_order else {name: outputs[name] for name in self.network.outputs}
 
     def stream(self) -> Stream:
         """A new stream: `push` it a sequence piece by piece, and it answers as the pieces come (``runtime.stream``).

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -49,6 +49,11 @@ class ReferenceEngine:
             raise ExecutionError(f"{self._manifest.model}.{entry}: {error}", error.code) from error
         except MemoryError as error:
             raise ExecutionError(f"{self._manifest.model}.{entry} needs more memory than there is") from error
+
+    def fast_call(
+        self, entry: str, dims: Mapping[str, int], fixed: Mapping[str, NDArray], passed: Sequence[str]
+    ) -> None:
+        """See ``Engine.fast_call``: there is none."""
 
     def tell(self, passed: Callable[[int], None] | None) -> None:
         """See ``Engine.tell``: the interpreter passes no marks."""

@@ -19,6 +19,7 @@ from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
 from .machine import Machine
 from .observers import Observer
+from .passes.base import Math
 from .ranges import merged_ranges
 
 _ROLES = {
@@ -50,6 +51,7 @@ def lower(
     version: str,
     target: str,
     machine: Machine,
+    math: Math = "fast",
     observer: Observer | None = None,
     features: Sequence[str] = (),
     labels: Mapping[str, Sequence[str]] | None = None,
@@ -62,8 +64,8 @@ def lower(
     """
     ranges = merged_ranges(graphs.values())
     builder = ProgramBuilder(model, {d.name: d.min for d in dims}, machine)
-    entries = pipeline.run(graphs, machine, observer=observer)
     sequences = any(info.role == "time" for info in dims)
+    entries = pipeline.run(graphs, machine, math=math, steady=sequences, observer=observer)
     for name, graph in entries.items():
         lower_entry(builder, name, graph, observer, steady=sequences and name in _STEADY)
     program = builder.finish()

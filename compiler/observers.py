@@ -50,6 +50,15 @@ class Refusal:
 
 
 @dataclass(frozen=True, slots=True)
+class Choice:
+    """A choice among algorithms: ``node`` is computed by the one called ``algorithm``, and why."""
+
+    node: Node
+    algorithm: str
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class Stored:
     """A value that an entry has in memory once the moment ``after`` of it has come (``loop.marks.Watched``): in a
     buffer of the arena or of the program's table, whole and in order, from the element number ``offset`` on.
@@ -72,6 +81,9 @@ class Observer:
 
     def refused(self, refusal: Refusal) -> None:
         """Two operations were not fused into one kernel."""
+
+    def chose(self, choice: Choice) -> None:
+        """A pass chose among algorithms for an operation."""
 
     def lowered(self, entry: str, graph: Graph, stored: Sequence[Stored]) -> None:
         """An entry was lowered, of a graph that all passes have run on."""
@@ -119,6 +131,10 @@ class Observers(Observer):
     def refused(self, refusal: Refusal) -> None:
         for observer in self.each:
             observer.refused(refusal)
+
+    def chose(self, choice: Choice) -> None:
+        for observer in self.each:
+            observer.chose(choice)
 
     def lowered(self, entry: str, graph: Graph, stored: Sequence[Stored]) -> None:
         for observer in self.each:

@@ -21,7 +21,7 @@ from .graph.node import Value
 from .lowering.materialize import Materialize
 from .machine import Machine
 from .observers import Dump, Observer, Observers, Step
-from .passes.base import Budget, PassContext, Phase
+from .passes.base import Budget, Math, PassContext, Phase
 from .passes.channels_before_cells import ChannelsBeforeCells
 from .passes.checkpoint_scans import CheckpointScans
 from .passes.common_subexpressions import MergeCommonSubexpressions
@@ -41,6 +41,7 @@ from .passes.sink_scan_outputs import SinkScanOutputs
 from .passes.slice_of_dot import SliceOfDot
 from .passes.split_prepare import SplitPrepare
 from .passes.unroll import UnrollScans
+from .passes.winograd import Winograd
 
 #: Prepares a forward graph for differentiation: gradients inherit everything done here.
 BEFORE_GRADIENTS = Phase(
@@ -89,6 +90,7 @@ LAYOUT = Phase(
     "layout",
     (
         CopyTransposed(),  # before packing, which takes weights as they are
+        Winograd(),  # first: its products have weights of their own
         PackPanels(),  # after the passes that look for products with weights
         SplitPrepare(),  # packing depends on weights alone, too
     ),
@@ -112,12 +114,15 @@ def run(
     graphs: Mapping[str, Graph],
     machine: Machine,
     *,
+    math: Math = "fast",
+    steady: bool = False,
     observer: Observer | None = None,
     stop_after: str | None = None,
     max_rewrites: int | None = None,
 ) -> dict[str, Graph]:
     """The entries' graphs, ready for lowering; a graph that a pass split off comes before the one it was split from.
 
+    ``math`` and ``steady`` are those of ``PassContext``.
     ``stop_after`` names a phase or a pass; ``max_rewrites`` limits the rewrites of all passes on all entries
     together. Raises PassError, UnrollError.
     """
@@ -125,14 +130,14 @@ def run(
     entries: dict[str, Graph] = {}
     parts: dict[str, Graph] = {}
     for name, graph in graphs.items():
-        context = PassContext(name, machine, budget, watched, stop_after)
+        context = PassContext(name, machine, math, steady, budget, watched, stop_after)
         graph = LAYOUT.run(_begun(graph, context, GRAPH), context)
         for part, split in context.split.items():
             if part in parts:
                 split, names = _shared(parts[part], split, context)
                 graph = renamed(graph, names)
             parts[part] = split
-            inner = PassContext(part, machine, budget, watched, stop_after, context.stopped)
+            inner = PassContext(part, machine, math, steady, budget, watched, stop_after, context.stopped)
             entries[part] = MEMORY.run(_begun(split, inner, TIDY), inner)
         if context.split:
             graph = TIDY.run(graph, context)

@@ -46,7 +46,9 @@ class Arena:
 
 
 def _large(size: int) -> np.ndarray:
-    block = mmap.mmap(-1, size + HUGE_PAGE)
+    # Private: a mapping is shared with forked processes otherwise, which compute in theirs, and has no huge pages.
+    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
+    block = mmap.mmap(-1, size + HUGE_PAGE, **private)
     if hasattr(mmap, "MADV_HUGEPAGE"):
         with contextlib.suppress(OSError):  # without huge pages in the kernel, it is only slower
             block.madvise(mmap.MADV_HUGEPAGE)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
+
+from .errors import InputError
 
 #: Buffers the runtime owns start on a cache line.
 ALIGNMENT = 64
@@ -80,7 +82,8 @@ def rounded(array: NDArray, dtype: np.dtype) -> NDArray:
     """``array`` in a narrower float type. Raises LossError for a finite number that would become infinite."""
     with np.errstate(over="ignore"):
         result = array.astype(dtype)
-    if (lost := np.isinf(result) & np.isfinite(array)).any():
+    infinite = np.isinf(result)
+    if infinite.any() and (lost := infinite & np.isfinite(array)).any():
         at = tuple(np.argwhere(lost)[0].tolist())
         raise LossError(at, f"{array[at]:.6g} is too large for {dtype.name}")
     return result
@@ -92,3 +95,26 @@ class LossError(ValueError):
     def __init__(self, at: tuple[int, ...], message: str):
         super().__init__(message)
         self.at = at
+
+
+def exact_array(name: str, value: ArrayLike, dtype: np.dtype) -> NDArray:
+    """``value`` as a C-ordered array of ``dtype`` if the cast loses nothing, or only rounds floats. Otherwise raises
+    InputError, which says how to cast.
+    """
+    try:
+        array = np.asarray(value)
+    except (ValueError, TypeError) as error:
+        raise InputError(f"input {name!r} is not an array: {error}") from None
+    if is_rounding(array.dtype, dtype):
+        try:
+            array = rounded(array, dtype)
+        except LossError as error:
+            raise InputError(f"input {name!r}: {error} (at {list(error.at)})") from None
+    if array.dtype != dtype and not is_lossless(array.dtype, dtype):
+        raise InputError(
+            f"input {name!r} is {array.dtype.name}, but the model takes {dtype.name} and the cast could lose "
+            f"information; if it may, pass np.asarray({name}, dtype=np.{dtype.name})"
+        )
+    if array.dtype is dtype and array.flags.carray:
+        return array
+    return np.require(array, dtype, ["C_CONTIGUOUS", "ALIGNED"])

@@ -11,7 +11,7 @@ import ctypes
 import os
 import threading
 import weakref
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,105 +20,19 @@ from netwright.specs.dims import DimLike, dim_symbols, evaluate, parse_dim
 from netwright.specs.manifest import ABI_VERSION, MOST_THREADS, EntryInfo, Manifest
 
 from .arena import Arena
-from .arrays import aligned_zeros
 from .engine import code_error, find_entry
 from .errors import ExecutionError
+from .fast_call import REFUSED, ArrayFunction, Caller, Scratch
+from .prepared import PreparedCall, Slot
 from .processors import own_processors, processor_count
 from .workers import WorkerPool, patience, pin_caller
 
-_ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)
 _PLAN = ctypes.CFUNCTYPE(ctypes.c_int64, ctypes.c_void_p, ctypes.c_void_p)
 
 _PASSED = ctypes.CFUNCTYPE(None, ctypes.c_int32)
 
-#: (context address, tid, nthreads) -> return code
-NativeFunction = Callable[[int, int, int], int]
-
-#: The index of the word in the block shared by the threads that holds how many operations justify one share.
-_GRAIN = 7
-
 #: How many bindings of dims have a prepared call. When there are more, all are dropped and prepared again on demand.
 _MAX_CALLS = 256
-
-
-class _Context(ctypes.Structure):
-    """``netwright_context`` of the ABI (specs/manifest.py)."""
-
-    _fields_ = (
-        ("dims", ctypes.c_void_p),
-        ("buffers", ctypes.c_void_p),
-        ("arena", ctypes.c_void_p),
-        ("offsets", ctypes.c_void_p),
-        ("barrier", ctypes.c_void_p),
-        ("passed", ctypes.c_void_p),
-    )
-
-
-class _Slot:
-    """One buffer of a prepared call, with what the native code requires of its array."""
-
-    __slots__ = ("dtype", "index", "name", "shape", "written")
-
-    def __init__(self, index: int, name: str, shape: tuple[int, ...], dtype: np.dtype, written: bool):
-        self.index = index
-        self.name = name
-        self.shape = shape
-        self.dtype = dtype
-        self.written = written
-
-    def address(self, array: NDArray) -> int:
-        """The address of the data. Raises ExecutionError unless the array is exactly what the native code expects."""
-        flags = array.flags
-        if array.shape != self.shape or array.dtype != self.dtype:
-            raise ExecutionError(
-                f"buffer {self.name!r} must be {self.dtype.name} {list(self.shape)}, "
-                f"not {array.dtype.name} {list(array.shape)}"
-            )
-        if not (flags.c_contiguous and flags.aligned):
-            raise ExecutionError(f"buffer {self.name!r} must be C-ordered and aligned")
-        if self.written and not flags.writeable:
-            raise ExecutionError(f"buffer {self.name!r} is written, but the array is read-only")
-        return array.__array_interface__["data"][0]
-
-
-class _Call:
-    """An entry prepared for one binding of dims: its context, and the arrays that the pointer table points at."""
-
-    def __init__(self, entry: int, dims: NDArray, offsets: NDArray, arena_bytes: int, table: int, grain: int):
-        self.entry = entry
-        self.function: NativeFunction = _ENTRY(entry)
-        self.arena_bytes = arena_bytes
-        self.pointers = (ctypes.c_void_p * max(table, 1))()
-        self.barrier = aligned_zeros((16,), np.dtype(np.int32))
-        self.barrier[_GRAIN] = grain
-        self.context = _Context(
-            dims.ctypes.data,
-            ctypes.addressof(self.pointers),
-            None,
-            offsets.ctypes.data,
-            self.barrier.ctypes.data,
-            None,
-        )
-        self.address = ctypes.addressof(self.context)
-        self.keepalive = (dims, offsets)
-        self.kept: list[_Slot] = []  # parameters, state, packed: usually the same arrays as in the last call
-        self.passing: list[_Slot] = []  # inputs and outputs: usually new, and the caller keeps them alive
-        self.last: list[NDArray | None] = []
-
-    def point(self, buffers: Mapping[str, NDArray]) -> None:
-        """Updates the pointer table for the arrays that differ from the last call."""
-        pointers, last = self.pointers, self.last
-        try:
-            for position, slot in enumerate(self.kept):
-                array = buffers[slot.name]
-                if array is not last[position]:
-                    last[position] = None
-                    pointers[slot.index] = slot.address(array)
-                    last[position] = array
-            for slot in self.passing:
-                pointers[slot.index] = slot.address(buffers[slot.name])
-        except KeyError as error:
-            raise ExecutionError(f"buffer {error.args[0]!r} was not given") from None
 
 
 class NativeEngine:
@@ -130,7 +44,7 @@ class NativeEngine:
 
     Up to ``threads`` threads of ``pool`` share each call (None: as many as there are processors), one per ``grain``
     operations (0: the value built into the code). With ``pin`` each thread, the calling one included, stays on a
-    processor of its own from then on. Without a pool, one thread runs everything.
+    processor of its own from then on. Without a pool, one thread runs everything. ``caller`` makes ``fast_call``s.
 
     Calls from several Python threads are serialized, since they share one arena: use one engine per thread to run them
     side by side.
@@ -149,6 +63,7 @@ class NativeEngine:
         pool: WorkerPool | None = None,
         pin: bool = False,
         grain: int = 0,
+        caller: Caller | None = None,
     ):
         if manifest.abi != ABI_VERSION:
             raise ExecutionError(
@@ -165,12 +80,13 @@ class NativeEngine:
         self._constants = {name: np.asarray(array, order="C") for name, array in (constants or {}).items()}
         self._keepalive = keepalive
         self._addresses = dict(addresses)
+        self._planners = dict(plans)
         self._plans = {name: _PLAN(address) for name, address in plans.items()}
         self._dim_names = tuple(info.name for info in manifest.dims)
         self._shapes: dict[str, tuple[DimLike, ...]] = {
             info.name: tuple(map(parse_dim, info.shape)) for info in manifest.buffers
         }
-        self._calls: dict[tuple[object, ...], _Call] = {}
+        self._calls: dict[tuple[object, ...], PreparedCall] = {}
         self._arena = Arena()
         if pin and threads > len(own_processors()):
             raise ValueError(
@@ -182,7 +98,7 @@ class NativeEngine:
         self._pool = pool
         self._grain, self._spins = grain, patience(threads)
         self._leave_pool: weakref.finalize | None = None
-        self._passed: int | None = None
+        self._caller, self._scratch = caller, Scratch(None, -1, None)
         self._unlock()
         _engines.add(self)
 
@@ -197,11 +113,11 @@ class NativeEngine:
             if call is None:
                 call = self._prepare(entry, dims)
             call.point(buffers)
-            arena = self._arena
-            if call.arena_bytes > arena.size:
-                arena.reserve(call.arena_bytes)
-            call.context.arena = arena.address
-            call.context.passed = self._passed
+            scratch = self._scratch
+            if call.arena_bytes > scratch.size:
+                self._reserve(call.arena_bytes)
+            call.context.arena = scratch.address
+            call.context.passed = scratch.passed
             if self._pool is None or self.threads == 1:
                 code = call.function(call.address, 0, 1)
             else:
@@ -214,10 +130,52 @@ class NativeEngine:
         if code:
             raise code_error(self._manifest, entry, code)
 
+    def fast_call(
+        self, entry: str, dims: Mapping[str, int], fixed: Mapping[str, NDArray], passed: Sequence[str]
+    ) -> ArrayFunction | None:
+        """See ``Engine.fast_call``."""
+        if self._caller is None:
+            return None
+        call = self._made(entry, dims)
+        slots = {slot.name: slot for slot in (*call.kept, *call.passing)}
+        for name, slot in slots.items():
+            if name not in passed:
+                call.pointers[slot.index] = slot.address(fixed[name])
+        sizes = call.context.dims or 0
+        longest = {
+            info.longest_of: sizes + position * ctypes.sizeof(ctypes.c_int64)
+            for position, info in enumerate(self._manifest.dims)
+            if info.longest_of in passed
+        }
+        function = self._caller.function(
+            call,
+            [slots[name] for name in passed],
+            self._scratch,
+            kept=fixed,
+            longest=longest,
+            planner=self._planners.get(entry, 0),
+            pool=self._pool.address if self._pool and self.threads > 1 else 0,
+            threads=self.threads,
+            spins=self._spins,
+        )
+        if function is None:
+            return None
+
+        def alone(*arrays: NDArray) -> int:
+            with self._lock:
+                return function(*arrays)
+
+        def together(*arrays: NDArray) -> int:
+            with self._lock:
+                ready = self._leave_pool is not None and (not self._pin or hasattr(self._pinned, "done"))
+                return function(*arrays) if ready else REFUSED
+
+        return alone if self._pool is None or self.threads == 1 else together
+
     def tell(self, passed: Callable[[int], None] | int | None) -> None:
         """See ``Engine.tell``. ``passed`` may be the address of a native function."""
         function = None if passed is None else _PASSED(passed)
-        self._passed = ctypes.cast(function, ctypes.c_void_p).value if function else None
+        self._scratch.passed = ctypes.cast(function, ctypes.c_void_p).value if function else None
         self._told = function  # kept alive
 
     def arena_bytes(self, entry: str, dims: Mapping[str, int]) -> int:
@@ -226,7 +184,14 @@ class NativeEngine:
             call = self._calls.get((entry, *map(dims.get, self._dim_names)))
             return (call or self._prepare(entry, dims)).arena_bytes
 
-    def _prepare(self, name: str, dims: Mapping[str, int]) -> _Call:
+    def _prepare(self, name: str, dims: Mapping[str, int]) -> PreparedCall:
+        """Makes a call and keeps it."""
+        if len(self._calls) >= _MAX_CALLS:
+            self._calls.clear()
+        call = self._calls[(name, *map(dims.get, self._dim_names))] = self._made(name, dims)
+        return call
+
+    def _made(self, name: str, dims: Mapping[str, int]) -> PreparedCall:
         entry = find_entry(self._manifest, name)
         if name not in self._addresses:
             raise ExecutionError(f"entry {name!r} of {self._manifest.model!r} has no code here")
@@ -240,23 +205,26 @@ class NativeEngine:
             raise ExecutionError(
                 f"{self._manifest.model}.{name} with {sizes} needs more memory than can be addressed"
             )
-        call = _Call(
+        call = PreparedCall(
             self._addresses[name], values, offsets, arena_bytes, len(self._manifest.buffers), self._grain
         )
         used, written = {*entry.reads, *entry.writes}, set(entry.writes)
         for index, info in enumerate(self._manifest.buffers):
             if info.name in used:
                 shape = tuple(evaluate(size, binding) for size in self._shapes[info.name])
-                slot = _Slot(index, info.name, shape, np.dtype(info.dtype), info.name in written)
+                slot = Slot(index, info.name, shape, np.dtype(info.dtype), info.name in written)
                 if info.role == "constant":
                     call.pointers[index] = slot.address(self._constant(info.name))
                 else:
                     (call.passing if info.role in ("input", "output") else call.kept).append(slot)
         call.last = [None] * len(call.kept)
-        if len(self._calls) >= _MAX_CALLS:
-            self._calls.clear()
-        self._calls[(name, *map(dims.get, self._dim_names))] = call
         return call
+
+    def _reserve(self, size: int) -> None:
+        """Makes the arena at least this large."""
+        self._scratch.address, self._scratch.size = None, -1
+        self._arena.reserve(size)
+        self._scratch.address, self._scratch.size = self._arena.address, self._arena.size
 
     def _complete(self, entry: EntryInfo, dims: Mapping[str, int]) -> dict[str, int]:
         """A value for every dim: dims that no buffer of the entry depends on get their minimum."""
@@ -290,6 +258,7 @@ class NativeEngine:
                 self._leave_pool = None
             self._calls.clear()
             self._arena = Arena()
+            self._scratch.address, self._scratch.size = None, -1
 
     def _unlock(self) -> None:
         self._lock = threading.Lock()

@@ -21,16 +21,17 @@ def value_of(score: ScoreInfo, sums: Sums) -> float:
     if score.formula == "mean":
         return _mean(score.weights, sums)
     with np.errstate(over="ignore", invalid="ignore"):
-        return _FORMULAS[score.formula](*(np.atleast_1d(part) for part in sums))
+        return _FORMULAS[score.formula](*(np.atleast_1d(part.astype(np.float64)) for part in sums))
 
 
 def _mean(weights: Sequence[float], sums: Sums) -> float:
     """Σ weight·numerator / count over the parts that were counted."""
-    parts = zip(weights, sums[::2], sums[1::2], strict=True)
-    means = [
-        float(numerator) / float(count) * weight for weight, numerator, count in parts if float(count) != 0
-    ]
-    return sum(means[1:], means[0]) if means else math.nan
+    total: float | None = None
+    for weight, numerator, count in zip(weights, sums[::2], sums[1::2], strict=True):
+        if counted := float(count):
+            mean = float(numerator) / counted * weight
+            total = mean if total is None else total + mean
+    return math.nan if total is None else total
 
 
 def _ratio(numerator: NDArray, denominator: NDArray) -> NDArray:

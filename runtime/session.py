@@ -14,6 +14,7 @@ from .calls import EntryCall, StateAllocator
 from .engine import Engine, find_entry
 from .errors import ExecutionError, WeightsError
 from .named_arrays import WEIGHT_ROLES, find_problems, static_shape, weight_buffers
+from .outputs import Out
 from .totals import means
 
 #: The prefix of the recurrent states carried between windows of a sequence.
@@ -74,6 +75,7 @@ class Session:
         self._static_states = {name for name, info in expected.items() if static_shape(info) is not None}
         # packed buffers that are up to date with the parameters
         self._fresh: set[str] = set() if packs else set(self._packed)
+        self._ready: set[str] = set()  # the entries whose packed buffers are all up to date
         self._calls: dict[str, EntryCall] = {}
         self._packed_reads: dict[str, frozenset[str]] = {}
         self._stale_after: dict[str, frozenset[str]] = {}
@@ -88,7 +90,7 @@ class Session:
         """Whether the model has this entry."""
         return any(info.name == entry for info in self.manifest.entries)
 
-    def predict(self, **inputs: ArrayLike) -> dict[str, NDArray]:
+    def predict(self, /, **inputs: ArrayLike) -> dict[str, NDArray]:
         """The model's outputs, by name, in eval mode.
 
         Inputs are arrays of the declared shapes. Their dtypes are cast if nothing is lost (uint8 to float32, bool to
@@ -108,19 +110,28 @@ class Session:
         return means(self.manifest.scores, self.run("train_step", arrays))
 
     def run(
-        self, entry: str, arrays: Mapping[str, ArrayLike], dims: Mapping[str, int] | None = None
+        self,
+        entry: str,
+        arrays: Mapping[str, ArrayLike],
+        dims: Mapping[str, int] | None = None,
+        out: Out | None = None,
     ) -> dict[str, NDArray]:
-        """Runs any entry and returns its raw outputs. ``predict``, ``loss`` and ``train_step`` use it. ``dims`` has the
-        sizes that no axis of ``arrays`` tells.
+        """Runs any entry and returns its raw outputs, by name: new arrays, or those of ``out``. ``predict``, ``loss``
+        and ``train_step`` use it. ``dims`` has the sizes that no axis of ``arrays`` tells.
         """
         call = self._calls.get(entry)
         if call is None:
             call = self._make_call(entry)
-        if not self._packed_reads[entry] <= self._fresh:
-            self.prepare()
-        outputs = call(arrays, dims)
-        self._fresh -= self._stale_after[entry]
-        self._version += entry in self._trains
+        if entry not in self._ready:
+            if not self._packed_reads[entry] <= self._fresh:
+                self.prepare()
+            self._ready.add(entry)
+        outputs = call(arrays, dims, out)
+        if entry in self._trains:
+            self._version += 1
+            if stale := self._stale_after[entry]:
+                self._fresh -= stale
+                self._ready = set()
         return outputs
 
     def prepare(self) -> None:
@@ -255,7 +266,7 @@ class Session:
 
     def changed(self) -> None:
         """Has weights packed again that were changed in ``arrays``."""
-        self._fresh = set()
+        self._fresh, self._ready = set(), set()
         self._version += 1
 
     def reset_carry(self) -> None:

@@ -10,8 +10,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from netwright.specs.manifest import BufferInfo
 
-from .arrays import aligned_zeros
-from .calls import exact_array
+from .arrays import aligned_zeros, exact_array
 from .errors import ExecutionError, InputError, did_you_mean, listed
 from .session import Session
 

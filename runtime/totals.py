@@ -58,9 +58,7 @@ class Totals:
 
 def means(scores: Sequence[ScoreInfo], outputs: Mapping[str, NDArray]) -> dict[str, float]:
     """The scores of a single call."""
-    totals = Totals(scores)
-    totals.add(outputs)
-    return totals.means()
+    return {score.name: value_of(score, [outputs[name] for name in score.sums]) for score in scores}
 
 
 def infinite_loss(scores: Sequence[ScoreInfo], outputs: Mapping[str, NDArray]) -> tuple[str, float] | None:

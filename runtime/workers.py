@@ -36,6 +36,7 @@ class WorkerPool:
         #: run(entry, context, threads, spins): runs the entry at an address and returns its code, 0 for success. While
         #: another call uses the workers, it runs on one thread.
         self.run = _RUN(addresses["run"])
+        self.address = addresses["run"]
         self._stop = _STOP(addresses["stop"])
         self._forked = _FORKED(addresses["forked"])
         self._pin = _PIN(addresses["pin"])

@@ -46,6 +46,8 @@ ABI_VERSION = 1
 PREPARE, STEP, TRAIN = "prepare", "step", "train_step"
 #: The largest number of threads per call.
 MOST_THREADS = 1024
+#: The most arrays of an entry that Python can call as a built-in function.
+MOST_ARRAYS = 16
 #: How many turns of a loop a thread waits for others before it sleeps, 50 to 200 µs. Waking a sleeping thread takes
 #: about 25 µs, and a third of that is time of the thread that wakes it.
 SPINS = 2048

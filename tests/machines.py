@@ -1,5 +1,7 @@
 """Machines to lower for: what differs between them is the code, never the result."""
 
+from dataclasses import replace
+
 from netwright.compiler.machine import Machine
 
 AVX512 = Machine(vector_bytes=64, vector_registers=32, broadcast_operand=True)
@@ -7,4 +9,6 @@ AVX2 = Machine(vector_bytes=32, vector_registers=16)
 SSE = Machine(vector_bytes=16, vector_registers=16, fma=False, masked=False)
 NEON = Machine(vector_bytes=16, vector_registers=32, masked=False)
 
-MACHINES = {"avx512": AVX512, "avx2": AVX2, "sse": SSE, "neon": NEON}
+#: AVX2 with caches so small that small matrices leave them.
+SMALL_CACHES = replace(AVX2, l1_bytes=2 << 10, l2_bytes=8 << 10)
+MACHINES = {"avx512": AVX512, "small_caches": SMALL_CACHES, "avx2": AVX2, "sse": SSE, "neon": NEON}

@@ -17,7 +17,7 @@ from .cache import ObjectCache, default_cache
 from .compile import compile_object, compiling
 from .entries import entry_symbol, plan_symbol
 from .modules import program_modules
-from .support import POOL, has_threads, write_pool, write_recorder
+from .support import POOL, has_threads, write_pool, write_python, write_recorder
 from .target import Target, host_target
 
 #: Entries only call kernels: optimizing them would add a fifth to the compile time, and save nothing at run time.
@@ -105,6 +105,22 @@ def jit_pool() -> Mapping[str, int] | None:
     # Never freed: workers may still be asleep in this code when the interpreter exits.
     ctypes.pythonapi.Py_IncRef(ctypes.py_object(linked))
     return {name: linked[prefix + name] for name in POOL}
+
+
+@cache
+def jit_caller() -> Mapping[str, int] | None:
+    """The addresses of how Python calls entries (ll/python.ll): of the function, and of the table of Python's own
+    functions that it needs. None on machines whose pointers have not 64 bits.
+    """
+    target = host_target()
+    if not target.is_64_bit:
+        return None
+    symbols = {"call": "netwright.call.python", "table": "netwright.python"}
+    code = _object("calls from Python", write_python(target), target, default_cache())
+    linked = LinkedObjects([code], symbols.values(), target)
+    # Never freed: functions in it may outlive the programs.
+    ctypes.pythonapi.Py_IncRef(ctypes.py_object(linked))
+    return {name: linked[symbol] for name, symbol in symbols.items()}
 
 
 class Recorder:

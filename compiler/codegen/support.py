@@ -9,7 +9,7 @@ from functools import cache
 from pathlib import Path
 from string import Template
 
-from netwright.specs.manifest import MOST_THREADS, SPINS
+from netwright.specs.manifest import MOST_ARRAYS, MOST_THREADS, SPINS
 
 from .features import baseline
 from .planner import ALIGN, LIMIT, LIMIT_32, PLANNER_DECLARATIONS
@@ -59,6 +59,11 @@ def write_recorder(target: Target) -> str:
     return module(baseline(target), set(), _filled("clock", target), _filled("recorder", target))
 
 
+def write_python(target: Target) -> str:
+    """The LLVM module of how Python calls entries (ll/python.ll)."""
+    return module(baseline(target), set(), _filled("python", target))
+
+
 def has_threads(target: Target) -> bool:
     """Whether the target's system has POSIX threads, so that a pool can be made."""
     return target.is_posix
@@ -83,6 +88,7 @@ def _filled(name: str, target: Target, pool: str = "") -> str:
         seldom=_SELDOM,
         long_call=_LONG,
         most=MOST_THREADS,
+        arrays=MOST_ARRAYS,
         mutex=mutex,
         condition=condition,
         setmask=setmask,

@@ -204,6 +204,7 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
         fitted=tuple(checked.fitted),
         checkpoints=checkpoints,
         graphs=Graphs(builders),
+        math=model.math,
     )
 
 

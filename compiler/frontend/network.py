@@ -140,8 +140,15 @@ class Network:
     checkpoints: tuple[Checkpoints, ...] = ()
     """Recurrences of which training keeps some states only, in order."""
     graphs: Mapping[str, Graph] = field(default_factory=dict)
+    math: Literal["strict", "fast"] = "fast"
+    """How exact float32 is, as the spec says."""
     quantized: bool = False
     """Whether its products are those of bytes, and its parameters not the spec's: then it can run, but not learn."""
+
+    @property
+    def has_time(self) -> bool:
+        """Whether a dim counts steps, whose results must not depend on how many are computed at once."""
+        return any(info.role == "time" for info in self.dims.values())
 
 
 def initial_values(network: Network, seed: int | None = None) -> dict[str, NDArray]:

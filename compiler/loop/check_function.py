@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
 
 import numpy as np
 
@@ -29,7 +29,9 @@ class FunctionChecker:
         self.registers: list[dict[str, ir.ValueType]] = [{}]
         self.nest: ir.Stmt | None = None  # the only statement in the innermost parallel loop
         self.shared = 0  # how many register scopes are outside of the parallel loop
-        self.checked: list[dict[int, ir.Expr]] = [{}]  # shared expressions are checked once per scope
+        self.checked: dict[int, ir.Expr] = {}  # shared expressions are checked once per scope, by id
+        self.accessed: set[object] = set()  # equal accesses, too
+        self.added: list[tuple[list[int], list[object]]] = [([], [])]  # what each scope adds to both
 
     def run(self) -> None:
         function = self.context.function
@@ -58,11 +60,14 @@ class FunctionChecker:
     @contextmanager
     def _scope(self) -> Iterator[None]:
         self.registers.append({})
-        self.checked.append({})
+        self.added.append(([], []))
         with self.prover.scope():
             yield
         self.registers.pop()
-        self.checked.pop()
+        nodes, accesses = self.added.pop()
+        for node in nodes:
+            del self.checked[node]
+        self.accessed.difference_update(accesses)
 
     # -- statements ---------------------------------------------------------------------------------------------
 
@@ -178,47 +183,87 @@ class FunctionChecker:
     def _access(
         self, what: str, buffer: ir.Buffer, access: ir.Load | ir.Store, lanes: int, stride: DimLike
     ) -> None:
+        """Checks an access, once per scope: what is known there holds in all that the scope contains."""
+        partition = None if buffer.local else self.context.partition
+        key = (
+            partition and partition.var,
+            buffer.name,
+            access.indices,
+            lanes,
+            stride,
+            access.count,
+            access.guards,
+        )
+        if key in self.accessed:
+            if partition is not None and isinstance(access, ir.Store):
+                partition.write(buffer.name)
+            return
+        self._check_access(what, buffer, access, lanes, stride, partition)
+        self.accessed.add(key)
+        self.added[-1][1].append(key)
+
+    def _check_access(
+        self,
+        what: str,
+        buffer: ir.Buffer,
+        access: ir.Load | ir.Store,
+        lanes: int,
+        stride: DimLike,
+        partition: Partition | None,
+    ) -> None:
         self.context.sizes(what, *access.indices, access.count, stride, *access.guards)
         if len(access.indices) != len(buffer.shape):
             raise VerifyError(f"{what}: {len(access.indices)} indices for {len(buffer.shape)} axes")
         if lanes > 1 and not buffer.shape:
             raise VerifyError(f"{what}: a vector of a buffer without axes")
-        with self.prover.scope():
+        # Without conditions of its own, an access adds no facts, and its proofs are kept for the next one.
+        with self.prover.scope() if access.guards or access.count is not None else nullcontext():
             for guard in access.guards:
                 self.prover.assume(guard)
             if access.count is not None:
                 self.prover.assume(access.count - 1)
             for axis, (index, size) in enumerate(zip(access.indices, buffer.shape, strict=True)):
-                where = f"{what}, axis {axis} (index {index}, size {size})"
-                last = axis == len(buffer.shape) - 1
-                if last and lanes > 1 and self.prover.proves(-stride):
-                    self.context.prove(size - 1 - index, where)
-                    self.context.prove(index + (lanes - 1) * stride, where)
-                    continue
-                self.context.prove(index, where)
-                if last and lanes > 1:
-                    self.context.prove(stride, f"{where}: stride")
-                    last_lanes = [lanes - 1] if access.count is None else [access.count - 1, lanes - 1]
-                    self.context.prove_one([size - 1 - index - lane * stride for lane in last_lanes], where)
-                else:
-                    self.context.prove(size - 1 - index, where)
-            if self.context.partition is not None and not buffer.local:
+                goals = self._goals(index, size, access, lanes, stride, axis == len(buffer.shape) - 1)
+                for alternatives in goals:
+                    if not self.context.proves_one(alternatives):
+                        where = f"{what}, axis {axis} (index {index}, size {size})"
+                        where += ": stride" if alternatives == (stride,) else ""
+                        raise VerifyError(f"{where}: cannot show that {alternatives[-1]} ≥ 0")
+            if partition is not None:
                 reaches = [(lanes - 1) * stride]
                 if access.count is not None:
                     reaches.append((access.count - 1) * stride)
                 writes = isinstance(access, ir.Store)
-                self.context.partition.access(
-                    self.prover, buffer.name, buffer.shape, access.indices, writes, reaches
-                )
+                partition.access(self.prover, buffer.name, buffer.shape, access.indices, writes, reaches)
+
+    def _goals(
+        self,
+        index: DimLike,
+        size: DimLike,
+        access: ir.Load | ir.Store,
+        lanes: int,
+        stride: DimLike,
+        last: bool,
+    ) -> list[tuple[DimLike, ...]]:
+        """What has to be proved of an index into an axis of ``size``: of each tuple, that one element is ≥ 0."""
+        room = size - 1 - index
+        if not last or lanes == 1:
+            return [(index,), (room,)]
+        if self.prover.proves(-stride):
+            return [(room,), (index + (lanes - 1) * stride,)]
+        whole = room - (lanes - 1) * stride
+        ends = (whole,) if access.count is None else (room - (access.count - 1) * stride, whole)
+        return [(index,), (stride,), ends]
 
     # -- expressions --------------------------------------------------------------------------------------------
 
     def _expr(self, expr: ir.Expr) -> ir.ValueType:
         """Checks an expression: each node once, operands first."""
         for node in postorder(expr):
-            if not any(id(node) in scope for scope in self.checked):
+            if id(node) not in self.checked:
                 self._node(node)
-                self.checked[-1][id(node)] = node
+                self.checked[id(node)] = node
+                self.added[-1][0].append(id(node))
         return expr.type
 
     def _node(self, expr: ir.Expr) -> None:

@@ -37,15 +37,16 @@ class Context:
 
     def prove(self, value: DimLike, what: str) -> None:
         """Raises VerifyError unless ``value`` ≥ 0 can be proved."""
-        self.prove_one((value,), what)
+        if not self.proves_one((value,)):
+            raise VerifyError(f"{what}: cannot show that {value} ≥ 0")
 
-    def prove_one(self, values: Sequence[DimLike], what: str) -> None:
-        """Raises VerifyError unless one of ``values`` can be proved to be ≥ 0: for all dims at once, or by cases."""
+    def proves_one(self, values: Sequence[DimLike]) -> bool:
+        """Whether one of ``values`` can be proved to be ≥ 0: for all dims at once, or by cases."""
+        for value in values:
+            if self.prover.proves(value):
+                return True
         dims = [name for name, _ in self.function.dims]
-        if not any(map(self.prover.proves, values)) and not any(
-            proves_by_cases(self.prover, dims, value) for value in values
-        ):
-            raise VerifyError(f"{what}: cannot show that {values[-1]} ≥ 0")
+        return any(proves_by_cases(self.prover, dims, value) for value in values)
 
     def buffer(self, name: str, reads: bool, writes: bool) -> ir.Buffer:
         """The buffer ``name``. Raises VerifyError if there is none, or its access forbids this."""

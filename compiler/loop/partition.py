@@ -72,6 +72,12 @@ class Partition:
             )
         }
 
+    def write(self, buffer: str) -> None:
+        """Records that an access which was recorded before is also a write."""
+        if self.outer is not None:
+            self.outer.write(buffer)
+        self._written.add(buffer)
+
     def _candidates(self, shape: Shape, axis: int, index: DimLike) -> list[_Range]:
         factor = _factor(index, self.var)
         rest = index - factor * dim(self.var)

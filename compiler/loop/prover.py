@@ -13,11 +13,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from math import gcd
-from typing import TypeAlias
 
 from netwright.specs.dims import Atom, Call, Dim, DimLike, Monomial, Unit, dim, dim_symbols, product
 
-Polynomial: TypeAlias = dict[Monomial, int]
+from .limits import Limits, Polynomial, add_term, polynomial
 
 #: Limits of the search: combinations tried in one search, and facts used one after the other, in the successive
 #: searches for one proof.
@@ -39,7 +38,8 @@ class _Scope:
     said: list[Variable | DimLike] = field(default_factory=list)
     names: list[str] = field(default_factory=list)
     facts: list[tuple[Atom, int]] = field(default_factory=list)  # (atom, how many facts it had before)
-    results: dict[DimLike, bool] = field(default_factory=dict)
+    proved: list[DimLike] = field(default_factory=list)
+    failed: set[DimLike] = field(default_factory=set)  # what could not be proved since the last fact
 
 
 class Prover:
@@ -47,9 +47,10 @@ class Prover:
 
     def __init__(self, dims: Iterable[tuple[str, int]]):
         self._levels: dict[str, int] = {}
-        self._least: dict[Atom, int | None] = {}
+        self._limits = Limits()
         self._facts: dict[Atom, list[tuple[Polynomial, int]]] = {}
         self._meanings: dict[Atom, list[tuple[Polynomial, int]]] = {}
+        self._proved: set[DimLike] = set()  # in all open scopes
         self._scopes = [_Scope()]
         self.steps, self._last_step, self._most_facts, self._cut = 0, 0, 0, False
         for name, least in dims:
@@ -63,14 +64,15 @@ class Prover:
         self._scopes.append(_Scope())
         yield
         scope = self._scopes.pop()
+        self._proved.difference_update(scope.proved)
         for atom, count in reversed(scope.facts):
             del self._facts[atom][count:]
         for name in scope.names:
-            del self._levels[name], self._least[name]
+            del self._levels[name]
         if scope.names:  # also forgets what was derived from these names
-            for derived in (self._least, self._meanings):
-                for atom in [a for a in derived if isinstance(a, Call) and not self.known(a)]:
-                    del derived[atom]
+            self._limits.forget(scope.names)
+            for atom in [a for a in self._meanings if isinstance(a, Call) and not self.known(a)]:
+                del self._meanings[atom]
 
     def known(self, value: DimLike | Call) -> bool:
         """Whether every name in ``value`` is in scope."""
@@ -82,7 +84,7 @@ class Prover:
     def variable(self, name: str, low: DimLike, high: DimLike | None) -> None:
         """Declares a name with low ≤ name ≤ high."""
         self._scopes[-1].said.append(Variable(name, low, high))
-        self._least[name] = self._least_of(_polynomial(low))
+        self._limits.declare(name, low, high)
         self._levels[name] = len(self._levels)
         self._scopes[-1].names.append(name)
         self._add_fact(dim(name) - low)
@@ -101,7 +103,7 @@ class Prover:
             yield from scope.said
 
     def _add_fact(self, value: DimLike) -> None:
-        fact = _normalized(_polynomial(value))
+        fact = _normalized(polynomial(value))
         for monomial, factor in fact.items():
             if len(monomial) == 1:
                 (atom,) = monomial
@@ -110,7 +112,7 @@ class Prover:
                     if (fact, factor) not in known:
                         self._scopes[-1].facts.append((atom, len(known)))
                         known.append((fact, factor))
-        self._scopes[-1].results.clear()
+        self._scopes[-1].failed.clear()
 
     # -- proofs -------------------------------------------------------------------------------------------------
 
@@ -119,16 +121,20 @@ class Prover:
         limits."""
         if isinstance(value, int):
             return value >= 0
-        for scope in self._scopes[:-1]:
-            if scope.results.get(value):
-                return True
-        results = self._scopes[-1].results
-        if value not in results:
-            results[value] = self._found(_normalized(_polynomial(value)))
-        return results[value]
+        if value in self._proved:
+            return True
+        scope, self.steps = self._scopes[-1], 0
+        if value in scope.failed:
+            return False
+        least = self._limits.least(value)
+        if (least is not None and least >= 0) or self._found(_normalized(polynomial(value))):
+            self._proved.add(value)
+            scope.proved.append(value)
+            return True
+        scope.failed.add(value)
+        return False
 
     def _found(self, goal: Polynomial) -> bool:
-        self.steps = 0
         for most_facts in MOST_FACTS:
             self._last_step, self._most_facts, self._cut = self.steps + MOST_STEPS, most_facts, False
             if self._search(goal, 0, set()):
@@ -138,7 +144,7 @@ class Prover:
         return False
 
     def _search(self, goal: Polynomial, depth: int, failed: set[frozenset[tuple[Monomial, int]]]) -> bool:
-        least = self._least_of(goal)
+        least = self._limits.least_of(goal)
         if least is not None and least >= 0:
             return True
         key = frozenset(goal.items())
@@ -189,7 +195,7 @@ class Prover:
                 factor[tuple(rest)] = coefficient
         for sign in (1, -1):
             magnitude = {monomial: sign * coefficient for monomial, coefficient in factor.items()}
-            least = self._least_of(magnitude)
+            least = self._limits.least_of(magnitude)
             if least is not None and least >= 0:
                 return sign, magnitude
         return 0, {}
@@ -214,61 +220,11 @@ class Prover:
         else:
             sign = 1 if atom.function == "min" else -1
             known = [sign * (argument - value) for argument in atom.arguments]
-        least = self._least_atom(atom)
+        least = self._limits.least_atom(atom)
         if least is not None:
             known.append(value - least)
-        facts = [_polynomial(fact) for fact in known]
+        facts = [polynomial(fact) for fact in known]
         return [(fact, fact[(atom,)]) for fact in facts if (atom,) in fact]
-
-    # -- least values -------------------------------------------------------------------------------------------
-
-    def _least_of(self, goal: Polynomial) -> int | None:
-        """The value of ``goal`` at the least values of its atoms, which is its least value if every term grows with
-        its atoms; None if a term may not, or an atom has no least value."""
-        total = 0
-        products: Polynomial = {}
-        for monomial, coefficient in goal.items():
-            if not monomial:
-                total += coefficient
-                continue
-            lows = [self._least_atom(atom) for atom in monomial]
-            if any(low is None for low in lows):
-                return None
-            if len(monomial) == 1 or not any(lows):
-                _add(products, monomial, coefficient)
-                if lows[0] and len(monomial) == 1:
-                    total += coefficient * lows[0]
-                continue
-            terms: Polynomial = {(): coefficient}
-            for atom, low in zip(monomial, lows, strict=True):
-                assert low is not None
-                grown: Polynomial = {}
-                for other, factor in terms.items():
-                    _add(grown, (*other, atom), factor)
-                    if low:
-                        _add(grown, other, factor * low)
-                terms = grown
-            total += terms.pop((), 0)
-            for other, factor in terms.items():
-                _add(products, other, factor)
-        return total if all(coefficient >= 0 for coefficient in products.values()) else None
-
-    def _least_atom(self, atom: Atom) -> int | None:
-        if atom not in self._least:
-            assert isinstance(atom, Call)
-            self._least[atom] = self._least_call(atom)
-        return self._least[atom]
-
-    def _least_call(self, atom: Call) -> int | None:
-        parts = [self._least_of(_polynomial(argument)) for argument in atom.arguments]
-        if atom.function == "floordiv":
-            divisor = atom.arguments[1]
-            assert isinstance(divisor, int)
-            return None if parts[0] is None else parts[0] // divisor
-        lows = [part for part in parts if part is not None]
-        if atom.function == "min":
-            return min(lows) if len(lows) == len(parts) else None
-        return max(lows, default=None)
 
 
 def _depth(value: DimLike | Atom) -> int:
@@ -278,20 +234,6 @@ def _depth(value: DimLike | Atom) -> int:
     if isinstance(value, Dim):
         return max((_depth(atom) for monomial, _ in value.terms for atom in monomial), default=0)
     return 0
-
-
-def _polynomial(value: DimLike) -> Polynomial:
-    if isinstance(value, int):
-        return {(): value} if value else {}
-    return dict(value.terms)
-
-
-def _add(terms: Polynomial, monomial: Monomial, coefficient: int) -> None:
-    total = terms.get(monomial, 0) + coefficient
-    if total:
-        terms[monomial] = total
-    else:
-        terms.pop(monomial, None)
 
 
 def _normalized(goal: Polynomial) -> Polynomial:
@@ -310,10 +252,10 @@ def _combined(goal: Polynomial, multiplier: Polynomial, fact: Polynomial, factor
     scale = abs(factor)
     result = {monomial: scale * coefficient for monomial, coefficient in goal.items()}
     if scale > 1:
-        _add(result, (), scale - 1)
+        add_term(result, (), scale - 1)
     for left, a in multiplier.items():
         for right, b in fact.items():
-            _add(result, _times(left, right), -a * b)
+            add_term(result, _times(left, right), -a * b)
     return _normalized(result)
 
 
@@ -331,4 +273,4 @@ def _replaced(goal: Polynomial, atom: Atom, value: DimLike) -> Polynomial:
     for monomial, coefficient in goal.items():
         factors: list[DimLike] = [value if own == atom else Dim((((own,), 1),)) for own in monomial]
         total = total + coefficient * product(factors)
-    return _normalized(_polynomial(total))
+    return _normalized(polynomial(total))

@@ -65,8 +65,8 @@ def _move(grouping: Grouping, group: Group, reader: Group, most: int) -> None:
 
 def _takes_in(reader: Group) -> bool:
     """Whether operations may move to ``reader``. A product's epilogue may run one element at a time, and its tile
-    leaves few registers."""
-    return all(part.role != "product" for part in reader.contractions())
+    leaves few registers, as that of a transform does."""
+    return reader.transform() is None and all(part.role != "product" for part in reader.contractions())
 
 
 def _repeat(grouping: Grouping, group: Group, part: Part, most: int) -> None:

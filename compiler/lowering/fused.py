@@ -13,10 +13,10 @@ the kernel is scalar.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 from netwright.specs.dims import DimLike, Shape, ceil_div, dim, product
 
@@ -41,6 +41,7 @@ from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
 from .rows import Rows, row_tiles, span
 from .tiling import Tiling, choose_tilings
+from .transforms import Block, TransformTiles
 from .transposed import TransposedTiles
 
 
@@ -71,6 +72,10 @@ class Kernel:
         return tuple(parameter.place.at_all(parameter.fixed) for parameter in self.parameters)
 
 
+#: A vector of a tile's columns: its distance from the first one, and how many of its lanes exist (None: all).
+Column: TypeAlias = tuple[int, DimLike | None]
+
+
 @dataclass(frozen=True)
 class Cell:
     """One vector of a tile (one element where lanes run along the reduction); ``count`` of its lanes exist (None, or
@@ -87,8 +92,14 @@ def build(
     targets: Sequence[tuple[Value, Sequence[Target]]],
     dims: dict[str, int],
     machine: Machine,
+    block: Block | None = None,
 ) -> Kernel:
-    """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
+    """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses;
+    of a transform's tiles only those of ``block``, if it is given."""
+    if group.transform() is not None:
+        reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
+        tiles = TransformTiles(reader, group, targets, machine, block)
+        return replace(_of_sub_buffers(tiles.emit(), reader.places), tiles=str(tiles))
     kernel = _of_outer_products(roles, group, place, targets, dims, machine)
     if kernel is not None:
         return kernel
@@ -184,11 +195,10 @@ class _Attempt:
             TransposedTiles(self.reader, self.space, self.targets, self.tiling, self.machine).emit()
         elif self.tiling.parallel_axis is None:
             with self.b.loop("one", 0, 1, kind="parallel"):  # nothing to divide: one thread runs the kernel
-                self._axes(0, ())
+                self._loops(self._order(), {}, (), 1)
         else:
-            self._axes(0, ())
-        places = [place for _, place in self.reader.parameters.values()]
-        return replace(_of_sub_buffers(self.b.finish(), places), tiles=str(self.tiling))
+            self._loops(self._order(), {}, (), 1)
+        return replace(_of_sub_buffers(self.b.finish(), self.reader.places), tiles=str(self.tiling))
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.
@@ -198,47 +208,74 @@ class _Attempt:
         """
         space, tiling = self.space, self.tiling
         last = len(space) - 1
-        loops = [(axis, space[axis]) for axis in range(last) if axis != tiling.row_axis]
-        if not space or tiling.segment is not None or not all(isinstance(size, int) for size in space):
-            return loops
-        width = tiling.columns_per_vector * tiling.vectors
-        blocks = space[last] // width
-        if blocks * width == space[last]:
-            loops.append((last, blocks))
-        elif blocks != 0:
-            return loops  # the columns after whole blocks have a loop of their own
-        if tiling.row_axis is not None:
-            loops.append((tiling.row_axis, ceil_div(space[tiling.row_axis], tiling.rows)))
+        static = all(isinstance(size, int) for size in space)
+        loops: list[tuple[int, DimLike]] = []
+        for axis in self._order():
+            if axis != last and axis != tiling.row_axis:
+                loops.append((axis, space[axis]))
+                continue
+            if tiling.segment is not None or not (
+                static or (axis == last and tiling.column_depth is not None)
+            ):
+                break
+            if axis == tiling.row_axis:
+                loops.append((axis, ceil_div(space[axis], tiling.rows)))
+                break
+            width = tiling.columns_per_vector * tiling.vectors
+            blocks = space[last] // width
+            if blocks * width == space[last]:
+                loops.append((last, blocks))
+            elif blocks != 0:
+                break  # the columns after whole blocks have a loop of their own
         return loops
+
+    def _order(self) -> list[int]:
+        """The axes in the order of the loops over them, outermost first: of those that are not tiled, of columns, of
+        rows."""
+        last = len(self.space) - 1
+        if last < 0:
+            return []
+        order = [axis for axis in range(last) if axis != self.tiling.row_axis]
+        depth = len(order) if self.tiling.column_depth is None else self.tiling.column_depth
+        rows = [] if self.tiling.row_axis is None else [self.tiling.row_axis]
+        return [*order[:depth], last, *order[depth:], *rows]
 
     # -- loops over tiles ---------------------------------------------------------------------------------------
 
-    def _axes(self, axis: int, index: Indices) -> None:
-        """Emits the loops over all axes that are not tiled, outermost first, then over tiles of columns, then of
-        rows."""
-        rank = len(self.space)
-        if axis < rank - 1:
-            if axis == self.tiling.row_axis or self.space[axis] == 1:
-                self._axes(axis + 1, (*index, 0))
-            else:
-                with self.b.loop("i", 0, self.space[axis], kind=self._kind(axis)) as i:
-                    self._axes(axis + 1, (*index, i))
+    def _loops(
+        self, order: Sequence[int], index: dict[int, DimLike], columns: Sequence[Column], rows: int
+    ) -> None:
+        """Emits the loops over the axes of ``order``, outermost first, and a tile of ``rows`` by ``columns`` inside."""
+        if not order:
+            self._tile(self._cells(index, columns, rows))
             return
-        if rank == 0:
-            self._tile([Cell((), None)])
-            return
-        with self._segments() as (first, extent, kind):
-            for start, columns in self._columns(extent, kind):
-                with start() as j:
-                    for begin, rows in self._rows():
-                        with begin() as i:
-                            self._tile(
-                                [
-                                    Cell(self._placed((*index, first + j + offset), i, r), count)
-                                    for r in range(rows)
-                                    for offset, count in columns(j)
-                                ]
-                            )
+        axis, *inner = order
+        if axis == len(self.space) - 1:
+            with self._segments() as (first, extent, kind):
+                for start, own in self._columns(extent, kind):
+                    with start() as j:
+                        self._loops(inner, {**index, axis: first + j}, own(j), rows)
+        elif axis == self.tiling.row_axis:
+            for begin, number in self._rows():
+                with begin() as i:
+                    self._loops(inner, {**index, axis: i}, columns, number)
+        elif self.space[axis] == 1:
+            self._loops(inner, {**index, axis: 0}, columns, rows)
+        else:
+            with self.b.loop("i", 0, self.space[axis], kind=self._kind(axis)) as i:
+                self._loops(inner, {**index, axis: i}, columns, rows)
+
+    def _cells(self, index: Mapping[int, DimLike], columns: Sequence[Column], rows: int) -> list[Cell]:
+        """The vectors of a tile that begins at ``index``, row by row."""
+        start = tuple(index[axis] for axis in range(len(self.space)))
+        if not start:
+            return [Cell((), None)]
+        *outer, first = start
+        return [
+            Cell(self._placed((*outer, first + offset), r), count)
+            for r in range(rows)
+            for offset, count in columns
+        ]
 
     @contextmanager
     def _segments(self) -> Iterator[tuple[DimLike, DimLike, Any]]:
@@ -251,11 +288,10 @@ class _Attempt:
             with self.b.loop("g", 0, extent // segment, kind=kind) as g:
                 yield g * segment, segment, "serial"
 
-    def _placed(self, index: Indices, row: DimLike, r: int) -> Indices:
-        if self.tiling.row_axis is None:
-            return index
+    def _placed(self, index: Indices, r: int) -> Indices:
+        """The index ``r`` rows below ``index``."""
         axis = self.tiling.row_axis
-        return (*index[:axis], row + r, *index[axis + 1 :])
+        return index if axis is None else (*index[:axis], index[axis] + r, *index[axis + 1 :])
 
     def _kind(self, axis: int) -> Any:
         return "parallel" if axis in self.divided else "serial"
@@ -281,20 +317,20 @@ class _Attempt:
         if isinstance(rest, int):
             if rest:
                 tail = [(offset, rest - offset) for offset in range(0, rest, lanes)]
-                yield span(self.b, "j", whole, extent, rest, kind), lambda j: tail
+                yield self._blocks(1, rest, kind, whole), lambda j: tail
         else:
             yield span(self.b, "j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
 
-    def _blocks(self, number: DimLike, width: int, kind: Any) -> Callable[[], Any]:
-        """A loop whose index is syntactically a multiple of ``width``, so that indices into panels of that width are
-        affine."""
+    def _blocks(self, number: DimLike, width: int, kind: Any, first: DimLike = 0) -> Callable[[], Any]:
+        """A loop from ``first`` on, whose index is syntactically a multiple of ``width`` after that, so that indices
+        into panels of that width are affine."""
         if number == 1 and kind != "parallel":
-            return lambda: nullcontext(0)
+            return lambda: nullcontext(first)
 
         @contextmanager
         def blocks() -> Iterator[DimLike]:
             with self.b.loop("j", 0, number, kind=kind) as j:
-                yield j * width
+                yield first + j * width
 
         return blocks
 

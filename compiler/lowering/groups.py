@@ -20,12 +20,12 @@ from netwright.specs.dims import DimLike, Shape
 from ..graph.node import Value
 from ..observers import Observer, Refusal
 from .deferred import defer
-from .roles import MEMBERS, ContractionPart, Part, Roles, ViewPart
+from .roles import MEMBERS, ContractionPart, Part, Roles, TransformPart, ViewPart
 
 #: The most contractions in one group: each needs its own accumulators.
 MAX_CONTRACTIONS = 6
-#: Roles of members that need accumulators.
-ACCUMULATED = ("reduction", "product")
+#: Roles of members whose results are in registers before a kernel's epilogue reads them.
+ACCUMULATED = ("reduction", "product", "transform")
 #: The most operations in one group: a kernel should fit the registers, and LLVM's time grows faster than a kernel's
 #: length.
 MAX_MEMBERS = 64
@@ -45,6 +45,14 @@ class Group:
         return [
             part for part in self.members if isinstance(part, ContractionPart) and part.role in ACCUMULATED
         ]
+
+    def transform(self) -> TransformPart | None:
+        """The transform whose tiles the kernel computes, if it has one."""
+        return next((part for part in self.members if isinstance(part, TransformPart)), None)
+
+    def anchored(self) -> bool:
+        """Whether the kernel's tiles are those of its products, reductions or transform."""
+        return self.transform() is not None or bool(self.contractions())
 
     def windows(self) -> list[ContractionPart]:
         """The members that are windows small enough to be evaluated inline."""
@@ -68,6 +76,8 @@ class Grouping:
             match part.role:
                 case "elementwise" | "window" | "reduction" | "product":
                     self._join(part)
+                case "transform":
+                    self._found(part)
                 case "opaque" | "loop":
                     self._found(part, fusable=False)
                 case "into" | "alias":
@@ -214,7 +224,7 @@ class Grouping:
         """Whether ``other`` may run as late as ``group``, in one kernel with it."""
         if len(other.members) + len(group.members) > MAX_MEMBERS:
             return False
-        if other.contractions():  # its tiles were chosen for it alone
+        if other.anchored():  # its tiles were chosen for it alone
             return False
         for member in other.members:
             for value in member.node.values:
@@ -245,7 +255,9 @@ class Grouping:
         if part.role == "window":
             if part.op.overlaps(part.node.attrs):
                 return "overlapping windows would compute cells again"
-        elif group.contractions() or group.windows():
+            if (transform := group.transform()) and (group.windows() or not transform.holds(part)):
+                return "its windows are not inside the tiles of its operand's kernel"
+        elif group.anchored() or group.windows():
             return "a reduction over results of a product or a window would need them all at once"
         inside = {member.node.id for member in group.members} | {part.node.id}
         for member in group.members:
@@ -261,7 +273,7 @@ class Grouping:
         part = self.roles.part(value)
         if not isinstance(part, ViewPart) or part.op.fill(part.node.attrs) is None:
             return False
-        if group.contractions():  # accumulators cannot be guarded
+        if group.anchored():  # accumulators cannot be guarded
             return False
         return part.types[0].shape == group.space
 

@@ -171,7 +171,11 @@ def _cost(
             sums = height * behind * width
             if sums:
                 loads = width + height * behind * (width if along else 1)
-                cycles = max(sums, loads, PER_CYCLE * LATENCY * 1.25) / PER_CYCLE + (loads + 4) / 16 + (0 if along else sums / terms)
+                cycles = (
+                    max(sums, loads, PER_CYCLE * LATENCY * 1.25) / PER_CYCLE
+                    + (loads + 4) / 16
+                    + (0 if along else sums / terms)
+                )
                 total, number = total + tiles * panels * cycles, number + tiles * panels
     count = prod(sizes[:axis])
     return total * count, number * count

@@ -92,6 +92,11 @@ class Reader:
 
     # -- memory -------------------------------------------------------------------------------------------------
 
+    @property
+    def places(self) -> list[Place]:
+        """The places of the kernel's buffers, in order."""
+        return [place for _, place in self.parameters.values()]
+
     def parameter(self, place: Place, access: str) -> ir.Buffer:
         """The kernel's buffer for ``place``, without its unit axes, so that contiguity shows."""
         shape = place.type.shape

@@ -5,8 +5,8 @@
 - *alias*: a view that moves nothing: the same storage in another shape.
 - *into*: a view in memory of its own; the kernels of its operands store directly into it.
 - *table*: a constant whose elements follow no rule, in memory from the start.
-- *elementwise*, *window*, *reduction*, *product*: operations that are fused into groups. A product has two factors, a
-  reduction one; a window is a reduction over few cells, evaluated inline.
+- *elementwise*, *window*, *reduction*, *product*, *transform*: operations that are fused into groups. A product has two
+  factors, a reduction one; a window is a reduction over few cells, evaluated inline; a transform computes tiles.
 - *opaque*: an operation with a kernel of its own.
 - *loop*: scan.
 """
@@ -17,13 +17,23 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from netwright.specs.dims import DimLike, Shape, dim, dim_symbols, product
+from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_symbols, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..ops.base import primitive
-from ..ops.protocols import Contraction, Elementwise, Generator, Opaque, Order, Source, View, contraction
+from ..ops.protocols import (
+    Contraction,
+    Elementwise,
+    Generator,
+    Opaque,
+    Order,
+    Source,
+    TileTransform,
+    View,
+    contraction,
+)
 from ..ops.scan_attributes import ScanAttributes
 
 Role: TypeAlias = Literal[
@@ -36,12 +46,13 @@ Role: TypeAlias = Literal[
     "window",
     "reduction",
     "product",
+    "transform",
     "opaque",
     "loop",
 ]
 
 #: Roles of operations that are fused into groups.
-MEMBERS: tuple[Role, ...] = ("elementwise", "window", "reduction", "product")
+MEMBERS: tuple[Role, ...] = ("elementwise", "window", "reduction", "product", "transform")
 
 #: Windows up to this many cells are evaluated inline, cell by cell, wherever they are read.
 INLINE_WINDOW = 32
@@ -110,11 +121,34 @@ class ContractionPart(Part):
         factors = self.factors(index, tuple(map(dim, terms)))
         return all(at and not dim_symbols(at[-1]) & set(terms) for _, at in factors)
 
+    @property
+    def pitch(self) -> tuple[int, ...] | None:
+        """How far windows are apart along each axis; None unless each is as large as that, so that they stand side by
+        side."""
+        names = [f"axis{axis}" for axis in range(len(self.extents))]
+        ((_, at),) = self.factors([dim(name) for name in names], [0] * len(names))
+        apart = tuple(coefficient(index, name) for index, name in zip(at, names, strict=True))
+        return self.window if apart == self.window else None
+
     def factors(
         self, index: Sequence[DimLike], reduction: Sequence[DimLike]
     ) -> Sequence[tuple[int, Sequence[DimLike]]]:
         """The factors as (operand position, operand index), for a result index and a reduction index."""
         return self.op.factors(self.node.attrs, self.types, index, reduction)
+
+
+@dataclass(frozen=True, slots=True)
+class TransformPart(Part):
+    """A transform of tiles."""
+
+    op: TileTransform
+
+    def holds(self, window: ContractionPart) -> bool:
+        """Whether each of the windows over its result is inside one tile."""
+        pitch, extents = window.pitch, (*self.op.tile(self.node.attrs), 1)
+        return pitch is not None and all(
+            extent % step == 0 for extent, step in zip(extents, pitch, strict=True)
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -186,6 +220,8 @@ class Roles:
             case Generator() as op:
                 role = "index" if op.table(node.attrs) is None else "table"
                 return GeneratorPart(node, role, operands, types, op)
+            case TileTransform() as op:
+                return TransformPart(node, "transform", operands, types, op)
             case Opaque() as op:
                 return OpaquePart(node, "opaque", operands, types, op)
         raise AssertionError(node.op)

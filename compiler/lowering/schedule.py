@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 
 from netwright.specs.dims import DimLike, dim, product
 
@@ -13,6 +14,7 @@ from ..loop import ir
 from ..loop.builder import Builder
 from ..loop.intrinsics.builder import KernelBuilder
 from ..observers import Observer, Stored
+from .blocks import BlockKernels, Chain, chains
 from .calls import computed, moved
 from .fused import Kernel
 from .groups import Group, Grouping
@@ -20,7 +22,7 @@ from .places import Lifetimes, Place, Storage, Target, same_index
 from .program import ProgramBuilder
 from .repeats import Into
 from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Part, Roles, ViewPart
-from .stores import move_kernel, store_apart
+from .stores import Targets, move_kernel, store_apart
 
 #: Roles of the inputs that callers pass to every call, whether or not a result depends on them.
 _GIVEN = ("input", "target")
@@ -95,16 +97,17 @@ class _Entry:
         self.accesses.setdefault(storage.name, set()).add(access)
         self.lifetimes.touch(storage)
 
-    def call(self, kernel: Kernel, info: ir.CallInfo | None = None) -> None:
-        """Adds a call of a kernel."""
+    def call(
+        self, kernel: Kernel, info: ir.CallInfo | None = None, given: Mapping[str, DimLike] | None = None
+    ) -> None:
+        """Adds a call of a kernel; ``given`` are the values of dims that are its own."""
         info = info or ir.CallInfo()
         name = self.program.kernel(kernel.function, info.layers)
         function = self.program.kernels[name]
         for buffer, place in zip(function.parameters, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
-        self.b.call(
-            name, [place.slice() for place in kernel.places], [dim(n) for n, _ in function.dims], info
-        )
+        dims = [(given or {}).get(n, dim(n)) for n, _ in function.dims]
+        self.b.call(name, [place.slice() for place in kernel.places], dims, info)
         self.b.barrier()
         self.lifetimes.advance()
         self.moment += 1
@@ -224,10 +227,18 @@ class _Scope:
     # -- emission -----------------------------------------------------------------------------------------------
 
     def emit(self) -> None:
+        blocks = {
+            chain.back.order: chain for chain in chains(self.roles, self.grouping, self.entry.program.machine)
+        }
+        inside = {group.order for chain in blocks.values() for group in (chain.into, chain.multiplied)}
         for group in self.grouping.groups:
             match group.members:
                 case []:
                     pass  # another group drew them in
+                case _ if group.order in inside:
+                    pass  # computed when its block is
+                case _ if group.order in blocks:
+                    self._emit_blocks(blocks[group.order])
                 case [LoopPart() as part]:
                     self._emit_scan(part)
                 case [OpaquePart() as part]:
@@ -236,21 +247,48 @@ class _Scope:
                     self._emit_fused(group)
 
     def _emit_fused(self, group: Group) -> None:
-        targets = [
+        complete = self._stored(group)
+        if not complete or product(group.space) == 0:  # no elements, no code
+            return
+        program = self.entry.program
+        targets, moves = store_apart(complete, group.space, self.allocate, self.roles.type)
+        dims = dict(program.dims)
+        kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
+        self.entry.call(kernel, self._computed([part.node for part in group.members], kernel))
+        self._finish(group, complete, moves)
+
+    def _stored(self, group: Group) -> Targets:
+        """What the kernel of a group stores, and where."""
+        return [
             (value, self.targets(value))
             for part in group.members
             for value in part.node.values
             if self.grouping.stored(value)
         ]
-        if not targets or product(group.space) == 0:  # no elements, no code
-            return
-        program = self.entry.program
-        complete = targets
-        targets, moves = store_apart(targets, group.space, self.allocate, self.roles.type)
-        dims = dict(program.dims)
-        kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
-        nodes = [part.node for part in group.members]
-        self.entry.call(kernel, self._computed(nodes, kernel))
+
+    def _emit_blocks(self, chain: Chain) -> None:
+        """A loop over images, and one over their blocks, with a call of each of the chain's kernels."""
+        entry, program, group = self.entry, self.entry.program, chain.back
+        complete = self._stored(group)
+        targets, moves = store_apart(complete, group.space, self.allocate, self.roles.type)
+        for place in [place for _, places in targets for place, _ in places]:
+            entry.touch(place.storage, "write")
+        blocks = BlockKernels(
+            self.roles, chain, self.place, targets, self.allocate, program.dims, program.machine
+        )
+        entry.lifetimes.enter_loop()
+        entry.depth += 1
+        with blocks.loops(entry.b) as given:
+            for kernel, part in zip(blocks.kernels, (chain.into, chain.multiplied, group), strict=True):
+                info = self._computed([member.node for member in part.members], kernel)
+                entry.call(kernel, replace(info, flops=blocks.share(info.flops)), given)
+        entry.lifetimes.leave_loop()
+        entry.depth -= 1
+        self._finish(group, complete, moves)
+
+    def _finish(self, group: Group, complete: Targets, moves: Sequence[tuple[Place, Target]]) -> None:
+        """Moves what was stored elsewhere to its place, and notes what is in memory now."""
+        program, nodes = self.entry.program, [part.node for part in group.members]
         for source, target in moves:
             self.entry.call(move_kernel(program, source, target), moved(nodes))
         layers = [node.layer for node in nodes]

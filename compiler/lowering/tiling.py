@@ -17,7 +17,9 @@ from netwright.specs.dims import DimLike, Shape
 from ..graph.node import Value
 from ..machine import Machine
 from .groups import Group
+from .loop_order import column_depth
 from .roles import ContractionPart, Roles
+from .tile_size import tile_size
 
 #: Most rows of a tile along an open axis.
 OPEN_ROWS = 8
@@ -31,7 +33,8 @@ class Tiling:
 
     Lanes run along the last axis, or along the innermost reduction axis if ``inner``. No tile crosses a multiple of
     ``segment`` on the last axis. If ``lane_axis`` is given, lanes run along that axis instead, and rows along the
-    last one (see ``transposed``).
+    last one (see ``transposed``). ``column_depth`` loops over whole axes stand outside of the loop over column tiles
+    (None: all of them, see ``loop_order``).
     """
 
     lanes: int
@@ -42,6 +45,7 @@ class Tiling:
     parallel_axis: int | None = None
     segment: int | None = None
     lane_axis: int | None = None
+    column_depth: int | None = None
 
     @property
     def columns_per_vector(self) -> int:
@@ -53,7 +57,10 @@ class Tiling:
             return "scalars" if self.rows == 1 else f"{self.rows} rows of scalars"
         where = " along the sum" if self.inner else "" if self.lane_axis is None else " across rows"
         vectors = f"{self.vectors} vector{'s' * (self.vectors > 1)} of {self.lanes}{where}"
-        return vectors if self.rows == 1 else f"{self.rows} rows × {vectors}"
+        tile = vectors if self.rows == 1 else f"{self.rows} rows × {vectors}"
+        if self.column_depth is None:
+            return tile
+        return f"{tile}, " + ("columns outermost" if self.column_depth == 0 else "columns outside of rows")
 
 
 def choose_tilings(
@@ -120,8 +127,25 @@ def _wide(
     vectors = max(1, min(blocks, most, machine.vector_registers // 4 // per_cell))
     if row_axis is None:
         return Tiling(lanes, vectors, parallel_axis=parallel)
-    rows = _rows(space[row_axis], max(1, machine.accumulators // (vectors * per_cell)))
-    return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel)
+    extent = space[row_axis]
+    if isinstance(extent, int):
+        number = blocks if isinstance(columns, int) else columns // lanes
+        cells = _window_cells(group)
+        rows, vectors = tile_size(extent, number, len(contractions), cells, most, machine)
+    else:
+        rows = _rows(extent, max(1, machine.accumulators // (vectors * per_cell)))
+    depth = column_depth(space, row_axis, contractions, lanes * vectors, machine)
+    if depth == 0 or _columns_first(space, row_axis, lanes * vectors):
+        parallel = len(space) - 1
+    return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel, column_depth=depth)
+
+
+def _columns_first(space: Shape, row_axis: int, width: int) -> bool:
+    """Whether the loop over column tiles is the outermost, and threads can divide it and the one over rows evenly."""
+    columns = space[-1]
+    static = all(isinstance(size, int) for size in space)
+    first = all(size == 1 for axis, size in enumerate(space[:-1]) if axis != row_axis)
+    return static and first and isinstance(columns, int) and columns % width == 0 and columns > width
 
 
 def _transposed(space: Shape, native: int, parallel: int | None) -> Iterator[Tiling]:

@@ -6,13 +6,13 @@ These classes answer all that lowering asks of an operation, so that lowering na
 from __future__ import annotations
 
 from abc import abstractmethod
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, TypeAlias
 
 import numpy as np
 
-from netwright.specs.dims import DimLike
+from netwright.specs.dims import DimLike, Shape
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
@@ -193,6 +193,39 @@ def contraction(node: Node) -> Contraction | None:
     """The contraction that ``node`` is; None if it is none."""
     op = primitive(node.op) if node.op != "input" else None
     return op if isinstance(op, Contraction) else None
+
+
+#: Reads the operand of a tile's transform at an index along all axes but the last; 0 unless no guard is negative.
+ReadTile: TypeAlias = Callable[[Sequence[DimLike], Sequence[DimLike]], Any]
+
+
+class TileTransform(Primitive):
+    """A primitive that computes tiles of results, each at once from some elements of its operand, so that results have
+    sums in common: the transforms of a fast convolution.
+
+    Tiles stand side by side and cover the result; the last ones may reach beyond it. Along the last axis all elements
+    are computed alike, as vectors.
+    """
+
+    @abstractmethod
+    def tiles(self, attrs: Any, operands: Sequence[TensorType]) -> Shape:
+        """How many tiles there are along each axis of the result but the last."""
+
+    @abstractmethod
+    def tile(self, attrs: Any) -> tuple[int, ...]:
+        """How many elements a tile has along each axis of the result but the last."""
+
+    @abstractmethod
+    def emit_tile(
+        self,
+        builder: Any,
+        attrs: Any,
+        operands: Sequence[TensorType],
+        read: ReadTile,
+        tile: Sequence[DimLike],
+    ) -> Sequence[Any]:
+        """The loop IR expressions of all elements of the tile with the number ``tile`` along each axis, in row-major
+        order."""
 
 
 class Generator(Primitive):

@@ -29,6 +29,8 @@ from .scatter import Scatter
 from .select import Select
 from .slice_pad import Pad, Slice
 from .widen import Widen
+from .winograd_data import WinogradData
+from .winograd_result import WinogradResult
 from .within import Within
 
 _PRIMITIVES: tuple[Primitive, ...] = (
@@ -61,6 +63,8 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Conv(),
     ConvKernelGradient(),
     QuantizedConv(),
+    WinogradData(),
+    WinogradResult(),
     Gather(),
     ScatterAdd(),
     Within(),

@@ -6,7 +6,7 @@ import time
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
-from typing import ClassVar
+from typing import ClassVar, Literal, TypeAlias
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
@@ -17,6 +17,9 @@ from ..ops.scan_attributes import ScanAttributes
 
 #: The entries that only read the weights, so that what depends on weights alone is computed once, in ``prepare``.
 READERS = ("predict", "step")
+
+#: How exact float32 has to be: strict (relative errors within 1e-5) or fast (within 1e-4).
+Math: TypeAlias = Literal["strict", "fast"]
 
 Rule = Callable[[Graph, Node, tuple[Value, ...]], Sequence[Value | None] | None]
 
@@ -32,14 +35,17 @@ class Budget:
 class PassContext:
     """What a pass is given beside the graph.
 
-    ``entry``: the name of the entry that the graph computes. ``machine``: the target. ``budget`` is shared by all
-    entries of a compilation. ``stop_after``: the phase or pass after which no other runs. ``split``: graphs that a
-    pass took out of this one, by the name of the entry that each becomes. ``verified``: bodies of scans that are known
-    to be valid, by their ids; a body does not change, so it is verified once.
+    ``entry``: the name of the entry that the graph computes. ``machine``: the target. ``math``: whether rounding errors
+    may grow where that is faster. ``steady``: whether bits must not depend on how many steps are computed at once.
+    ``budget`` is shared by all entries of a compilation. ``stop_after``: the phase or pass after which no other runs.
+    ``split``: graphs that a pass took out of this one, by the name of the entry that each becomes. ``verified``: bodies
+    of scans that are known to be valid, by their ids; a body does not change, so it is verified once.
     """
 
     entry: str = ""
     machine: Machine = BASELINE
+    math: Math = "fast"
+    steady: bool = False
     budget: Budget = field(default_factory=Budget)
     observer: Observer = field(default_factory=Observer)
     stop_after: str | None = None

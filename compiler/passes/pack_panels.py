@@ -1,7 +1,8 @@
 """Packs weights into column panels where the work on them pays for the packing.
 
 Inside a recurrence every step multiplies the state by the same weights, so packing them once before the loop pays for
-itself; in ``predict`` the entry ``prepare`` packs parameters once. Elsewhere weights are read as they are.
+itself; in ``predict`` the entry ``prepare`` packs parameters once. Where weights change from call to call, packing pays
+only for those that leave the L2 cache, and are read for many rows.
 """
 
 from __future__ import annotations
@@ -10,21 +11,28 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import ClassVar
 
+from netwright.specs.dims import product, typical
+
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
 from ..graph.types import TensorType
+from ..machine import Machine
 from ..ops.panels import PanelsAttributes, pack
 from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from .base import READERS, Pass, PassContext
 
+#: With so many rows, reading a matrix in panels saves more than packing it costs.
+MANY_ROWS = 64
+
 Pack = Callable[[Graph, Value], Value]
 
 
 @dataclass(frozen=True)
 class PackPanels(Pass):
-    """Packs matrices that loops keep constant; in entries that only read weights also those of products outside loops.
+    """Packs matrices that loops keep constant, and those of products outside loops: parameters in entries that only
+    read them, in others what is large and read for many rows.
 
     A panel is as wide as a vector.
     """
@@ -48,10 +56,15 @@ def _packed(graph: Graph, lanes: int, context: PassContext, *, parameters: bool)
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if isinstance(node.attrs, ScanAttributes):
             return _pack_scan(new, node, node.attrs, operands, panels_of, lanes)
-        position = _packed_operand(node) if parameters else None
-        if position is None or not _is_parameter(new, operands[position]):
+        position = _packed_operand(node)
+        if position is None or not _fits(new, operands[position], lanes):
             return None
-        if not _fits(new, operands[position], lanes):
+        pays = (
+            _is_parameter(new, operands[position])
+            if parameters
+            else _pays_per_call(new, node, operands[position], context.machine)
+        )
+        if not pays:
             return None
         changed = list(operands)
         packed = panels_of(new, operands[position])
@@ -153,6 +166,12 @@ def _fits(graph: Graph, value: Value, lanes: int) -> bool:
     *rows, columns = shape
     static = all(isinstance(size, int) for size in rows)
     return static and isinstance(columns, int) and columns % lanes == 0 and columns >= 2 * lanes
+
+
+def _pays_per_call(graph: Graph, node: Node, value: Value, machine: Machine) -> bool:
+    """Whether packing ``value`` for ``node`` saves more than it costs in every call."""
+    rows = typical(product(node.types[0].shape[:-1]))
+    return rows >= MANY_ROWS and 3 * typical(graph.type(value).nbytes) > machine.l2_bytes
 
 
 def _packed_operand(node: Node) -> int | None:

@@ -95,7 +95,18 @@ class _Builder:
         unknown = declared is None and any(key not in keys_of(ModelSpec) for key in root.entries)
         if unknown or not isinstance(declared, dict | None) or "dims" in self.expansion.broken:
             self.context = {}
-        for section in ("$schema", "model", "dims", "inputs", "dtype", "cells", "outputs", "train", "budget"):
+        for section in (
+            "$schema",
+            "model",
+            "dims",
+            "inputs",
+            "dtype",
+            "math",
+            "cells",
+            "outputs",
+            "train",
+            "budget",
+        ):
             if section in root.value and section not in self.expansion.broken:
                 self.section(section)
         self.compile_cells()

@@ -24,7 +24,7 @@ from .bounds import Range, bounds
 from .division import exact_div
 from .extrema import dim_max, dim_min
 from .fitting import fitting_multiples, multiples_where
-from .queries import coefficient, constant_term, counted, dim_symbols, evaluate, substitute
+from .queries import coefficient, constant_term, counted, dim_symbols, evaluate, substitute, typical
 from .settling import settled
 from .text import parse_dim
 
@@ -56,4 +56,5 @@ __all__ = [
     "product",
     "settled",
     "substitute",
+    "typical",
 ]

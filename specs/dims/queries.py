@@ -88,6 +88,15 @@ def counted(value: DimLike, multiples: Mapping[str, int]) -> DimLike:
     )
 
 
+#: What a dim that is open counts as where costs are estimated.
+TYPICAL = 8
+
+
+def typical(value: DimLike) -> int:
+    """``value`` with a typical number in place of every dim, for estimates of costs."""
+    return value if isinstance(value, int) else evaluate(value, dict.fromkeys(dim_symbols(value), TYPICAL))
+
+
 def evaluate(value: DimLike, binding: Mapping[str, int]) -> int:
     """The value of the size under ``binding``. Raises KeyError that names the first unbound dim."""
     result = substitute(value, binding)

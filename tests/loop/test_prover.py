@@ -40,6 +40,9 @@ PATTERNS = {
     ),
     "two halves": ("T", "t: 0, T - 1", "", "1 - t + 2*(t//2) | t - 2*(t//2)", "2*(t//2) - t"),
     "nonempty": ("N", "i: 0, N - 5", "", "N - 5 | N//5 - 1", "N - 6"),
+    "constant ranges": ("N", "i: -2, 7; k: 1, 3", "", "10 - i - k | 21 - 2*i - k + N | 3*k - min(k, 3)", "9 - i - k"),
+    "products of ranges": ("N", "i: 2, 7; k: 1, 3", "", "21 - i*k | i*k - 2 | N*i*k - 2", "20 - i*k | i*k - 3"),
+    "factors of both signs": ("N", "i: -2, 7; k: -1, 3", "", "i + k + 3", "i*k + 1 | 20 - i*k | i*k*k + 17"),
     "divided": ("N", "i: 0, (N + 3)//4 - 1", "", "N - 1 - 4*i | (N + 3)//4 - 1 - i", "N - 2 - 4*i"),
 }  # fmt: skip
 

@@ -38,6 +38,9 @@ class NumpyEngine:
         if code := self.programs[entry](buffers):
             raise code_error(self.manifest, entry, code)
 
+    def fast_call(self, *_: object) -> None:
+        """There is none."""
+
 
 def buffer(name: str, role: str, shape: str, dtype: str = "float32") -> BufferInfo:
     return BufferInfo.model_validate({"name": name, "role": role, "dtype": dtype, "shape": shape.split()})

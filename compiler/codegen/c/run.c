@@ -17,7 +17,7 @@ static void *make_arena(runner *r, int64_t bytes) {
     r->memory = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
     if (r->memory == MAP_FAILED) fail(EXIT_SYSTEM, "out of memory: the arena has %" PRId64 " bytes", bytes);
 #ifdef MADV_HUGEPAGE
-    if (bytes >= 1 << 24) madvise(r->memory, size, MADV_HUGEPAGE);
+    if (bytes >= 1 << 22) madvise(r->memory, size, MADV_HUGEPAGE);
 #endif
     return r->memory;
 }

@@ -1,0 +1,1 @@
+"""Netwright beside its peers: `python -m benchmarks inference | training | zoo | compile | goal | tables`."""

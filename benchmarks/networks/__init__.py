@@ -1,0 +1,1 @@
+"""The networks that are measured, as specs: each function makes one as a dict, which ``netwright.load`` takes."""

@@ -1,0 +1,76 @@
+"""Chooses the order of a kernel's loops over tiles by the memory traffic that each order causes.
+
+A tile of results reads its columns' share of the weights. As long as all weights stay in the L2 cache, that share is
+close by, whichever loop is the outermost. Weights that are larger would stream through the cache once per row of an
+image; with the loop over columns further out, each share is read once and then serves many rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from netwright.specs.dims import Shape, dim, dim_symbols, product, typical
+
+from ..machine import Machine
+from .roles import ContractionPart
+
+
+@dataclass(frozen=True)
+class Operands:
+    """Bytes that a kernel reads: ``shared`` by all rows and read by columns, and those of each ``row``-wise operand."""
+
+    shared: int
+    others: int
+
+
+def column_depth(
+    space: Shape,
+    row_axis: int | None,
+    contractions: Sequence[ContractionPart],
+    width: int,
+    machine: Machine,
+) -> int | None:
+    """How many of the loops over whole axes stand outside of the loop over column tiles of ``width``; None for all of
+    them.
+
+    Moves the loop over columns out only if the operand that is read by columns leaves the L2 cache.
+    """
+    outer = [axis for axis in range(len(space) - 1) if axis != row_axis]
+    columns = space[-1] if space else 1
+    if not isinstance(columns, int) or columns <= width:
+        return None
+    operands = _operands(space, contractions)
+    if 4 * operands.shared <= 3 * machine.l2_bytes:
+        return None
+    extents = [typical(space[axis]) for axis in outer]
+    best = min(
+        range(len(outer), -1, -1),  # of equal ones the one with the fewest loops inside
+        key=lambda depth: _traffic(operands, extents, depth, -(-columns // width), machine),
+    )
+    return None if best == len(outer) else best
+
+
+def _traffic(operands: Operands, extents: Sequence[int], depth: int, blocks: int, machine: Machine) -> int:
+    """Bytes that come from behind the L2 cache if ``depth`` loops stand outside of the one over columns."""
+    outside = product(extents[:depth])
+    assert isinstance(outside, int)
+    inside = operands.others // outside  # read again for each block of columns, unless it stays in the cache
+    again = blocks if 2 * inside > machine.l2_bytes else 1
+    return operands.shared * outside + operands.others * again
+
+
+def _operands(space: Shape, contractions: Sequence[ContractionPart]) -> Operands:
+    index = tuple(dim(f"axis{axis}") for axis in range(len(space)))
+    column = f"axis{len(space) - 1}"
+    shared: dict[object, int] = {}
+    others: dict[object, int] = {}
+    for part in contractions:
+        if len(part.node.types[0].shape) != len(space):
+            continue
+        reduction = tuple(dim(f"k{axis}") for axis in range(len(part.extents)))
+        for position, at in part.factors(index, reduction):
+            axes = {name for i in at for name in dim_symbols(i) if name.startswith("axis")}
+            kind = shared if axes == {column} else others
+            kind[part.operands[position]] = typical(part.types[position].nbytes)
+    return Operands(sum(shared.values()), sum(others.values()))

@@ -1,0 +1,113 @@
+"""Estimates what a 3×3 convolution costs directly and by tiles, to choose the faster.
+
+The unit is the time in which a core multiplies and adds one vector. The model counts arithmetic, the bytes of what is
+kept between the stages, and the weights, which come from beyond the core's caches where they do not fit.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from netwright.specs.dims import DimLike, dim_symbols, evaluate
+
+from ..machine import Machine
+from ..ops.winograd import POINTS, TAPS
+
+#: With fewer channels, transforms cost more than products save.
+FEWEST_CHANNELS = 16
+#: Fewer rows than this leave a tile's accumulators unused, so that products take as long as if there were so many.
+FULL_ROWS = 8
+#: What an estimate has to save to be believed.
+LEAST_GAIN = 1.15
+#: Images are assumed to have so many rows and columns where these are open.
+USUAL_SIZE = 56
+#: Additions and multiplications of the transforms along one axis, by the size of a tile: of data, and of results.
+DATA_WORK = {2: 4, 4: 16}
+RESULT_WORK = {2: 4, 4: 12}
+#: How long moving one vector takes: to or from the core's own L2 cache, and from beyond it.
+NEAR, FAR = 4.0, 10.0
+#: Additions of a transform take longer than products: each loads or stores something, and they wait for each other.
+TRANSFORM = 2.0
+#: What it takes to call two kernels more.
+CALLS = 10_000.0
+
+
+@dataclass(frozen=True, slots=True)
+class Images:
+    """A convolution's work: ``samples`` of ``rows`` × ``columns`` results, from ``c_in`` to ``c_out`` channels."""
+
+    samples: int
+    rows: int
+    columns: int
+    c_in: int
+    c_out: int
+
+    @classmethod
+    def of(cls, samples: DimLike, rows: DimLike, columns: DimLike, c_in: int, c_out: int) -> Images:
+        """Sizes that may be open: one sample, and images of usual size."""
+        open_rows = {name: USUAL_SIZE for size in (rows, columns) for name in dim_symbols(size)}
+        names = {**dict.fromkeys(dim_symbols(samples), 1), **open_rows}
+        n, height, width = (evaluate(size, names) for size in (samples, rows, columns))
+        return cls(max(1, n), height, width, c_in, c_out)
+
+
+def best_tile(images: Images, machine: Machine) -> tuple[int | None, str]:
+    """The size of the tiles to compute the convolution by, None for directly; and why."""
+    lanes = machine.lanes("float32")
+    if lanes < 4:
+        return None, "the machine has no vectors"
+    if min(images.c_in, images.c_out) < FEWEST_CHANNELS:
+        few = min(images.c_in, images.c_out)
+        return None, f"{few} channels are too few to pay for transforms"
+    if images.rows < 1 or images.columns < 1:
+        return None, "its images may be empty"
+    direct = direct_cost(images, machine)
+    costs = {tile: tiled_cost(images, tile, machine) for tile in POINTS}
+    tile = min(costs, key=lambda size: costs[size])
+    gain = direct / costs[tile]
+    if gain < LEAST_GAIN:
+        return None, f"F({tile}, 3) would take {1 / gain:.0%} of a direct convolution's time"
+    return tile, f"some {gain:.1f} times as fast as directly"
+
+
+def direct_cost(images: Images, machine: Machine) -> float:
+    """The cost of the direct convolution."""
+    cells = images.samples * images.rows * images.columns
+    products = TAPS**2 * cells * images.c_in * _vectors(images.c_out, machine)
+    return max(float(products), _weights(TAPS**2, images, machine))
+
+
+def tiled_cost(images: Images, tile: int, machine: Machine) -> float:
+    """The cost of the convolution by tiles of ``tile`` × ``tile`` results."""
+    cells = tile + TAPS - 1
+    per_image = -(-images.rows // tile) * -(-images.columns // tile)
+    tiles = images.samples * per_image
+    into, out = _vectors(images.c_in, machine), _vectors(images.c_out, machine)
+    full = max(per_image, FULL_ROWS) / per_image
+    products = cells**2 * tiles * images.c_in * out * full
+    arithmetic = DATA_WORK[tile] * 2 * cells * into + RESULT_WORK[tile] * (cells + tile) * out
+    per_tile = cells**2 * (into + out)
+    moved = tiles * per_tile * 2 * (NEAR if _stays(images, tile, machine) else FAR)
+    weights = _weights(cells**2, images, machine)
+    return max(products, weights) + TRANSFORM * tiles * arithmetic + moved + CALLS
+
+
+def _stays(images: Images, tile: int, machine: Machine) -> bool:
+    """Whether what is between the kernels stays in the core's own caches: all of it, or block by block (see
+    ``lowering.blocks``)."""
+    cells, lanes = (tile + TAPS - 1) ** 2, 4 * machine.lanes("float32")
+    into, out = _vectors(images.c_in, machine), _vectors(images.c_out, machine)
+    per_image = lanes * cells * (into + out) * -(-images.rows // tile) * -(-images.columns // tile)
+    weights = lanes * cells * images.c_in * out
+    return images.samples * per_image <= machine.l2_bytes or weights <= min(per_image, machine.l2_bytes)
+
+
+def _weights(taps: int, images: Images, machine: Machine) -> float:
+    """The cost of reading the weights once, from beyond the caches if they do not fit."""
+    count = taps * images.c_in * _vectors(images.c_out, machine)
+    near = 4 * count * machine.lanes("float32") <= machine.l2_bytes
+    return count * (NEAR if near else FAR)
+
+
+def _vectors(channels: int, machine: Machine) -> int:
+    return -(-channels // machine.lanes("float32"))
