@@ -75,7 +75,9 @@ class HeldTiles(OuterTiles):
         for number in range(rows):
             yield (begin + number,)
 
-    def _tile(self, starts: Indices, first: Indices, rows: int, j: DimLike, columns: Sequence[Column]) -> None:
+    def _tile(
+        self, starts: Indices, first: Indices, rows: int, j: DimLike, columns: Sequence[Column]
+    ) -> None:
         lanes, reader = self.tiling.lanes, self.reader
         cells = [(*row, j + offset) for row in self._rows(first, rows) for offset, _ in columns]
         counts = [count for _ in range(rows) for _, count in columns]

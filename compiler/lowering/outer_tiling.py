@@ -187,7 +187,9 @@ def _held(
     """The tiling with sums held in a buffer of the kernel's own while blocks are added to them."""
     blocked = _blocked(part, tiling, sizes, columns, machine)
     itemsize = np.dtype(part.node.types[0].dtype).itemsize
-    most = max(1, min(machine.l2_bytes // 4, MOST_HELD) // (tiling.rows * tiling.lanes * tiling.vectors * itemsize))
+    most = max(
+        1, min(machine.l2_bytes // 4, MOST_HELD) // (tiling.rows * tiling.lanes * tiling.vectors * itemsize)
+    )
     tiles = -(-sizes[0] // tiling.rows)
     held = -(-tiles // -(-tiles // most)) * tiling.rows
     return replace(blocked, held=held, columns_outermost=False)
