@@ -40,6 +40,7 @@ from .passes.simplify import Simplify
 from .passes.sink_scan_outputs import SinkScanOutputs
 from .passes.slice_of_dot import SliceOfDot
 from .passes.split_prepare import SplitPrepare
+from .passes.turn_weights import TurnWeights
 from .passes.unroll import UnrollScans
 from .passes.winograd import Winograd
 
@@ -91,6 +92,7 @@ LAYOUT = Phase(
     (
         CopyTransposed(),  # before packing, which takes weights as they are
         Winograd(),  # first: its products have weights of their own
+        TurnWeights(),  # after products have their final form
         PackPanels(),  # after the passes that look for products with weights
         SplitPrepare(),  # packing depends on weights alone, too
     ),

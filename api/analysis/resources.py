@@ -312,7 +312,7 @@ def _step_of_write(program: ir.Program, entry: ir.Entry, buffer: str) -> int:
         nonlocal last, step
         for statement in body:
             if isinstance(statement, ir.Call):
-                parameters = program.kernels[statement.function].buffers
+                parameters = program.kernels[statement.function].parameters
                 for parameter, argument in zip(parameters, statement.buffers, strict=True):
                     if argument.buffer == buffer and parameter.access != "read":
                         last = step

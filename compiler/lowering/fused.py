@@ -35,6 +35,7 @@ from .flat import is_flat
 from .groups import Group
 from .indices import Indices
 from .outer import OuterTiles
+from .outer_held import HeldTiles
 from .outer_tiling import outer_tiling
 from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
@@ -128,13 +129,16 @@ def _of_outer_products(
     machine: Machine,
 ) -> Kernel | None:
     """The kernel of a group that sums outer products; None if it does not, or cannot in vectors."""
-    tiling = outer_tiling(roles, group, group.space, machine)
+    tiling = outer_tiling(roles, group, group.space, dims, machine)
     if tiling is None:
         return None
     part = group.contractions()[0]
     reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
     try:
-        OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()
+        if tiling.held:
+            HeldTiles(reader, part, group.space, targets, tiling).emit()
+        else:
+            OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()
     except NotVectorizable:
         return None
     places = [place for _, place in reader.parameters.values()]

@@ -281,7 +281,7 @@ class Grouping:
 
     def _share(self, part: ContractionPart, latest: Group | None) -> bool:
         """Joins a group of products with the same operand, space and reduction, if all operands are ready."""
-        if part.role != "product" or not part.op.shares_kernel:
+        if part.role != "product" or not part.op.shares_kernel or part.sums_outer_products:
             return False
         for operand in part.operands:
             for other, _ in self.roles.uses(operand):

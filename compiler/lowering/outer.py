@@ -193,6 +193,8 @@ class OuterTiles:
         return vectors
 
     def _read(self, factor: int, index: Indices, at: Indices, count: DimLike | None) -> Expr:
+        if self.part.order == "descending":
+            at = tuple(extent - 1 - k for extent, k in zip(self.part.extents, at, strict=True))
         reader, (position, where) = self.reader, self.part.factors(index, at)[factor]
         reader.lanes, reader.count = self.tiling.lanes, count
         value = reader.read(self.part.operands[position], reader.settled(where))

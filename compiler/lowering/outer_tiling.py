@@ -7,13 +7,13 @@ reads R scalars. The rows of a tile may span several axes: all positions of a fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_symbols, product
+from netwright.specs.dims import DimLike, Shape, bounds, coefficient, dim, dim_symbols, product
 
 from ..machine import Machine
 from .groups import Group
@@ -23,6 +23,8 @@ from .roles import ContractionPart, Roles
 LEAST_TERMS = 64
 #: A tile never has more accumulators than this: LLVM would keep some of them in memory.
 MOST_ACCUMULATORS = 28
+#: The most bytes of a buffer for sums: it lies on the stack, of which some systems give a thread only 128 KiB.
+MOST_HELD = 48 << 10
 #: Loads and multiply-adds that a core starts per cycle, and the cycles until a sum can be added to again.
 PER_CYCLE, LATENCY = 2, 4
 
@@ -36,6 +38,9 @@ class OuterTiling:
     step of those before. None: a tile is summed up at once. ``packs``: whether the vectors of a block are copied to
     where they are contiguous, for all rows to read. ``columns_outermost``: whether all blocks are added to a tile's
     columns before those of the next tile, or else a block to all columns before the next block.
+
+    ``held``: the sums of so many rows are held in a buffer of the kernel's own until all blocks are added (see
+    ``outer_held``); 0: in the result.
     """
 
     lanes: int
@@ -47,6 +52,7 @@ class OuterTiling:
     block: int = 0
     packs: bool = False
     columns_outermost: bool = False
+    held: int = 0
 
     def describe(self, space: Shape, extents: Shape) -> str:
         """The tile in words: `6 rows × 4 vectors of 16, in sums of 128 terms`."""
@@ -60,13 +66,19 @@ class OuterTiling:
         return tile + (", columns outermost" if self.columns_outermost else "")
 
 
-def outer_tiling(roles: Roles, group: Group, space: Shape, machine: Machine) -> OuterTiling | None:
-    """The tile of a group that is one sum of outer products; None if it is no such sum, or gains nothing."""
+def outer_tiling(
+    roles: Roles, group: Group, space: Shape, dims: Mapping[str, int], machine: Machine
+) -> OuterTiling | None:
+    """The tile of a group that is one sum of outer products, and what is computed from its elements; None if it is no
+    such sum, or gains nothing."""
     part = _only_product(group)
     if part is None or len(space) < 2 or not all(isinstance(size, int) for size in space):
         return None
     terms = product(part.extents)
     if terms == 0 or (isinstance(terms, int) and terms < LEAST_TERMS):
+        return None
+    alone = len(group.members) == 1 and part.order == "any" and part.start is None
+    if not alone and (len(space) > 2 or not _are_some(terms, dims)):
         return None
     *sizes, columns = (size for size in space if isinstance(size, int))
     dtype = part.node.types[0].dtype
@@ -83,15 +95,23 @@ def outer_tiling(roles: Roles, group: Group, space: Shape, machine: Machine) -> 
         key=lambda tile: _cost(sizes, columns, lanes, along, panel, *tile),
     )
     tiling = OuterTiling(lanes, vectors, axis, rows, factor)
+    if not alone:
+        return _held(part, tiling, sizes, columns, machine)
     return _blocked(part, tiling, sizes, columns, machine)
 
 
 def _only_product(group: Group) -> ContractionPart | None:
-    match group.members:
-        case [ContractionPart(role="product", order="any", start=None) as part]:
+    match group.contractions():
+        case [ContractionPart(role="product") as part] if not group.windows():
             fits = part.combine == "add" and not part.op.multiplies_bytes
             return part if fits and part.op.segment(part.node.attrs, part.types) is None else None
     return None
+
+
+def _are_some(terms: DimLike, dims: Mapping[str, int]) -> bool:
+    """Whether there is at least one term, whatever the dims."""
+    least, _ = bounds(terms, {name: (low, None) for name, low in dims.items()})
+    return least is not None and least >= 1
 
 
 def _row_factor(part: ContractionPart, space: Shape) -> int | None:
@@ -159,6 +179,20 @@ def _cost(
                 total, number = total + tiles * panels * cycles, number + tiles * panels
     count = prod(sizes[:axis])
     return total * count, number * count
+
+
+def _held(
+    part: ContractionPart, tiling: OuterTiling, sizes: list[int], columns: int, machine: Machine
+) -> OuterTiling:
+    """The tiling with sums held in a buffer of the kernel's own while blocks are added to them."""
+    blocked = _blocked(part, tiling, sizes, columns, machine)
+    itemsize = np.dtype(part.node.types[0].dtype).itemsize
+    most = max(
+        1, min(machine.l2_bytes // 4, MOST_HELD) // (tiling.rows * tiling.lanes * tiling.vectors * itemsize)
+    )
+    tiles = -(-sizes[0] // tiling.rows)
+    held = -(-tiles // -(-tiles // most)) * tiling.rows
+    return replace(blocked, held=held, columns_outermost=False)
 
 
 def _blocked(

@@ -17,7 +17,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from netwright.specs.dims import DimLike, Shape, coefficient, dim, product
+from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_symbols, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
@@ -112,6 +112,14 @@ class ContractionPart(Part):
     def window(self) -> tuple[int, ...]:
         """The extents of a window, none of which is open."""
         return tuple(extent for extent in self.extents if isinstance(extent, int))
+
+    @property
+    def sums_outer_products(self) -> bool:
+        """Whether neither factor is contiguous along the terms: the product is a sum of rows by rows."""
+        index = tuple(dim(f"axis{axis}") for axis in range(self.node.types[0].rank))
+        terms = [f"term{axis}" for axis in range(len(self.extents))]
+        factors = self.factors(index, tuple(map(dim, terms)))
+        return all(at and not dim_symbols(at[-1]) & set(terms) for _, at in factors)
 
     @property
     def pitch(self) -> tuple[int, ...] | None:
