@@ -107,6 +107,12 @@ _BESIDE = {
     help="With --emit graph: stop the passes after this many rewrites, to find a wrong one.",
 )
 @click.option(
+    "--math",
+    type=click.Choice(["strict", "fast"]),
+    help="How exact predictions are in float32: fast saves multiplications, and rounds more.  [default: as the spec "
+    "says, else fast]",
+)
+@click.option(
     "--verify",
     is_flag=True,
     help="First run the machine code of every kernel against an interpreter; write nothing if it differs.",
@@ -173,6 +179,7 @@ def command(
     package: bool,
     stop_after: str | None,
     max_rewrites: int | None,
+    math: str | None,
     verify: bool,
     length: int | None,
     beam: int | None,
@@ -227,6 +234,8 @@ def command(
         raise click.UsageError(
             "--weights-dtype needs --weights, and goes with no --quantize, --generate or page"
         )
+    if math is not None:
+        settings = (*settings, f"math={math}")
     model = load(spec, settings, dims=dims)
     if kind == "web":
         assert weights is not None

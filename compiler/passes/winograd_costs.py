@@ -28,6 +28,8 @@ RESULT_WORK = {2: 4, 4: 12}
 NEAR, FAR = 4.0, 10.0
 #: Additions of a transform take longer than products: each loads or stores something, and they wait for each other.
 TRANSFORM = 2.0
+#: The share of the L2 cache that a block is worth its calls with, as in ``lowering.blocks``.
+SHARE = 4
 #: What it takes to call two kernels more.
 CALLS = 10_000.0
 
@@ -99,7 +101,8 @@ def _stays(images: Images, tile: int, machine: Machine) -> bool:
     into, out = _vectors(images.c_in, machine), _vectors(images.c_out, machine)
     per_image = lanes * cells * (into + out) * -(-images.rows // tile) * -(-images.columns // tile)
     weights = lanes * cells * images.c_in * out
-    return images.samples * per_image <= machine.l2_bytes or weights <= min(per_image, machine.l2_bytes)
+    whole = images.samples * per_image <= machine.l2_bytes
+    return whole or max(weights, machine.l2_bytes // SHARE) <= min(per_image, machine.l2_bytes)
 
 
 def _weights(taps: int, images: Images, machine: Machine) -> float:
