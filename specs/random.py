@@ -8,6 +8,7 @@ The interpreter, the shuffling of samples and the initializers draw from here; n
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from math import prod
 
@@ -28,6 +29,8 @@ SPLIT = "data.split"
 Key = tuple[int, int]
 #: How many samples of an order are drawn together.
 _PIECE = 1 << 16
+#: How many counters of a stream are computed together.
+_PAIRS = 1 << 13
 
 
 def philox4x32(key: Key, counter: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -35,16 +38,27 @@ def philox4x32(key: Key, counter: NDArray[np.uint32]) -> NDArray[np.uint32]:
     words.
     """
     words = np.asarray(counter, dtype=np.uint32).astype(np.uint64)
-    c0, c1, c2, c3 = (words[..., i] for i in range(4))
+    return np.stack(_philox(key, *(words[..., i] for i in range(4))), axis=-1).astype(np.uint32)
+
+
+def _philox(
+    key: Key, c0: NDArray[np.uint64], c1: NDArray[np.uint64], c2: NDArray[np.uint64], c3: NDArray[np.uint64]
+) -> tuple[NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64], NDArray[np.uint64]]:
+    """The four words of each result, for the four of each counter."""
     k0, k1 = key
     for _ in range(ROUNDS):
         left, right = c0 * _M0, c2 * _M1
-        c0 = (right >> _SHIFT) ^ c1 ^ np.uint64(k0)
-        c1 = right & _LOW
-        c2 = (left >> _SHIFT) ^ c3 ^ np.uint64(k1)
-        c3 = left & _LOW
+        c0 = right >> _SHIFT
+        c0 ^= c1
+        c0 ^= np.uint64(k0)
+        right &= _LOW
+        c2 = left >> _SHIFT
+        c2 ^= c3
+        c2 ^= np.uint64(k1)
+        left &= _LOW
+        c1, c3 = right, left
         k0, k1 = (k0 + _W0) & 0xFFFFFFFF, (k1 + _W1) & 0xFFFFFFFF
-    return np.stack((c0, c1, c2, c3), axis=-1).astype(np.uint32)
+    return c0, c1, c2, c3
 
 
 def key_for(seed: int, path: str) -> Key:
@@ -66,8 +80,14 @@ def uniform_float32(bits: NDArray[np.uint32]) -> NDArray[np.float32]:
 
 def uniform_float64(high: NDArray[np.uint32], low: NDArray[np.uint32]) -> NDArray[np.float64]:
     """Uniform in [0, 1): the high 53 bits of the 64-bit number `high·2³² + low`, times 2⁻⁵³."""
-    both = (high.astype(np.uint64) << _SHIFT) | low.astype(np.uint64)
-    return (both >> np.uint64(11)).astype(np.float64) * 2.0**-53
+    return _float64(high.astype(np.uint64), low.astype(np.uint64))
+
+
+def _float64(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDArray[np.float64]:
+    both = high << _SHIFT
+    both |= low
+    both >>= np.uint64(11)
+    return both * 2.0**-53
 
 
 def normals(
@@ -102,33 +122,49 @@ class Stream:
         """The stream for another attempt at drawing the same elements."""
         return Stream(self.key, (self.upper[0], index))
 
-    def _pairs(self, count: int) -> NDArray[np.float64]:
-        half = np.arange((count + 1) // 2, dtype=np.uint64)
-        counter = np.empty((half.size, 4), dtype=np.uint32)
-        counter[:, 0], counter[:, 1] = half & _LOW, half >> _SHIFT
-        counter[:, 2], counter[:, 3] = self.upper
-        bits = philox4x32(self.key, counter)
-        return uniform_float64(bits[:, [0, 2]], bits[:, [1, 3]])
+    def _pairs(self, count: int) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
+        """Both uniforms of each counter, for ``count`` elements: piece by piece, so that what is computed on the way
+        stays in the cache. Each piece comes with its place among the counters."""
+        half = (count + 1) // 2
+        for start in range(0, half, _PAIRS):
+            numbers = np.arange(start, min(start + _PAIRS, half), dtype=np.uint64)
+            yield slice(start, start + len(numbers)), *self._at(numbers)
+
+    def _at(self, numbers: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Both uniforms of each of these counters."""
+        upper = (np.full_like(numbers, word) for word in self.upper)
+        c0, c1, c2, c3 = _philox(self.key, numbers & _LOW, numbers >> _SHIFT, *upper)
+        return _float64(c0, c1), _float64(c2, c3)
 
     def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Uniform float64 in [0, 1)."""
         count = prod(shape)
-        return self._pairs(count).reshape(-1)[:count].reshape(shape)
+        values = np.empty(((count + 1) // 2, 2))
+        for piece, first, second in self._pairs(count):
+            values[piece, 0], values[piece, 1] = first, second
+        return values.reshape(-1)[:count].reshape(shape)
 
     def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Standard normal float64."""
         count = prod(shape)
-        pairs = self._pairs(count)
-        return np.stack(normals(pairs[:, 0], pairs[:, 1]), axis=-1).reshape(-1)[:count].reshape(shape)
+        values = np.empty(((count + 1) // 2, 2))
+        for piece, first, second in self._pairs(count):
+            values[piece, 0], values[piece, 1] = normals(first, second)
+        return values.reshape(-1)[:count].reshape(shape)
 
     def truncated_normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Standard normal float64, each element drawn again (attempt 1, 2, …) until it is within [−2, 2]."""
-        values = self.normal(shape)
+        values = self.normal(shape).reshape(-1)
+        outside = np.flatnonzero(np.abs(values) > 2)
         attempt = 0
-        while (outside := np.abs(values) > 2).any():
+        while outside.size:
             attempt += 1
-            values = np.where(outside, self.attempt(attempt).normal(shape), values)
-        return values
+            numbers = outside.astype(np.uint64)
+            first, second = normals(*self.attempt(attempt)._at(numbers >> np.uint64(1)))
+            drawn = np.where(outside % 2, second, first)
+            values[outside] = drawn
+            outside = outside[np.abs(drawn) > 2]
+        return values.reshape(shape)
 
 
 def permutation(seed: int, path: str, epoch: int, count: int) -> NDArray[np.int64]:
