@@ -30,6 +30,7 @@ def built_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("netwright.build.lower", _lower)
         patch.setattr("netwright.build.compile_jit", _compile)
+        patch.setattr("netwright.build.program_cache", lambda: None)
         yield
 
 

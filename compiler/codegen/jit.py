@@ -52,14 +52,16 @@ class LinkedObjects:
 
 
 class NativeProgram:
-    """The machine code of a program; addresses are valid as long as this object lives."""
+    """The machine code of a program; addresses are valid as long as this object lives. ``objects`` is what it was
+    linked from."""
 
-    def __init__(self, program: ir.Program, target: Target, objects: list[bytes]):
-        symbols = [entry_symbol(program.model, entry) for entry in program.entries]
-        symbols += [plan_symbol(program.model, entry) for entry in program.entries]
+    def __init__(self, model: str, entries: Iterable[str], target: Target, objects: Sequence[bytes]):
+        names = list(entries)
+        symbols = [entry_symbol(model, entry) for entry in names]
+        symbols += [plan_symbol(model, entry) for entry in names]
         self._linked = LinkedObjects(objects, symbols, target)
-        self._model = program.model
-        self.slots = {name: len(entry.arena) for name, entry in program.entries.items()}
+        self._model = model
+        self.objects = objects
 
     def address(self, entry: str) -> int:
         """The address of ``int32_t MODEL_ENTRY(const netwright_context *, int32_t, int32_t)``."""
@@ -89,7 +91,7 @@ def compile_jit(
     objects.append(_object(entries, calls, target, store, level=ENTRY_LEVEL))
     if target not in _support_objects:
         _support_objects[target] = _object(what, support, target, store)
-    return NativeProgram(program, target, [*objects, _support_objects[target]])
+    return NativeProgram(program.model, program.entries, target, [*objects, _support_objects[target]])
 
 
 @cache
