@@ -1,44 +1,55 @@
-"""What the commands do."""
+"""`inference` and `training`: cases beside their peers."""
 
 from __future__ import annotations
 
 import argparse
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
+from importlib.metadata import version
 
 from . import report
-from .cases import Case, inference, select, training
+from .cases import inference, select, training
 from .peers import Peer, chosen
-from .roofline import peak
+from .results import Results, keep, write
+from .roofline import machine_facts, peak
 from .rows import Row
 from .running import run
 
 _CASES = {"inference": inference.cases, "training": training.cases}
 #: With --quick: the peers, and seconds for the timing of each system.
-_QUICK_PEERS = {"inference": ("onnxruntime", "torch"), "training": ("torch",)}
-_QUICK_SECONDS = 0.3
+QUICK_PEERS = {"inference": ("onnxruntime", "torch"), "training": ("torch",), "zoo": ("onnxruntime",)}
+QUICK_SECONDS = 0.3
 
 
 def compared(options: argparse.Namespace) -> int:
-    """`inference` and `training`."""
+    """Measures the cases. Exit code 1 where a peer disagrees with us about an answer, 2 for an unknown peer."""
     cases = select(_CASES[options.command](), options.cases, options.quick)
     if options.list:
         print("\n".join(case.name for case in cases))
         return 0
-    names = options.peers or (_QUICK_PEERS[options.command] if options.quick else ())
+    names = options.peers or (QUICK_PEERS[options.command] if options.quick else ())
     peers, missing = chosen(options.command, names)
     print(*missing, sep="\n", end="\n" if missing else "")
-    rows = _table(cases, peers, int(options.threads), _QUICK_SECONDS if options.quick else options.seconds)
-    print(*report.closing(rows), sep="\n")
-    return 1 if any("DISAGREES" in note for row in rows for note in row.notes.values()) else 0
+    seconds = QUICK_SECONDS if options.quick else options.seconds
+    return finished(options, peers, printed(run(cases, peers, options.threads[0], seconds), options.threads[0]))
 
 
-def _table(cases: Sequence[Case], peers: Sequence[Peer], threads: int, seconds: float) -> list[Row]:
-    print(report.header(threads, peak().flops))
-    rows = []
-    for row in run(cases, peers, threads, seconds):
+def printed(rows: Iterable[Row], threads: int) -> list[Row]:
+    """Prints the table while it is measured."""
+    print(report.header(threads, peak().flops), flush=True)
+    made = []
+    for row in rows:
         print(report.line(row), *report.notes(row), sep="\n", flush=True)
-        rows.append(row)
-    return rows
+        made.append(row)
+    return made
 
 
-COMMANDS: dict[str, Callable[[argparse.Namespace], int]] = {"inference": compared, "training": compared}
+def finished(options: argparse.Namespace, peers: Sequence[Peer], rows: Sequence[Row]) -> int:
+    """Prints the last lines, and writes the files that are asked for."""
+    print(*report.closing(rows), sep="\n")
+    versions = {"netwright": version("netwright"), **{peer.name: peer.version for peer in peers}}
+    results = Results(options.command, machine_facts(), versions, tuple(rows))
+    if options.json:
+        write(options.json, results)
+    if options.write:
+        print(f"kept in {keep(results)}")
+    return 1 if any(note.startswith("DISAGREES") for row in rows for note in row.notes.values()) else 0

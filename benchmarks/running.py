@@ -41,6 +41,8 @@ def measured(case: Case, peers: Sequence[Peer], threads: int, seconds: float) ->
     runners = {"netwright": ours}
     reference = _evidence(case, ours)
     for peer in peers:
+        if case.kind not in peer.kinds:
+            continue
         try:
             runner = peer.runner(given, threads)
             compare(case, reference, _evidence(case, runner))

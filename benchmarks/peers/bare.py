@@ -77,9 +77,10 @@ def _flattened(graph: onnx.GraphProto) -> None:
         for value in onnx.shape_inference.infer_shapes(_model(graph)).graph.value_info
     }
     for turn in [node for node in graph.node if node.op_type == "Transpose"]:
-        (flat, *others) = [node for node in graph.node if turn.output[0] in node.input]
-        if others or flat.op_type != "Flatten" or turn.output[0] not in shapes:
+        readers = [node for node in graph.node if turn.output[0] in node.input]
+        if [node.op_type for node in readers] != ["Flatten"] or turn.output[0] not in shapes:
             continue
+        (flat,) = readers
         products = [node for node in graph.node if flat.output[0] in node.input]
         if any(node.op_type != "Gemm" or node.input[1] not in constants for node in products):
             continue

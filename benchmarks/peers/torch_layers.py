@@ -279,7 +279,7 @@ class SpecModule(nn.Module):
             module: nn.Module = _Concat(1 if wanted else -1)
             first = wanted
         elif type in FIRST:
-            wanted, first = True, self._axes[name] > 2
+            wanted, first = True, self._axes.setdefault(name, 2) > 2  # a scan's layer has no shape of its own
             module = FIRST[type](keys, own, self._axes[given[0]])
         elif type in LAST:
             wanted, first = False, False
