@@ -13,9 +13,9 @@ from pathlib import Path
 COMMANDS = {
     "inference": ("commands", "compared"),
     "training": ("commands", "compared"),
-    "zoo": ("zoo", "compared"),
+    "zoo": ("zoo.running", "compared"),
     "compile": ("compiling", "measured"),
-    "goal": ("goal", "reached"),
+    "goal": ("goal.running", "reached"),
     "tables": ("tables", "written"),
 }
 

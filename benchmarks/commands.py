@@ -30,15 +30,16 @@ def compared(options: argparse.Namespace) -> int:
     peers, missing = chosen(options.command, names)
     print(*missing, sep="\n", end="\n" if missing else "")
     seconds = QUICK_SECONDS if options.quick else options.seconds
-    return finished(options, peers, printed(run(cases, peers, options.threads[0], seconds), options.threads[0]))
+    rows = run(cases, peers, options.threads[0], seconds)
+    return finished(options, peers, printed(rows, options.threads[0], [case.name for case in cases]))
 
 
-def printed(rows: Iterable[Row], threads: int) -> list[Row]:
+def printed(rows: Iterable[Row], threads: int, names: Sequence[str]) -> list[Row]:
     """Prints the table while it is measured."""
-    print(report.header(threads, peak().flops), flush=True)
+    print(report.header(threads, peak().flops, names), flush=True)
     made = []
     for row in rows:
-        print(report.line(row), *report.notes(row), sep="\n", flush=True)
+        print(report.line(row, report.width(names)), *report.notes(row), sep="\n", flush=True)
         made.append(row)
     return made
 

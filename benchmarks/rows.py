@@ -24,6 +24,7 @@ class Row:
     peak: float = 0.0
     compile: float = 0.0
     notes: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ours(self) -> float:

@@ -45,7 +45,7 @@ def measured(case: Case, peers: Sequence[Peer], threads: int, seconds: float) ->
             continue
         try:
             runner = peer.runner(given, threads)
-            compare(case, reference, _evidence(case, runner))
+            agree(reference, _evidence(case, runner), case.kind == "training")
             runners[peer.name] = runner
         except Unsupported as reason:
             notes[peer.name] = str(reason)
@@ -81,13 +81,13 @@ def own_runner(given: Problem, threads: int) -> tuple[Runner, float]:
     return Runner(lambda: call(**given.inputs), lambda: dict(call(**given.inputs))), compiling
 
 
-def compare(case: Case, ours: Arrays, theirs: Arrays) -> None:
+def agree(ours: Arrays, theirs: Arrays, training: bool = False) -> None:
     """Raises Disagreement if the answers, or the losses of the first steps, are not the same up to rounding."""
+    distance, limit = (_fallen, LOSS_TOLERANCE) if training else (_distance, TOLERANCE)
     for name, answer in ours.items():
         other = np.asarray(theirs[name])
         if other.shape != answer.shape:
             raise Disagreement(f"{name} has shape {other.shape}, ours has {answer.shape}")
-        distance, limit = (_fallen, LOSS_TOLERANCE) if case.kind == "training" else (_distance, TOLERANCE)
         apart = distance(answer.astype(np.float64), other.astype(np.float64))
         if not apart <= limit:
             raise Disagreement(f"{name} differs by {apart:.1e}, {limit:.0e} is allowed")

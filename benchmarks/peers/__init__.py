@@ -54,8 +54,12 @@ class Peer:
 
     def runner(self, problem: Problem, threads: int) -> Runner:
         """The peer's call for a case. Raises Unsupported."""
-        module: ModuleType = importlib.import_module(f"{__name__}.{self.driver}")
-        return module.runner(problem, threads, self.name)
+        return driver(self).runner(problem, threads, self.name)
+
+
+def driver(peer: Peer) -> ModuleType:
+    """The module of ours that drives a peer."""
+    return importlib.import_module(f"{__name__}.{peer.driver}")
 
 
 def _kinds(*kinds: Kind) -> frozenset[Kind]:
