@@ -21,6 +21,8 @@ from .tiling import Tiling
 
 #: A single tile of rows would have to fetch everything while it is computed, which the memory is too slow for.
 LEAST_TILES = 3
+#: How many tiles of rows an open axis is taken to have.
+OPEN_TILES = 4
 
 
 @dataclass(frozen=True)
@@ -63,16 +65,19 @@ def ahead(
     last = len(space) - 1
     if not machine.prefetch or tiling.row_axis is None or tiling.inner or tiling.lane_axis is not None:
         return None
-    number, count = 0, 1
+    number, count, is_open = 0, 1, False
     for axis in order[order.index(last) + 1 :]:
         step = tiling.rows if axis == tiling.row_axis else 1
         extent = space[axis]
-        tiles = -(-extent // step) if isinstance(extent, int) else 1
+        tiles = (
+            -(-extent // step) if isinstance(extent, int) else OPEN_TILES if axis == tiling.row_axis else 1
+        )
         if tiles == 1:
             continue
         number, count = number * tiles + index[axis] // step, count * tiles
+        is_open = is_open or not isinstance(extent, int)
     if count < LEAST_TILES:
         return None
     parts = min(tiling.lanes, 1 << (count - 1).bit_length())
-    part = number if count <= parts else number - number // parts * parts
+    part = number if count <= parts and not is_open else number - number // parts * parts
     return Ahead(tiling.lanes * tiling.vectors, part, parts)

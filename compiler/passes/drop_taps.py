@@ -59,7 +59,9 @@ def _unread(
     size: DimLike, low: DimLike, interior: DimLike, taps: DimLike, cells: DimLike, stride: int, dilation: int
 ) -> tuple[int, int]:
     """How many taps of an axis, at its beginning and at its end, read padding only; one is left in any case."""
-    if not (isinstance(size, int) and isinstance(low, int) and isinstance(taps, int) and isinstance(cells, int)):
+    if not (
+        isinstance(size, int) and isinstance(low, int) and isinstance(taps, int) and isinstance(cells, int)
+    ):
         return 0, 0
     if interior or size == 0 or cells == 0:
         return 0, 0
