@@ -77,7 +77,9 @@ def _may_wait(grouping: Grouping, earlier: Group, later: Group) -> bool:
                     return False
                 for home in grouping.groups_with(reader):
                     if home is later:
-                        in_place = all(same for v in reader.operands for base, same in roles.bases(v) if base == value)
+                        in_place = all(
+                            same for v in reader.operands for base, same in roles.bases(v) if base == value
+                        )
                         if reader.role != "elementwise" or not in_place:
                             return False
                         if reader.node.types[0].shape != later.space:
