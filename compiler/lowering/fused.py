@@ -135,7 +135,7 @@ def _of_outer_products(
     part = group.contractions()[0]
     reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
     try:
-        if tiling.held:
+        if tiling.finishes:
             HeldTiles(reader, part, group.space, targets, tiling).emit()
         else:
             OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()

@@ -1,8 +1,9 @@
 """Sums of outer products from which something else is computed, such as the weights that a gradient updates.
 
 The result cannot hold the sums of the blocks that are added so far, since it may be the very weights that are updated.
-A buffer of the kernel's own holds those of some rows and of a tile's columns; the last block's tiles go on from their
-registers.
+So the product gets memory for its sums, as if it were stored, and the last block's tiles go on from their registers.
+Sums that would leave the second cache have no memory of their own: a buffer of the kernel holds those of some rows and
+of a tile's columns.
 """
 
 from __future__ import annotations
@@ -14,17 +15,18 @@ from netwright.specs.dims import DimLike, Shape, dim, dim_min
 from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
+from ..loop.ir import Expr
 from .indices import Indices
 from .outer import Column, OuterTiles
 from .outer_tiling import OuterTiling
-from .places import Target
+from .places import Target, same_index
 from .reader import NotVectorizable, Reader
 from .roles import ContractionPart
 
 
 class HeldTiles(OuterTiles):
-    """Emits the loops over blocks of rows and tiles of columns, which threads divide, and all blocks of the sum in
-    each."""
+    """Emits the loops over blocks of the sum and over all tiles in each. Where not all sums are held, the loops over
+    some rows, and over tiles of columns, stand outside of them, and threads divide these."""
 
     def __init__(
         self,
@@ -38,11 +40,16 @@ class HeldTiles(OuterTiles):
         self.results = targets
         self.first_row: DimLike = 0
         self.sums: ir.Buffer | None = None
-        if tiling.cut is not None:
+        if tiling.held:
             shape = (tiling.held, tiling.vectors * tiling.lanes)
             self.sums = self.b.buffer("sums", self.dtype, shape, "readwrite", local=True)
+        elif tiling.cut is not None:
+            self.targets = [(reader.place(part.node.values[0]), same_index)]
 
     def emit(self) -> None:
+        if not self.tiling.held:
+            super().emit()
+            return
         rows, columns = self.sizes
         width = self.tiling.lanes * self.tiling.vectors
         whole = columns // width * width
@@ -59,6 +66,9 @@ class HeldTiles(OuterTiles):
                 self._panel(starts, j, vectors)
 
     def _row_tiles(self) -> Iterator[tuple[Indices, int]]:
+        if not self.tiling.held:
+            yield from super()._row_tiles()
+            return
         (extent, _), rows, held = self.sizes, self.tiling.rows, self.tiling.held
         rest = extent % rows
         with self.b.loop("i", 0, held, rows) as own:
@@ -70,23 +80,23 @@ class HeldTiles(OuterTiles):
                     yield (own,), rest
 
     def _rows(self, first: Indices, rows: int) -> Iterator[Indices]:
-        last = rows < self.tiling.rows
-        begin = self.sizes[0] - rows if last else self.first_row + first[0]
-        for number in range(rows):
-            yield (begin + number,)
+        if self.tiling.held:
+            last = rows < self.tiling.rows
+            first = (self.sizes[0] - rows if last else self.first_row + first[0],)
+        yield from super()._rows(first, rows)
 
     def _tile(
         self, starts: Indices, first: Indices, rows: int, j: DimLike, columns: Sequence[Column]
     ) -> None:
-        lanes, reader = self.tiling.lanes, self.reader
+        reader, several = self.reader, self.tiling.cut is not None
         cells = [(*row, j + offset) for row in self._rows(first, rows) for offset, _ in columns]
         counts = [count for _ in range(rows) for _, count in columns]
         held = [(first[0] + number, offset) for number in range(rows) for offset, _ in columns]
         registers = [self._begun(index, count) for index, count in zip(cells, counts, strict=True)]
-        if self.sums is not None:
+        if several:
             with self.b.when(sum(starts, start=0) - 1):
-                for register, at in zip(registers, held, strict=True):
-                    self.b.assign(register, self.b.load(self.sums, at, lanes))
+                for register, index, at, count in zip(registers, cells, held, counts, strict=True):
+                    self.b.assign(register, self._held(index, at, count))
         for at, number in self._terms(starts, len(cells)):
             self._add(at, number, cells, counts, registers, columns, j)
         moved = [(*index[:-1], index[-1] + dim(LANE)) for index in cells]
@@ -96,10 +106,22 @@ class HeldTiles(OuterTiles):
         with self.b.when(self._is_last(starts)):
             for index, count in zip(moved, counts, strict=True):
                 self._finish(index, count)
-        if self.sums is not None:
+        if several:
             with self.b.otherwise():
-                for register, at in zip(registers, held, strict=True):
-                    self.b.store(self.sums, at, register)
+                for register, index, at, count in zip(registers, cells, held, counts, strict=True):
+                    self._hold(register, index, at, count)
+
+    def _held(self, index: Indices, at: Indices, count: DimLike | None) -> Expr:
+        """The sum so far at ``index`` of the result, which is ``at`` in the kernel's own buffer."""
+        return (
+            self._load(index, count) if self.sums is None else self.b.load(self.sums, at, self.tiling.lanes)
+        )
+
+    def _hold(self, register: Expr, index: Indices, at: Indices, count: DimLike | None) -> None:
+        if self.sums is None:
+            self._store(register, index, count)
+        else:
+            self.b.store(self.sums, at, register)
 
     def _begun(self, index: Indices, count: DimLike | None) -> ir.Read:
         """A register with what the sum at ``index`` starts from."""

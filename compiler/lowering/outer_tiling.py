@@ -39,8 +39,9 @@ class OuterTiling:
     where they are contiguous, for all rows to read. ``columns_outermost``: whether all blocks are added to a tile's
     columns before those of the next tile, or else a block to all columns before the next block.
 
-    ``held``: the sums of so many rows are held in a buffer of the kernel's own until all blocks are added (see
-    ``outer_held``); 0: in the result.
+    ``finishes``: whether something is computed from the sums, or they have an order or a start (see ``outer_held``).
+    Until all blocks are added, those of ``held`` rows are held in a buffer of the kernel's own, or, if it is 0, all of
+    them in the product's memory.
     """
 
     lanes: int
@@ -52,6 +53,7 @@ class OuterTiling:
     block: int = 0
     packs: bool = False
     columns_outermost: bool = False
+    finishes: bool = False
     held: int = 0
 
     def describe(self, space: Shape, extents: Shape) -> str:
@@ -96,7 +98,7 @@ def outer_tiling(
     )
     tiling = OuterTiling(lanes, vectors, axis, rows, factor)
     if not alone:
-        return _held(part, tiling, sizes, columns, machine)
+        return replace(_held(part, tiling, sizes, columns, machine), finishes=True)
     return _blocked(part, tiling, sizes, columns, machine)
 
 
@@ -184,15 +186,15 @@ def _cost(
 def _held(
     part: ContractionPart, tiling: OuterTiling, sizes: list[int], columns: int, machine: Machine
 ) -> OuterTiling:
-    """The tiling with sums held in a buffer of the kernel's own while blocks are added to them."""
+    """The blocked tiling, with sums that leave the second cache held some rows at a time: then their columns' share of
+    the cotangent is read again for other rows, but sums that are held stay close by."""
     blocked = _blocked(part, tiling, sizes, columns, machine)
+    if not blocked.columns_outermost:
+        return blocked
     itemsize = np.dtype(part.node.types[0].dtype).itemsize
-    most = max(
-        1, min(machine.l2_bytes // 4, MOST_HELD) // (tiling.rows * tiling.lanes * tiling.vectors * itemsize)
-    )
+    most = max(1, MOST_HELD // (tiling.rows * tiling.lanes * tiling.vectors * itemsize))
     tiles = -(-sizes[0] // tiling.rows)
-    held = -(-tiles // -(-tiles // most)) * tiling.rows
-    return replace(blocked, held=held, columns_outermost=False)
+    return replace(blocked, held=-(-tiles // -(-tiles // most)) * tiling.rows)
 
 
 def _blocked(

@@ -98,6 +98,8 @@ class _Signature:
             (self._nodes[value.node], value.port, tuple(self._target(*target) for target in places))
             for value, places in targets
         ]
+        for part in group.contractions():  # a kernel may hold sums in the product's memory
+            self._values.setdefault(part.node.values[0], len(self._values))
         self.key: Hashable = (group.space, len(group.members), tuple(operations), tuple(stored))
 
     def parameter(self, source: _Source) -> Parameter:
