@@ -60,7 +60,7 @@ def best_tile(images: Images, machine: Machine) -> tuple[int | None, str]:
         return None, "the machine has no vectors"
     if min(images.c_in, images.c_out) < FEWEST_CHANNELS:
         few = min(images.c_in, images.c_out)
-        return None, f"{few} channels are too few to pay for transforms"
+        return None, f"{few} channel{'s are' if few > 1 else ' is'} too few to pay for transforms"
     if images.rows < 1 or images.columns < 1:
         return None, "its images may be empty"
     direct = direct_cost(images, machine)
