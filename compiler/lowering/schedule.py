@@ -98,7 +98,7 @@ class _Entry:
     def call(self, kernel: Kernel, info: ir.CallInfo | None = None) -> None:
         """Adds a call of a kernel."""
         info = info or ir.CallInfo()
-        name = self.program.kernel(kernel.function, info.layers)
+        name = self.program.kernel(kernel.function, info.layers, kernel.proved)
         function = self.program.kernels[name]
         for buffer, place in zip(function.buffers, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
