@@ -6,6 +6,7 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 
+from netwright.compiler.codegen.ahead import compiled_ahead
 from netwright.compiler.codegen.cache import ObjectCache, default_cache
 from netwright.compiler.codegen.features import required, why_not_here
 from netwright.compiler.codegen.jit import (
@@ -40,7 +41,7 @@ class Build:
     """
 
     def __init__(
-        self, lowered: Lowered | Callable[[], Lowered], target: Target, key: Callable[[], str] | None = None
+        self, lowered: Lowered | Callable[..., Lowered], target: Target, key: Callable[[], str] | None = None
     ):
         self.target = target
         self._lowered, self._key = lowered, key
@@ -88,16 +89,20 @@ class Build:
             manifest = stored.manifest
             entries = [entry.name for entry in manifest.entries]
             return stored, NativeProgram(manifest.model, entries, self.target, stored.objects)
+        program = self._run(watch)
         lowered = self.lowered
-        program = (
-            compile_jit(lowered.program, self.target, watch=True)
-            if watch
-            else compile_jit(lowered.program, self.target)
-        )
         stored = StoredProgram(lowered.manifest, lowered.constants, program.objects)
         if cache is not None:
             put_program(cache, key, stored)
         return stored, program
+
+    def _run(self, watch: bool) -> NativeProgram:
+        """Compiles the program into this process, its kernels while others are still lowered."""
+        if isinstance(self._lowered, Lowered):
+            return compile_jit(self._lowered.program, self.target, **({"watch": True} if watch else {}))
+        with compiled_ahead(self.target) as ahead:
+            self._lowered = self._lowered(ready=ahead and ahead.add)
+            return compile_jit(self._lowered.program, self.target, watch=watch, ahead=ahead)
 
 
 def program_cache() -> ObjectCache | None:

@@ -103,7 +103,7 @@ class _Entry:
     ) -> None:
         """Adds a call of a kernel; ``given`` are the values of dims that are its own."""
         info = info or ir.CallInfo()
-        name = self.program.kernel(kernel.function, info.layers)
+        name = self.program.kernel(kernel.function, info.layers, kernel.proved)
         function = self.program.kernels[name]
         for buffer, place in zip(function.parameters, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
