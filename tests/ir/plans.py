@@ -52,7 +52,8 @@ def tilings(case: Case) -> Iterator[str]:
     for group in groups.groups:
         if group.fusable:
             yield _group(group)
-            outer = outer_tiling(groups.roles, group, group.space, case.machine)
+            least = dict.fromkeys(case.dims, 1)
+            outer = outer_tiling(groups.roles, group, group.space, least, case.machine)
             if outer is not None:
                 yield f"  outer products: {outer.describe(group.space, group.contractions()[0].extents)}"
             stored = [value for part in group.members for value in part.node.values if groups.stored(value)]
