@@ -76,7 +76,9 @@ class _Family:
         self.reader, self.b, self.tiling = reader, reader.b, tiling
         self.combine, self.extents, self.order, self.terms = combine, extents, order, terms
         innermost = extents[-1] if extents and not tiling.inner else 1
-        self.copies = unrolling(innermost, len(terms))
+        # Products take registers, too, where multiplying and adding is not one instruction.
+        free = machine.vector_registers if machine.fma else machine.vector_registers * 2 // 3
+        self.copies = unrolling(innermost, len(terms), free)
         most = machine.partial_sums // len(terms) if order == "any" else 1
         partial = max(1, min(self.copies, most))
         self.multiplies_bytes = terms[0].part.op.multiplies_bytes
@@ -206,13 +208,14 @@ class _Family:
         return self.combine == "add" and any(self.reader.is_masked(value, index) for value, index in places)
 
 
-def unrolling(extent: DimLike, accumulators: int) -> int:
-    """How many steps of an innermost reduction loop its body holds: enough to hide the loop's overhead."""
+def unrolling(extent: DimLike, accumulators: int, registers: int) -> int:
+    """How many steps of an innermost reduction loop its body holds: enough to hide the loop's overhead, and few enough
+    for the ``registers``, since LLVM loads operands of several steps early."""
     if not isinstance(extent, int):
         return 1
-    if extent * accumulators <= 96 and extent <= 8:
+    if extent * accumulators <= 3 * registers and extent <= 8:
         return extent
     for copies in (8, 4, 2):
-        if extent % copies == 0 and accumulators * copies <= 48:
+        if extent % copies == 0 and 2 * accumulators * copies <= 3 * registers:
             return copies
     return 1

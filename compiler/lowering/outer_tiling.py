@@ -158,7 +158,8 @@ def _tiles(
     broadcast = 0 if machine.broadcast_operand else 1
     for vectors in range(1, -(-columns // lanes) + 1):
         spare = vectors + 1 + (1 if along else broadcast) + (not machine.fma)
-        most = min(MOST_ACCUMULATORS, machine.vector_registers - spare) // vectors
+        limit = machine.vector_registers - spare if machine.fma else machine.accumulators
+        most = min(MOST_ACCUMULATORS, limit) // vectors
         for axis in range(len(sizes)):
             behind = prod(sizes[axis + 1 :])
             for rows in range(1, min(sizes[axis], most // behind) + 1):

@@ -46,7 +46,7 @@ def dense(inputs: int, units: int, rows: object = N) -> Graph:
 def chosen(graph: Graph, machine: Machine) -> str:
     groups = Grouping(Roles(graph))
     (group,) = groups.groups
-    tiling = outer_tiling(groups.roles, group, group.space, machine)
+    tiling = outer_tiling(groups.roles, group, group.space, {}, machine)
     return "" if tiling is None else tiling.describe(group.space, group.contractions()[0].extents)
 
 
