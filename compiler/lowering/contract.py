@@ -208,7 +208,7 @@ class _Family:
         return self.combine == "add" and any(self.reader.is_masked(value, index) for value, index in places)
 
 
-def unrolling(extent: DimLike, accumulators: int, registers: int) -> int:
+def unrolling(extent: DimLike, accumulators: int, registers: int = 32) -> int:
     """How many steps of an innermost reduction loop its body holds: enough to hide the loop's overhead, and few enough
     for the ``registers``, since LLVM loads operands of several steps early."""
     if not isinstance(extent, int):

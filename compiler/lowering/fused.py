@@ -142,7 +142,7 @@ def _of_outer_products(
         if tiling.finishes:
             HeldTiles(reader, part, group.space, targets, tiling).emit()
         else:
-            OuterTiles(reader, part, group.space, targets[0][1], tiling, machine.vector_registers).emit()
+            OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()
     except NotVectorizable:
         return None
     places = [place for _, place in reader.parameters.values()]

@@ -37,10 +37,7 @@ class OuterTiles:
         space: Shape,
         targets: Sequence[Target],
         tiling: OuterTiling,
-        registers: int,
     ):
-        """``registers``: how many vector registers there are."""
-        self.registers = registers
         self.reader, self.b, self.part, self.targets, self.tiling = reader, reader.b, part, targets, tiling
         self.sizes = [size for size in space if isinstance(size, int)]
         self.dtype = part.node.types[0].dtype
@@ -160,8 +157,7 @@ class OuterTiles:
         size = sizes[axis]
         static = self.part.extents[axis] if axis != self.tiling.cut else self.tiling.block
         innermost = product(sizes[axis + 1 :]) == 1
-        # Rows that overlap, as those of a filter's taps do, stay in registers from step to step.
-        copies = unrolling(size, accumulators, self.registers * 2 // 3) if innermost else 1
+        copies = unrolling(size, accumulators) if innermost and self.tiling.unrolls else 1
         if size == 1:
             yield from self._nested(first, sizes, (*at, 0), number * static, accumulators)
         elif size == copies:
