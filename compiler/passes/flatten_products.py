@@ -18,14 +18,15 @@ from ..graph.node import Node, Value
 from ..ops.base import BroadcastAttributes, primitive
 from ..ops.constant import ConstantAttributes, splat
 from ..ops.dot import DotAttributes
-from ..ops.layout import ReshapeAttributes
+from ..ops.layout import ReshapeAttributes, TransposeAttributes
 from ..ops.protocols import Elementwise, View
 from .base import Pass, PassContext
 
 
 @dataclass(frozen=True)
 class FlattenProducts(Pass):
-    """Merges row axes, and contracted axes, that are adjacent in memory."""
+    """Merges row axes, and contracted axes, that are adjacent in memory; contracted steps and sequences also where
+    the sequences come first."""
 
     name: ClassVar[str] = "flatten_products"
 
@@ -61,6 +62,11 @@ def _product(g: Graph, attrs: DotAttributes, operands: tuple[Value, ...]) -> Val
         rows = _reshaped(g, a, (product(shape[:n]), *shape[n:]))
         return g.apply("dot", rows, b, attrs=replace(attrs, lhs_contract=tuple(range(1, m + 1))))
     leading = tuple(range(m))
+    turned = set(attrs.lhs_contract) == set(leading) and attrs.lhs_contract != leading
+    if turned and attrs.order != "any" and attrs.rhs_contract == leading and rank_a > m:
+        # Sums in order go on from step to step: a copy of the sequence, which the product of all steps reads, too.
+        order = TransposeAttributes((*attrs.lhs_contract, *range(m, rank_a)))
+        a, attrs = g.apply("transpose", a, attrs=order), replace(attrs, lhs_contract=leading)
     if m > 1 and attrs.lhs_contract == attrs.rhs_contract == leading and rank_a > m and rank_b > m:
         depth = product(g.type(a).shape[:m])
         lhs = _reshaped(g, a, (depth, *g.type(a).shape[m:]))
