@@ -30,6 +30,7 @@ from ..web.site import write_site
 from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
 from .output import console, show_warnings, written
+from .waiting import compiling
 
 #: What is written beside what `save` writes: a page, into a folder.
 WEB = "web"
@@ -287,7 +288,9 @@ def command(
         writing=writing,
         target=target,
     )
-    for path in save(model.load, network, values, output, request):
+    with compiling(model.name):
+        paths = save(model.load, network, values, output, request)
+    for path in paths:
         what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")
         written(path, f"{_WORDS[kind]} of {model.name}" if path == output else what, sized=True)
 
