@@ -146,7 +146,7 @@ class Reader:
         return self.flat is not None and place.type.size == self.flat[0]
 
     def load(self, place: Place, index: Sequence[DimLike], guards: Indices, fill: Any) -> Expr:
-        place, index = self._close(place, index)
+        place, index = self._close(place, place.within(index))
         buffer = self.parameter(place, "read")
         base, stride = self.address(place, index)
         if stride == 0:
