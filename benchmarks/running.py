@@ -26,9 +26,7 @@ class Disagreement(Exception):
     """A peer computes something else."""
 
 
-def run(
-    cases: Iterable[Case], peers: Sequence[Peer], threads: int, seconds: float
-) -> Iterator[Row]:
+def run(cases: Iterable[Case], peers: Sequence[Peer], threads: int, seconds: float) -> Iterator[Row]:
     """A row per case: ``seconds`` for the timing of each system."""
     for case in cases:
         yield measured(case, peers, threads, seconds)

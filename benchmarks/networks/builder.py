@@ -40,13 +40,21 @@ class Layers:
         return name
 
     def conv(
-        self, x: str, filters: int, kernel: int | Sequence[int] = 3, stride: int = 1, rank: int = 2, **keys: Any
+        self,
+        x: str,
+        filters: int,
+        kernel: int | Sequence[int] = 3,
+        stride: int = 1,
+        rank: int = 2,
+        **keys: Any,
     ) -> str:
         """A convolution whose padding keeps the size at stride 1: kernels are odd."""
         options = {"filters": filters, "kernel_size": kernel, "stride": stride, "padding": "same", **keys}
         return self.add(f"conv{rank}d", x, kernel_init="he_normal", **options)
 
-    def conv_norm(self, x: str, filters: int, kernel: int = 3, stride: int = 1, relu: bool = True, **keys: Any) -> str:
+    def conv_norm(
+        self, x: str, filters: int, kernel: int = 3, stride: int = 1, relu: bool = True, **keys: Any
+    ) -> str:
         """A convolution without a bias, batch normalization, and ReLU."""
         x = self.add("batch_norm", self.conv(x, filters, kernel, stride, use_bias=False, **keys))
         return self.add("relu", x) if relu else x
@@ -57,7 +65,9 @@ class Layers:
         x = self.add("depthwise_conv2d", x, kernel_init="he_normal", **options)
         return self.add("relu", self.add("batch_norm", x))
 
-    def pool(self, x: str, size: int = 2, stride: int | None = None, kind: str = "max", rank: int = 2, **keys: Any) -> str:
+    def pool(
+        self, x: str, size: int = 2, stride: int | None = None, kind: str = "max", rank: int = 2, **keys: Any
+    ) -> str:
         """A pool whose windows all fit."""
         options = {"pool_size": size, "stride": stride or size, "rounding": "floor", **keys}
         return self.add(f"{kind}_pool{rank}d", x, **options)
@@ -79,7 +89,10 @@ class Layers:
     ) -> Network:
         """The network whose output `logits` is the layer ``output``. ``inputs`` maps names to shapes, or to what the
         spec says of an input."""
-        declared = {name: given if isinstance(given, dict) else {"shape": list(given)} for name, given in inputs.items()}
+        declared = {
+            name: given if isinstance(given, dict) else {"shape": list(given)}
+            for name, given in inputs.items()
+        }
         spec = {
             "netwright": 1,
             "model": model,

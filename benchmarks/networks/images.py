@@ -17,7 +17,11 @@ def lenet() -> Network:
 def resnet18(side: int = 224, classes: int = 1000) -> Network:
     """ResNet-18 (He et al., 2016). On images of 32×32 the stem is one convolution of 3×3, as usual for CIFAR."""
     net = Layers()
-    x = net.conv_norm("image", 64) if side < 64 else net.pool(net.conv_norm("image", 64, 7, 2), 3, 2, padding="same")
+    x = (
+        net.conv_norm("image", 64)
+        if side < 64
+        else net.pool(net.conv_norm("image", 64, 7, 2), 3, 2, padding="same")
+    )
     for filters, stride in ((64, 1), (64, 1), (128, 2), (128, 1), (256, 2), (256, 1), (512, 2), (512, 1)):
         short = x if stride == 1 else net.conv_norm(x, filters, 1, stride, relu=False)
         y = net.conv_norm(net.conv_norm(x, filters, 3, stride), filters, relu=False)
@@ -71,7 +75,15 @@ def mobilenet_v2() -> Network:
     """MobileNetV2 (Sandler et al., 2018), with ReLU in the place of ReLU6, on 224×224."""
     net = Layers()
     x, channels = net.conv_norm("image", 32, 3, 2), 32
-    plan = ((1, 16, 1, 1), (6, 24, 2, 2), (6, 32, 3, 2), (6, 64, 4, 2), (6, 96, 3, 1), (6, 160, 3, 2), (6, 320, 1, 1))
+    plan = (
+        (1, 16, 1, 1),
+        (6, 24, 2, 2),
+        (6, 32, 3, 2),
+        (6, 64, 4, 2),
+        (6, 96, 3, 1),
+        (6, 160, 3, 2),
+        (6, 320, 1, 1),
+    )
     for expansion, filters, count, first in plan:
         for number in range(count):
             stride = first if number == 0 else 1
@@ -143,7 +155,9 @@ def unet(side: int = 128, width: int = 16, levels: int = 4) -> Network:
         x = net.pool(x)
     x = double(x, width << levels)
     for level in reversed(range(levels)):
-        x = net.add("conv_transpose2d", x, filters=width << level, kernel_size=2, stride=2, kernel_init="he_normal")
+        x = net.add(
+            "conv_transpose2d", x, filters=width << level, kernel_size=2, stride=2, kernel_init="he_normal"
+        )
         x = double(net.add("concat", skips[level], x), width << level)
     return _images(net, f"unet_{side}", net.conv(x, 2, 1), side)
 

@@ -14,7 +14,11 @@ OPTIMIZERS: dict[str, dict[str, Any]] = {
 
 
 def trained(
-    network: Network, optimizer: str, classes: int = 10, shape: tuple[str | int, ...] = ("N",), steps: str = "all"
+    network: Network,
+    optimizer: str,
+    classes: int = 10,
+    shape: tuple[str | int, ...] = ("N",),
+    steps: str = "all",
 ) -> Network:
     """With the cross-entropy of the classes `label`, of the given shape. Of a sequence with a label per sample, the
     last step counts."""
@@ -38,7 +42,11 @@ def spelled(network: Network, optimizer: str, classes: int, labels: int = 16) ->
 
 
 def _with(
-    network: Network, targets: dict[str, Any], loss: dict[str, Any], optimizer: str, ranges: dict[str, tuple[int, int]]
+    network: Network,
+    targets: dict[str, Any],
+    loss: dict[str, Any],
+    optimizer: str,
+    ranges: dict[str, tuple[int, int]],
 ) -> Network:
     train = {"targets": targets, "loss": loss, "optimizer": OPTIMIZERS[optimizer]}
     return replace(network, spec={**network.spec, "train": train}, ranges={**network.ranges, **ranges})

@@ -28,12 +28,18 @@ _ACTIVATIONS: dict[str, Callable[[Array], Array]] = {
 _SPATIAL = {1: "W", 2: "HW", 3: "DHW"}
 
 
-def forward(spec: Keys, weights: Mapping[str, Array], inputs: Mapping[str, Array], training: bool) -> tuple[Array, dict]:
+def forward(
+    spec: Keys, weights: Mapping[str, Array], inputs: Mapping[str, Array], training: bool
+) -> tuple[Array, dict]:
     """The only output, and the running statistics after this batch (those given if it is not training)."""
     values, statistics = dict(inputs), {}
     for keys in spec["layers"]:
         name, given = keys["name"], [values[each] for each in keys["inputs"]]
-        own = {key.removeprefix(f"{name}."): array for key, array in weights.items() if key.startswith(f"{name}.")}
+        own = {
+            key.removeprefix(f"{name}."): array
+            for key, array in weights.items()
+            if key.startswith(f"{name}.")
+        }
         if keys["type"] == "batch_norm":
             values[name], moved = _normalization(given[0], own, keys, training)
             statistics |= {f"{name}.{key}": array for key, array in moved.items()}
@@ -118,7 +124,9 @@ def _normalization(x: Array, own: Own, keys: Keys, training: bool) -> tuple[Arra
         mean = x.mean(axes)
         variance = jnp.square(x - mean).mean(axes)
         keep = keys.get("momentum", 0.9)
-        moved = {key: keep * own[key] + (1 - keep) * new for key, new in (("mean", mean), ("variance", variance))}
+        moved = {
+            key: keep * own[key] + (1 - keep) * new for key, new in (("mean", mean), ("variance", variance))
+        }
     scale = own["gamma"] * lax.rsqrt(variance + keys.get("epsilon", 1e-5))
     return (x - mean) * scale + own["beta"], moved
 
@@ -171,9 +179,7 @@ _LAYERS: dict[str, Callable[..., Array]] = {
     **{kind: recurrence for kind in ("rnn", "lstm", "gru")},
     "recurrent": user_cell,
     "attention": _attention,
-    **{
-        name: lambda keys, own, x: _ACTIVATIONS[keys["type"]](x) for name in _ACTIVATIONS if name != "linear"
-    },
+    **{name: lambda keys, own, x: _ACTIVATIONS[keys["type"]](x) for name in _ACTIVATIONS if name != "linear"},
     "add": lambda keys, own, a, b: a + b,
     "concat": lambda keys, own, *given: jnp.concatenate(given, -1),
 }

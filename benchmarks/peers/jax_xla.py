@@ -52,7 +52,9 @@ def _trainer(problem: Problem) -> Runner:
     parameters = {name: array for name, array in arrays.items() if kinds.get(name) == "parameter"}
     statistics = {name: array for name, array in arrays.items() if kinds.get(name) == "statistic"}
 
-    def objective(parameters: Tree, statistics: Tree, given: Tree, target: jax.Array) -> tuple[jax.Array, Tree]:
+    def objective(
+        parameters: Tree, statistics: Tree, given: Tree, target: jax.Array
+    ) -> tuple[jax.Array, Tree]:
         answer, moved = forward(spec, {**parameters, **statistics}, given, True)
         return loss_of(answer, target), moved
 
@@ -65,7 +67,9 @@ def _trainer(problem: Problem) -> Runner:
 
     compiled = jax.jit(step, donate_argnums=0)
     zeros = jax.tree.map(jnp.zeros_like, parameters)
-    moments = (zeros, jax.tree.map(jnp.zeros_like, parameters)) if train["optimizer"]["type"] == "adam" else zeros
+    moments = (
+        (zeros, jax.tree.map(jnp.zeros_like, parameters)) if train["optimizer"]["type"] == "adam" else zeros
+    )
     state: Any = (parameters, statistics, moments, jnp.zeros((), jnp.int32))
 
     def run() -> float:

@@ -50,7 +50,9 @@ def _given(problem: Problem, module: SpecModule, channels_last: bool) -> list[Te
         if name in module.first:
             array = np.ascontiguousarray(np.moveaxis(array, -1, 1))
         value = torch.from_numpy(array)
-        tensors.append(value.contiguous(memory_format=_FORMATS[array.ndim]) if _turns(array, channels_last) else value)
+        tensors.append(
+            value.contiguous(memory_format=_FORMATS[array.ndim]) if _turns(array, channels_last) else value
+        )
     return tensors
 
 
@@ -137,7 +139,9 @@ def _optimizer(keys: dict, module: nn.Module) -> torch.optim.Optimizer:
 def _loss(keys: dict, answers_first: bool) -> _Loss:
     match keys["type"]:
         case "softmax_cross_entropy":
-            return lambda answer, target: _cross_entropy(answer, target, keys.get("steps", "all"), answers_first)
+            return lambda answer, target: _cross_entropy(
+                answer, target, keys.get("steps", "all"), answers_first
+            )
         case "mse":
             return functional.mse_loss
         case "ctc":

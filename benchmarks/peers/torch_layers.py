@@ -190,7 +190,9 @@ class _Scan(nn.Module):
             kernel, bias = (weights[f"{layer['name']}.{part}"] for part in ("kernel", "bias"))
             window = keys["window"] if number == 0 else 1
             channels = kernel.shape[0] // window
-            convolution = nn.Conv1d(channels, kernel.shape[1], window, stride=keys["stride"] if number == 0 else 1)
+            convolution = nn.Conv1d(
+                channels, kernel.shape[1], window, stride=keys["stride"] if number == 0 else 1
+            )
             ordered = kernel.reshape(window, channels, -1).transpose(2, 1, 0)
             convolution.weight.data = tensor(np.ascontiguousarray(ordered))
             assert convolution.bias is not None
@@ -267,7 +269,11 @@ class SpecModule(nn.Module):
     def _read(self, keys: Keys, weights: Weights) -> None:
         name, type = keys["name"], keys["type"]
         given = keys["inputs"]
-        own = {key.removeprefix(f"{name}."): array for key, array in weights.items() if key.startswith(f"{name}.")}
+        own = {
+            key.removeprefix(f"{name}."): array
+            for key, array in weights.items()
+            if key.startswith(f"{name}.")
+        }
         if type == "concat":
             wanted = self._first.get(given[0], False)
             module: nn.Module = _Concat(1 if wanted else -1)

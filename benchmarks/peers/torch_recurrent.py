@@ -46,7 +46,10 @@ def recurrence(keys: Mapping[str, Any], weights: Mapping[str, NDArray], axes: in
     module = _MODULES[kind](features, keys["units"], num_layers=layers, bidirectional=both, batch_first=True)
     for number, prefix in enumerate(prefixes):
         ending = f"l{number // 2}{'_reverse' * (number % 2)}" if both else f"l{number}"
-        own = {part: _gates(weights[_named(prefix, part)], kind) for part in ("kernel", "recurrent_kernel", "bias")}
+        own = {
+            part: _gates(weights[_named(prefix, part)], kind)
+            for part in ("kernel", "recurrent_kernel", "bias")
+        }
         second = np.zeros_like(own["bias"])
         if kind == "gru":
             second = _gates(weights[_named(prefix, "recurrent_bias")], kind)
@@ -76,7 +79,9 @@ class _Cell(nn.Module):
 
     def __init__(self, weights: Mapping[str, NDArray]):
         super().__init__()
-        self.weights = nn.ParameterDict({name: torch.from_numpy(np.array(array)) for name, array in weights.items()})
+        self.weights = nn.ParameterDict(
+            {name: torch.from_numpy(np.array(array)) for name, array in weights.items()}
+        )
 
 
 class MinimalGated(_Cell):
