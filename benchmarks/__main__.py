@@ -35,7 +35,11 @@ def _parsed(arguments: list[str]) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Netwright beside its peers")
     parser.add_argument("command", choices=COMMANDS)
     parser.add_argument(
-        "--threads", type=_counts, default=[1], metavar="N[,N]", help="numbers of threads, one after the other"
+        "--threads",
+        type=_counts,
+        default=[1],
+        metavar="N[,N]",
+        help="numbers of threads, one after the other",
     )
     parser.add_argument("--cases", nargs="+", default=[], metavar="GLOB", help="only cases whose names match")
     parser.add_argument("--peers", nargs="+", default=[], metavar="NAME", help="only these peers")
@@ -74,7 +78,9 @@ def _in_turn(options: argparse.Namespace, arguments: list[str]) -> int:
     if rows:
         print(*report.closing(rows), sep="\n")
         if options.json:
-            results.write(options.json, results.Results(made.command, made.machine, made.versions, tuple(rows)))
+            results.write(
+                options.json, results.Results(made.command, made.machine, made.versions, tuple(rows))
+            )
     return code
 
 

@@ -36,7 +36,11 @@ class Results:
         same = ("cpu", "cores")
         alike = all(self.machine.get(key) == other.machine.get(key) for key in same)
         shared = self.versions.keys() & other.versions.keys()
-        return self.command == other.command and alike and all(self.versions[n] == other.versions[n] for n in shared)
+        return (
+            self.command == other.command
+            and alike
+            and all(self.versions[n] == other.versions[n] for n in shared)
+        )
 
     def row(self, case: str, threads: int = 1) -> Row | None:
         """The row of a case, if it was measured."""

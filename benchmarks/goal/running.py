@@ -1,4 +1,4 @@
-"""Runs each system from nothing to the goal, in turns, in processes of their own."""
+"""Runs each system from nothing to the goal, in turns, in processes of their own, and counts their CPU time."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def reached(options: argparse.Namespace) -> int:
     if "torch" not in systems:
         print("torch is left out: pip install torch")
     rows, missed = [], False
-    print(f"{'task':10} {'goal':16} {'ours':>10} {'PyTorch':>10} {'ratio':>6}   epochs, and CPU time")
+    print(f"{'task':10} {'goal':16} {'ours':>10} {'PyTorch':>10} {'ratio':>6}   epochs, and time on the wall")
     for task in TASKS.values():
         if options.cases and not any(fnmatch.fnmatchcase(task.name, pattern) for pattern in options.cases):
             continue
@@ -45,23 +45,25 @@ def reached(options: argparse.Namespace) -> int:
         extra = {
             f"{system} {key}": statistics.median(each[key] for each in own)
             for system, own in runs.items()
-            for key in ("epochs", "cpu")
+            for key in ("epochs", "wall")
         }
         row = Row(task.name, 1, seconds, extra=extra)
         rows.append(row)
         sign = "≤" if task.metric == "loss" else "≥"
         words = ", ".join(
-            f"{system} {extra[f'{system} epochs']:.0f}, {extra[f'{system} cpu']:.2f} s" for system in systems
+            f"{system} {extra[f'{system} epochs']:.0f}, {extra[f'{system} wall']:.1f} s" for system in systems
         )
         theirs, ratio = (duration(seconds["torch"]), f"{row.ratio:.2f}×") if row.ratio else ("", "")
         goal = f"{task.metric} {sign} {task.goal:g}"
-        print(f"{task.name:10} {goal:16} {duration(row.ours):>10} {theirs:>10} {ratio:>6}   {words}", flush=True)
+        print(
+            f"{task.name:10} {goal:16} {duration(row.ours):>10} {theirs:>10} {ratio:>6}   {words}", flush=True
+        )
     return max(finished(options, [peer for peer in PEERS if peer.name in systems], rows), int(missed))
 
 
 def run(system: str, task: str) -> dict[str, Any]:
-    """One process with an empty cache: what it prints, with the seconds from its start to its end, and those of its
-    CPU. Raises CalledProcessError if it fails."""
+    """One process with an empty cache: what it prints, with the seconds of its CPU, and those on the wall, from its start
+    to its end. Raises CalledProcessError if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"NETWRIGHT_CACHE_DIR": folder}
         before, start = os.times(), time.perf_counter()
@@ -73,6 +75,6 @@ def run(system: str, task: str) -> dict[str, Any]:
             text=True,
             check=True,
         )
-        seconds, after = time.perf_counter() - start, os.times()
-    cpu = after.children_user - before.children_user + after.children_system - before.children_system
-    return {**json.loads(done.stdout.splitlines()[-1]), "seconds": seconds, "cpu": cpu}
+        wall, after = time.perf_counter() - start, os.times()
+    seconds = after.children_user - before.children_user + after.children_system - before.children_system
+    return {**json.loads(done.stdout.splitlines()[-1]), "seconds": seconds, "wall": wall}

@@ -32,4 +32,4 @@ class Task:
         return score <= self.goal if self.metric == "loss" else score >= self.goal
 
 
-TASKS = {task.name: task for task in (Task("digits", "accuracy", 0.98), Task("sunspots", "loss", 330.0))}
+TASKS = {task.name: task for task in (Task("digits", "accuracy", 0.98), Task("sunspots", "loss", 400.0))}

@@ -39,25 +39,41 @@ def bare_model(problem: Problem) -> tuple[onnx.ModelProto, Turns, Turns]:
 def _by_torch(problem: Problem) -> tuple[onnx.ModelProto, Turns, Turns]:
     """PyTorch's export of the module that it gets itself."""
     if importlib.util.find_spec("torch") is None:
-        raise Unsupported("our export has this layer in parts, and PyTorch, which has it whole, is not installed")
+        raise Unsupported(
+            "our export has this layer in parts, and PyTorch, which has it whole, is not installed"
+        )
     import torch
 
     from .torch_layers import SpecModule
 
     module = SpecModule(problem).eval()
     inputs = {name: problem.inputs[name] for name in module.inputs}
-    given = {name: (0, array.ndim - 1, *range(1, array.ndim - 1)) for name, array in inputs.items() if name in module.first}
+    given = {
+        name: (0, array.ndim - 1, *range(1, array.ndim - 1))
+        for name, array in inputs.items()
+        if name in module.first
+    }
     arguments = tuple(torch.from_numpy(array) for array in turned(inputs, given).values())
     written, outputs = io.BytesIO(), list(problem.spec["outputs"])
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         torch.onnx.export(
-            module, arguments, written, dynamo=False, opset_version=17, input_names=list(inputs), output_names=outputs
+            module,
+            arguments,
+            written,
+            dynamo=False,
+            opset_version=17,
+            input_names=list(inputs),
+            output_names=outputs,
         )
     with torch.inference_mode():
         axes = module(*arguments).ndim
     order = (0, axes - 1, *range(1, axes - 1))
-    return onnx.load_from_string(written.getvalue()), given, dict.fromkeys(outputs, order) if module.answers_first else {}
+    return (
+        onnx.load_from_string(written.getvalue()),
+        given,
+        dict.fromkeys(outputs, order) if module.answers_first else {},
+    )
 
 
 def without_turns(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, Turns, Turns]:

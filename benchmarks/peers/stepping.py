@@ -56,8 +56,13 @@ def stateful(problem: Problem) -> Stateful:
         problem,
         {
             **spec,
-            "inputs": {**spec["inputs"], **{name: {"shape": ["N", layer["units"]]} for name in before.values()}},
-            "layers": [{**keys, "initial_state": given} if keys is layer else keys for keys in spec["layers"]],
+            "inputs": {
+                **spec["inputs"],
+                **{name: {"shape": ["N", layer["units"]]} for name in before.values()},
+            },
+            "layers": [
+                {**keys, "initial_state": given} if keys is layer else keys for keys in spec["layers"]
+            ],
             "outputs": {**spec["outputs"], **{f"after_{name}": f"{layer['name']}.{name}" for name in names}},
         },
         {before[name]: f"after_{name}" for name in names},

@@ -45,7 +45,12 @@ NAMES = (
     *_LAYERS,
 )
 #: With --quick.
-QUICK = ("onnx/squeezenet", "onnx/shufflenet", "layers/linear_64_of_48²_×2", "layers/transposed_64→32_of_48²_k2_s2_1_groups")
+QUICK = (
+    "onnx/squeezenet",
+    "onnx/shufflenet",
+    "layers/linear_64_of_48²_×2",
+    "layers/transposed_64→32_of_48²_k2_s2_1_groups",
+)
 
 
 def model(name: str) -> onnx.ModelProto:

@@ -32,7 +32,11 @@ _PEERS = ("onnxruntime", "openvino")
 
 def compared(options: argparse.Namespace) -> int:
     """Measures the networks whose names match. Exit code 1 where a peer disagrees with us about an answer."""
-    names = [name for name in NAMES if not options.cases or any(fnmatch.fnmatchcase(name, p) for p in options.cases)]
+    names = [
+        name
+        for name in NAMES
+        if not options.cases or any(fnmatch.fnmatchcase(name, p) for p in options.cases)
+    ]
     if options.quick:
         names = [name for name in names if name in QUICK]
     if options.list:
@@ -41,10 +45,14 @@ def compared(options: argparse.Namespace) -> int:
     peers, missing = chosen("inference", options.peers or QUICK_PEERS["zoo"])
     print(*missing, sep="\n", end="\n" if missing else "")
     threads, seconds = options.threads[0], QUICK_SECONDS if options.quick else options.seconds
-    return finished(options, peers, printed(_rows(names, peers, threads, seconds, options.layout), threads, names))
+    return finished(
+        options, peers, printed(_rows(names, peers, threads, seconds, options.layout), threads, names)
+    )
 
 
-def _rows(names: Sequence[str], peers: Sequence[Peer], threads: int, seconds: float, layout: Layout) -> Iterator[Row]:
+def _rows(
+    names: Sequence[str], peers: Sequence[Peer], threads: int, seconds: float, layout: Layout
+) -> Iterator[Row]:
     for name in names:
         try:
             yield measured(name, peers, threads, seconds, layout)
@@ -86,7 +94,9 @@ def measured(name: str, peers: Sequence[Peer], threads: int, seconds: float, lay
     )
 
 
-def imported(proto: onnx.ModelProto, inputs: Arrays, threads: int, layout: Layout) -> tuple[Runner, float, Work]:
+def imported(
+    proto: onnx.ModelProto, inputs: Arrays, threads: int, layout: Layout
+) -> tuple[Runner, float, Work]:
     """Our call, the seconds of a compile without a cache, and the work of a call."""
     made = import_model(proto, name="network", layout=layout)
     loaded, weights = check(made.spec), dict(made.weights)
@@ -95,11 +105,15 @@ def imported(proto: onnx.ModelProto, inputs: Arrays, threads: int, layout: Layou
         program = loaded.compile(weights, entries=["predict"], threads=threads)
         compiling = time.process_time() - start
     native = layout == "native"
-    given = {own: _moved(inputs[theirs], -1) if native else inputs[theirs] for theirs, own in made.inputs.items()}
+    given = {
+        own: _moved(inputs[theirs], -1) if native else inputs[theirs] for theirs, own in made.inputs.items()
+    }
 
     def answers() -> Arrays:
         outputs = program.predict(**given)
-        return {name: _moved(outputs[own], 1) if native else outputs[own] for name, own in made.outputs.items()}
+        return {
+            name: _moved(outputs[own], 1) if native else outputs[own] for name, own in made.outputs.items()
+        }
 
     work = graph_work(loaded.network.graphs["predict"], {}, [*given.values(), *weights.values()])
     return Runner(lambda: program.predict(**given), answers), compiling, work
