@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from netwright.specs.dims import DimLike
@@ -22,6 +22,10 @@ class CallInfo:
     operations: tuple[str, ...] = ()
     tiles: str = ""
     counted: Callable[[], tuple[str, DimLike]] = lambda: ("", 0)
+
+    def part(self, share: Callable[[DimLike], DimLike]) -> CallInfo:
+        """Of a call that computes only a share of the operations; ``share`` gives that share of a number."""
+        return replace(self, counted=lambda: (self.main, share(self.flops)))
 
     @cached_property
     def _counted(self) -> tuple[str, DimLike]:

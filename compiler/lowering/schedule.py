@@ -291,7 +291,7 @@ class _Scope:
         with blocks.loops(entry.b) as given:
             for kernel, part in zip(blocks.kernels, (chain.into, chain.multiplied, group), strict=True):
                 info = self._computed([member.node for member in part.members], kernel)
-                entry.call(kernel, replace(info, flops=blocks.share(info.flops)), given)
+                entry.call(kernel, info.part(blocks.share), given)
         entry.lifetimes.leave_loop()
         entry.depth -= 1
         self._finish(group, complete, moves)
