@@ -2,8 +2,7 @@
 
 The result cannot hold the sums of the blocks that are added so far, since it may be the very weights that are updated.
 So the product gets memory for its sums, as if it were stored, and the last block's tiles go on from their registers.
-Sums that would leave the second cache have no memory of their own: a buffer of the kernel holds those of some rows and
-of a tile's columns.
+Sums that would leave the second cache are computed share by share: some rows of some columns, and all blocks of these.
 """
 
 from __future__ import annotations
@@ -15,7 +14,6 @@ from netwright.specs.dims import DimLike, Shape, dim, dim_min
 from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
-from ..loop.ir import Expr
 from .indices import Indices
 from .outer import Column, OuterTiles
 from .outer_tiling import OuterTiling
@@ -25,8 +23,8 @@ from .roles import ContractionPart
 
 
 class HeldTiles(OuterTiles):
-    """Emits the loops over blocks of the sum and over all tiles in each. Where not all sums are held, the loops over
-    some rows, and over tiles of columns, stand outside of them, and threads divide these."""
+    """Emits the loops over shares of the result, which threads divide, over blocks of the sum, and over the tiles in
+    each."""
 
     def __init__(
         self,
@@ -36,92 +34,65 @@ class HeldTiles(OuterTiles):
         targets: Sequence[tuple[Value, Sequence[Target]]],
         tiling: OuterTiling,
     ):
-        super().__init__(reader, part, space, (), tiling)
+        sums = [] if tiling.cut is None else [(reader.place(part.node.values[0]), same_index)]
+        super().__init__(reader, part, space, sums, tiling)
         self.results = targets
         self.first_row: DimLike = 0
-        self.sums: ir.Buffer | None = None
-        if tiling.held:
-            shape = (tiling.held, tiling.vectors * tiling.lanes)
-            self.sums = self.b.buffer("sums", self.dtype, shape, "readwrite", local=True)
-        elif tiling.cut is not None:
-            self.targets = [(reader.place(part.node.values[0]), same_index)]
 
     def emit(self) -> None:
-        if not self.tiling.held:
-            super().emit()
-            return
-        rows, columns = self.sizes
+        (rows, columns), (high, wide) = self.sizes, self.tiling.held
         width = self.tiling.lanes * self.tiling.vectors
         whole = columns // width * width
-        for start, stop in ((0, whole), (whole, columns)):
+        vectors: list[Column] = [(at, None) for at in range(0, width, self.tiling.lanes)]
+        rest: list[Column] = [(at, columns - whole - at) for at, _ in vectors if at < columns - whole]
+        for start, stop, step, own in ((0, whole, wide, vectors), (whole, columns, width, rest)):
             if start == stop:
                 continue
-            offsets = range(0, min(width, stop - start), self.tiling.lanes)
-            vectors: list[Column] = [(at, None if start < whole else columns - whole - at) for at in offsets]
             with (
-                self.b.loop("i", 0, rows, self.tiling.held, "parallel") as self.first_row,
-                self.b.loop("j", start, stop, width, "parallel") as j,
+                self.b.loop("i", 0, rows, high, "parallel") as self.first_row,
+                self.b.loop("j", start, stop, step, "parallel") as share,
                 self._block() as starts,
+                self._span("j", 0, step, width, "serial") as panel,
+                self.b.when(
+                    *([] if (stop - start) % step == 0 or own is rest else [stop - width - share - panel])
+                ),
             ):
-                self._panel(starts, j, vectors)
+                self._panel(starts, share + panel, own)
 
     def _row_tiles(self) -> Iterator[tuple[Indices, int]]:
-        if not self.tiling.held:
-            yield from super()._row_tiles()
-            return
-        (extent, _), rows, held = self.sizes, self.tiling.rows, self.tiling.held
+        (extent, _), rows, (high, _) = self.sizes, self.tiling.rows, self.tiling.held
         rest = extent % rows
-        with self.b.loop("i", 0, held, rows) as own:
+        with self._span("i", 0, high, rows, "serial") as own:
             i = self.first_row + own
-            with self.b.when(*([] if extent % held == 0 else [extent - rows - i])):
-                yield (own,), rows
+            with self.b.when(*([] if extent % high == 0 else [extent - rows - i])):
+                yield (i,), rows
             if rest:
                 with self.b.when(i - extent + rest, extent - rest - i):
-                    yield (own,), rest
-
-    def _rows(self, first: Indices, rows: int) -> Iterator[Indices]:
-        if self.tiling.held:
-            last = rows < self.tiling.rows
-            first = (self.sizes[0] - rows if last else self.first_row + first[0],)
-        yield from super()._rows(first, rows)
+                    yield (extent - rest,), rest
 
     def _tile(
         self, starts: Indices, first: Indices, rows: int, j: DimLike, columns: Sequence[Column]
     ) -> None:
-        reader, several = self.reader, self.tiling.cut is not None
         cells = [(*row, j + offset) for row in self._rows(first, rows) for offset, _ in columns]
         counts = [count for _ in range(rows) for _, count in columns]
-        held = [(first[0] + number, offset) for number in range(rows) for offset, _ in columns]
         registers = [self._begun(index, count) for index, count in zip(cells, counts, strict=True)]
-        if several:
+        if starts:
             with self.b.when(sum(starts, start=0) - 1):
-                for register, index, at, count in zip(registers, cells, held, counts, strict=True):
-                    self.b.assign(register, self._held(index, at, count))
+                for register, index, count in zip(registers, cells, counts, strict=True):
+                    self.b.assign(register, self._load(index, count))
         for at, number in self._terms(starts, len(cells)):
             self._add(at, number, cells, counts, registers, columns, j)
         moved = [(*index[:-1], index[-1] + dim(LANE)) for index in cells]
-        reader.accumulators = {
+        self.reader.accumulators = {
             (self.part.node.id, index): register for index, register in zip(moved, registers, strict=True)
         }
         with self.b.when(self._is_last(starts)):
             for index, count in zip(moved, counts, strict=True):
                 self._finish(index, count)
-        if several:
+        if starts:
             with self.b.otherwise():
-                for register, index, at, count in zip(registers, cells, held, counts, strict=True):
-                    self._hold(register, index, at, count)
-
-    def _held(self, index: Indices, at: Indices, count: DimLike | None) -> Expr:
-        """The sum so far at ``index`` of the result, which is ``at`` in the kernel's own buffer."""
-        return (
-            self._load(index, count) if self.sums is None else self.b.load(self.sums, at, self.tiling.lanes)
-        )
-
-    def _hold(self, register: Expr, index: Indices, at: Indices, count: DimLike | None) -> None:
-        if self.sums is None:
-            self._store(register, index, count)
-        else:
-            self.b.store(self.sums, at, register)
+                for register, index, count in zip(registers, cells, counts, strict=True):
+                    self._store(register, index, count)
 
     def _begun(self, index: Indices, count: DimLike | None) -> ir.Read:
         """A register with what the sum at ``index`` starts from."""

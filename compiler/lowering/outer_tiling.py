@@ -23,8 +23,6 @@ from .roles import ContractionPart, Roles
 LEAST_TERMS = 64
 #: A tile never has more accumulators than this: LLVM would keep some of them in memory.
 MOST_ACCUMULATORS = 28
-#: The most bytes of a buffer for sums: it lies on the stack, of which some systems give a thread only 128 KiB.
-MOST_HELD = 48 << 10
 #: The value assumed for an open size when memory traffic is compared.
 TYPICAL = 32
 #: So much longer may a kernel take whose tiles threads can divide than one with a single tile.
@@ -44,9 +42,8 @@ class OuterTiling:
     columns before those of the next tile, or else a block to all columns before the next block. ``unrolls``: whether
     the body of an innermost loop may have several terms.
 
-    ``finishes``: whether something is computed from the sums, or they have an order or a start (see ``outer_held``).
-    Until all blocks are added, those of ``held`` rows are held in a buffer of the kernel's own, or, if it is 0, all of
-    them in the product's memory.
+    ``finishes``: whether something is computed from the sums, or they have an order or a start. Such sums are held in
+    memory until all blocks are added, those of ``held`` rows and columns at a time (see ``outer_held``).
     """
 
     lanes: int
@@ -59,7 +56,7 @@ class OuterTiling:
     packs: bool = False
     columns_outermost: bool = False
     finishes: bool = False
-    held: int = 0
+    held: tuple[int, int] = (0, 0)
     unrolls: bool = True
 
     def describe(self, space: Shape, extents: Shape) -> str:
@@ -108,9 +105,8 @@ def outer_tiling(
     # Beside each other, terms of neighbouring cells share values that LLVM would keep in registers.
     unrolls = machine.broadcast_operand or axis == len(sizes) - 1
     tiling = OuterTiling(lanes, vectors, axis, rows, factor, unrolls=unrolls)
-    if not alone:
-        return replace(_held(part, tiling, sizes, columns, machine), finishes=True)
-    return _blocked(part, tiling, sizes, columns, machine)
+    tiling = _blocked(part, tiling, sizes, columns, machine)
+    return tiling if alone else _held(tiling, sizes[0], columns, np.dtype(dtype).itemsize, machine)
 
 
 def _only_product(group: Group) -> ContractionPart | None:
@@ -192,18 +188,18 @@ def _cost(
     return total * count, number * count
 
 
-def _held(
-    part: ContractionPart, tiling: OuterTiling, sizes: list[int], columns: int, machine: Machine
-) -> OuterTiling:
-    """The blocked tiling, with sums that leave the second cache held some rows at a time: then their columns' share of
-    the cotangent is read again for other rows, but sums that are held stay close by."""
-    blocked = _blocked(part, tiling, sizes, columns, machine)
-    if not blocked.columns_outermost:
-        return blocked
-    itemsize = np.dtype(part.node.types[0].dtype).itemsize
-    most = max(1, MOST_HELD // (tiling.rows * tiling.lanes * tiling.vectors * itemsize))
-    tiles = -(-sizes[0] // tiling.rows)
-    return replace(blocked, held=-(-tiles // -(-tiles // most)) * tiling.rows)
+def _held(tiling: OuterTiling, rows: int, columns: int, itemsize: int, machine: Machine) -> OuterTiling:
+    """The tiling with sums held in shares that stay in the second cache: each share's part of both operands is read
+    once, so the shares are about as high as they are wide."""
+    width = tiling.lanes * tiling.vectors
+    tiles, panels = [-(-rows // tiling.rows), max(1, columns // width)]
+    high, wide = tiles, panels
+    while high * tiling.rows * wide * width * itemsize > machine.l2_bytes // 3 and high * wide > 1:
+        if high == 1 or (wide > 1 and wide * width >= high * tiling.rows):
+            wide = -(-panels // (-(-panels // wide) + 1))
+        else:
+            high = -(-tiles // (-(-tiles // high) + 1))
+    return replace(tiling, finishes=True, columns_outermost=False, held=(high * tiling.rows, wide * width))
 
 
 def _blocked(
