@@ -101,7 +101,9 @@ def _fast(g: Graph, x: Value, w: Value, tile: int, machine: Machine) -> Value:
     size = (height - (TAPS - 1), width - (TAPS - 1))
     data = g.apply("winograd_data", _whole_tiles(g, x, tile), attrs=WinogradDataAttributes(tile))
     cells, _, rows, columns, c_in = g.type(data).shape
-    flat = g.apply("reshape", data, attrs=ReshapeAttributes((cells, samples, rows * columns, c_in)))
+    # A product takes its rows from one axis: the tiles of all images, unless their number is open.
+    images, tiles = (1, samples * rows * columns) if isinstance(samples, int) else (samples, rows * columns)
+    flat = g.apply("reshape", data, attrs=ReshapeAttributes((cells, images, tiles, c_in)))
     weights = _weights(g, w, tile, machine)
     products = g.apply("dot", flat, weights, attrs=DotAttributes((3,), (1,), batch=1))
     shape = (cells, samples, rows, columns, g.type(weights).shape[-1])
