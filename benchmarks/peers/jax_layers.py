@@ -176,7 +176,7 @@ _LAYERS: dict[str, Callable[..., Array]] = {
     "flatten": lambda keys, own, x: x.reshape(x.shape[0], -1),
     "scan_window": _scan,
     "dense": _dense,
-    **{kind: recurrence for kind in ("rnn", "lstm", "gru")},
+    **dict.fromkeys(("rnn", "lstm", "gru"), recurrence),
     "recurrent": user_cell,
     "attention": _attention,
     **{name: lambda keys, own, x: _ACTIVATIONS[keys["type"]](x) for name in _ACTIVATIONS if name != "linear"},
