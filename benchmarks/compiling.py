@@ -1,7 +1,7 @@
 """`compile`: how long networks take to compile, without the cache and with it, and for T = 1000 beside T = 32.
 
-Times are those of the process's CPU, from the spec to a program that can be called. Both compiles happen in one process,
-after one of another network, so that no import counts.
+Times are those of the process's CPU, from the spec to a program that can be called. Both compiles happen in one
+process, after one of another network, so that no import counts.
 """
 
 from __future__ import annotations
@@ -15,8 +15,8 @@ from collections.abc import Iterator, Mapping
 import netwright
 
 from .cases import Case, inference, select, training
-from .commands import finished
 from .coldness import cold_cache
+from .commands import finished
 from .problem import ENTRIES
 from .rows import Row
 

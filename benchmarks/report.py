@@ -52,8 +52,7 @@ def closing(rows: Sequence[Row]) -> list[str]:
 
 def duration(seconds: float) -> str:
     """Four digits and a unit: `21.3 µs`."""
-    for unit, size in (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6)):
-        if seconds >= size:
-            break
+    units = (("s", 1.0), ("ms", 1e-3), ("µs", 1e-6))
+    unit, size = next((each for each in units if seconds >= each[1]), units[-1])
     number = seconds / size
     return f"{number:.{0 if number >= 100 else 1 if number >= 10 else 2}f} {unit}"

@@ -1,9 +1,10 @@
 """What a case costs, and how fast this machine could be at it.
 
-The roofline of a case (Williams et al., 2009) is the longest of three times: its FLOPs at the peak of multiply-adds, the
-bytes that have to be read and written at least once (weights, inputs, outputs) at the bandwidth of the place that can
-hold them, and the rereading of a recurrence's weights at every step at the bandwidth of the second level of cache. FLOPs
-are the work of the network as written, so a kernel that saves multiplications, as Winograd's does, can exceed 100 %.
+The roofline of a case (Williams et al., 2009) is the longest of three times: its FLOPs at the peak of multiply-adds,
+the bytes that have to be read and written at least once (weights, inputs, outputs) at the bandwidth of the place that
+can hold them, and the rereading of a recurrence's weights at every step at the bandwidth of the second level of cache.
+FLOPs are the work of the network as written, so a kernel that saves multiplications, as Winograd's does, can exceed
+100 %.
 """
 
 from __future__ import annotations

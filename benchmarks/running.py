@@ -15,8 +15,8 @@ from .roofline import peak, roofline, work
 from .rows import Row
 from .timing import measure
 
-#: How far answers may be apart, in root mean squares of the answer, and losses, relatively: in what a loss has fallen to,
-#: and in a hundredth of the first one where it has fallen further.
+#: How far answers may be apart, in root mean squares of the answer, and losses, relatively: in what a loss has fallen
+#: to, and in a hundredth of the first one where it has fallen further.
 TOLERANCE, LOSS_TOLERANCE = 2e-3, 1e-2
 #: Steps of training whose losses are compared.
 STEPS = 10

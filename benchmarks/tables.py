@@ -98,10 +98,8 @@ def machine(results: Results) -> str:
     """A sentence that says what the numbers were measured on."""
     facts, versions = results.machine, results.versions
     peers = [f"{peer.title} {versions[peer.name]}" for peer in PEERS if peer.name in versions]
-    return (
-        f"One thread of {facts['cpu']} ({facts['target']}, {facts['peak_gflops']:.0f} GFLOP/s of multiply-adds), float32.\n"
-        f"Peers: {', '.join(peers)}."
-    )
+    core = f"{facts['target']}, {facts['peak_gflops']:.0f} GFLOP/s of multiply-adds"
+    return f"One thread of {facts['cpu']} ({core}), float32.\nPeers: {', '.join(peers)}."
 
 
 def table(results: Results, shown: Sequence[tuple[str, str]]) -> list[str]:

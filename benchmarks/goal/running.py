@@ -62,8 +62,8 @@ def reached(options: argparse.Namespace) -> int:
 
 
 def run(system: str, task: str) -> dict[str, Any]:
-    """One process with an empty cache: what it prints, with the seconds of its CPU, and those on the wall, from its start
-    to its end. Raises CalledProcessError if it fails."""
+    """One process with an empty cache: what it prints, with the seconds of its CPU, and those on the wall from start
+    to end. Raises CalledProcessError if it fails."""
     with tempfile.TemporaryDirectory() as folder:
         environment = os.environ | {"NETWRIGHT_CACHE_DIR": folder}
         before, start = os.times(), time.perf_counter()

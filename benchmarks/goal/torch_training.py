@@ -1,4 +1,4 @@
-"""The examples as a PyTorch user writes and trains them: the same layers, loss, schedule and batches as in the specs."""
+"""The examples as a PyTorch user writes and trains them: with the layers, loss, schedule and batches of the specs."""
 
 from __future__ import annotations
 

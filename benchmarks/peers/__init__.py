@@ -1,5 +1,5 @@
-"""The systems that Netwright is compared with. Each is optional: one that is not installed is left out, with a line that
-says how to install it.
+"""The systems that Netwright is compared with. Each is optional: one that is not installed is left out, with a line
+that says how to install it.
 """
 
 from __future__ import annotations

@@ -44,7 +44,7 @@ def _by_torch(problem: Problem) -> tuple[onnx.ModelProto, Turns, Turns]:
         )
     import torch
 
-    from .torch_layers import SpecModule
+    from .torch_module import SpecModule
 
     module = SpecModule(problem).eval()
     inputs = {name: problem.inputs[name] for name in module.inputs}

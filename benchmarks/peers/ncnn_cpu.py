@@ -1,5 +1,5 @@
-"""ncnn, given the PyTorch module (``torch_layers``) through its own converter pnnx, in float32. It takes one sample at a
-time.
+"""ncnn, given the PyTorch module (``torch_module``) through its own converter pnnx, in float32. It takes one sample at
+a time.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import torch
 
 from ..problem import Problem
 from . import Runner, Unsupported
-from .torch_layers import SpecModule
+from .torch_module import SpecModule
 
 
 def runner(problem: Problem, threads: int, name: str) -> Runner:

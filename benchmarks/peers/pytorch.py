@@ -1,4 +1,4 @@
-"""PyTorch, eager and compiled: a module as a user writes it (``torch_layers``), with our weights.
+"""PyTorch, eager and compiled: a module as a user writes it (``torch_module``), with our weights.
 
 Images are tried both with channels first and with PyTorch's format `channels_last`; the faster one is measured.
 """
@@ -15,7 +15,7 @@ from torch.nn import functional
 
 from ..problem import Problem
 from . import Runner, Unsupported
-from .torch_layers import SpecModule
+from .torch_module import SpecModule
 from .torch_recurrent import Outputs
 
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}

@@ -1,5 +1,5 @@
-"""A recurrence one step at a time, for peers that have no streams: its states are inputs and outputs of the network, which
-the caller hands on from call to call.
+"""A recurrence one step at a time, for peers that have no streams: its states are inputs and outputs of the network,
+which the caller hands on from call to call.
 """
 
 from __future__ import annotations

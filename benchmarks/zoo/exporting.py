@@ -1,8 +1,8 @@
 """Writes the ONNX file of a network of torchvision or timm, in a process of its own:
 `python -m benchmarks.zoo.exporting SOURCE/MODEL PATH`.
 
-The weights are random, seeded, and such that every layer counts (``settle`` of tests/zoo). One image of the size that the
-network is made for.
+The weights are random, seeded, and such that every layer counts (``settle`` of tests/zoo). One image of the size that
+the network is made for.
 """
 
 from __future__ import annotations

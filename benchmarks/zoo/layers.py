@@ -1,7 +1,7 @@
 """Single layers that enlarge images, as ONNX models.
 
-Their times in the layout `onnx` include a Transpose at either end, which in small rows takes most of the time; `--layout
-native` leaves these out.
+Their times in the layout `onnx` include a Transpose at either end, which in small rows takes most of the time;
+`--layout native` leaves these out.
 """
 
 from collections.abc import Iterator
