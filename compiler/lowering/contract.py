@@ -78,6 +78,8 @@ class _Family:
         innermost = extents[-1] if extents and not tiling.inner else 1
         # Products take registers, too, where multiplying and adding is not one instruction.
         free = machine.vector_registers if machine.fma else machine.vector_registers * 2 // 3
+        if terms[0].part.role == "reduction":
+            free //= 2  # what is fused into it loads vectors of its own, for each term
         self.copies = unrolling(innermost, len(terms), free)
         most = machine.partial_sums // len(terms) if order == "any" else 1
         partial = max(1, min(self.copies, most))
