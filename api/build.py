@@ -83,7 +83,9 @@ class Build:
             raise RequestError(str(error)) from None
 
     def _compiled(self, watch: bool) -> tuple[StoredProgram, NativeProgram]:
-        cache = None if watch or self._key is None else program_cache()
+        # What is lowered already may have been verified, and is what then has to run.
+        known = watch or self._key is None or isinstance(self._lowered, Lowered)
+        cache = None if known else program_cache()
         key = "" if cache is None or self._key is None else self._key()
         if cache is not None and (stored := get_program(cache, key)) is not None:
             manifest = stored.manifest
@@ -99,7 +101,10 @@ class Build:
     def _run(self, watch: bool) -> NativeProgram:
         """Compiles the program into this process, its kernels while others are still lowered."""
         if isinstance(self._lowered, Lowered):
-            return compile_jit(self._lowered.program, self.target, **({"watch": True} if watch else {}))
+            program = self._lowered.program
+            return (
+                compile_jit(program, self.target, watch=True) if watch else compile_jit(program, self.target)
+            )
         with compiled_ahead(self.target) as ahead:
             self._lowered = self._lowered(ready=ahead and ahead.add)
             return compile_jit(self._lowered.program, self.target, watch=watch, ahead=ahead)
