@@ -74,9 +74,7 @@ def kept(folder: Path = FOLDER) -> dict[str, Results]:
 def readme(text: str, results: Mapping[str, Results]) -> str:
     """The text with its tables written anew. A table without results stays as it is."""
     for name, made in blocks(results).items():
-        place = re.compile(
-            re.escape(_PLACE).replace(r"\{0\}", re.escape(name)).replace(r"\{1\}", ".*?"), re.DOTALL
-        )
+        place = re.compile(f"<!-- speed: {name} -->\n.*?<!-- /speed: {name} -->", re.DOTALL)
         text = place.sub(lambda _, name=name, made=made: _PLACE.format(name, made), text)
     return text
 
