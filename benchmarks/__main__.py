@@ -21,14 +21,20 @@ COMMANDS = {
 
 
 def main() -> int:
-    """Runs one command."""
+    """Runs one command. Exit code 2 for names that mean nothing."""
     arguments = sys.argv[1:]
     options = _parsed(arguments)
     if len(options.threads) > 1:
         return _in_turn(options, arguments)
     _set_threads(options.threads[0])
     module, function = COMMANDS[options.command]
-    return getattr(importlib.import_module(f"{__package__}.{module}"), function)(options)
+    from .peers import UnknownName  # loads NumPy
+
+    try:
+        return getattr(importlib.import_module(f"{__package__}.{module}"), function)(options)
+    except UnknownName as error:
+        print(f"python -m benchmarks: {error}", file=sys.stderr)
+        return 2
 
 
 def _parsed(arguments: list[str]) -> argparse.Namespace:

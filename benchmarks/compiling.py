@@ -16,7 +16,7 @@ import netwright
 
 from .cases import Case, inference, select, training
 from .coldness import cold_cache
-from .commands import finished
+from .commands import finished, some
 from .problem import ENTRIES
 from .rows import Row
 
@@ -26,7 +26,8 @@ SHORT, LONG = 32, 1000
 
 def measured(options: argparse.Namespace) -> int:
     """Measures each network once for `predict` and once for `train_step`."""
-    cases = distinct(select([*inference.cases(), *training.cases()], options.cases, options.quick))
+    chosen = select([*inference.cases(), *training.cases()], options.cases, options.quick)
+    cases = some(distinct(chosen), options.cases)
     if options.list:
         print("\n".join(case.name for case in cases))
         return 0

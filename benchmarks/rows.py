@@ -62,6 +62,11 @@ class Row:
         """The share of the ceiling that is reached: the time at the roofline over ours."""
         return self.roof / self.ours
 
+    @property
+    def calm(self) -> bool:
+        """Whether the times that make the ratio are sure: neither spread is above ten percent."""
+        return all(self.spread.get(name, 0.0) <= 0.1 for name in ("netwright", self.best))
+
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""
         return asdict(self)

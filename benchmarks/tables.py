@@ -74,9 +74,7 @@ def kept(folder: Path = FOLDER) -> dict[str, Results]:
 def readme(text: str, results: Mapping[str, Results]) -> str:
     """The text with its tables written anew. A table without results stays as it is."""
     for name, made in blocks(results).items():
-        place = re.compile(
-            re.escape(_PLACE).replace(r"\{0\}", re.escape(name)).replace(r"\{1\}", ".*?"), re.DOTALL
-        )
+        place = re.compile(f"<!-- speed: {name} -->\n.*?<!-- /speed: {name} -->", re.DOTALL)
         text = place.sub(lambda _, name=name, made=made: _PLACE.format(name, made), text)
     return text
 
@@ -103,14 +101,15 @@ def machine(results: Results) -> str:
 
 
 def table(results: Results, shown: Sequence[tuple[str, str]]) -> list[str]:
-    """The rows that were measured on one thread, as lines of Markdown; of the zoo with the time of a compile."""
+    """The rows that were measured on one thread and calmly, as lines of Markdown; of the zoo with the time of a
+    compile."""
     compiles = results.command == "zoo"
     head = ["", *(["cold compile"] if compiles else []), "Netwright", "best peer", "", "ratio"]
     lines = [f"| {' | '.join(head)} |", "|---|" + "---:|" * (len(head) - 3) + "---|---:|"]
     titles = {peer.name: peer.title for peer in PEERS}
     for title, case in shown:
         row = results.row(case)
-        if row is None or row.ratio is None:
+        if row is None or row.ratio is None or not row.calm:
             continue
         cells = [title, *([f"{row.compile:.1f} s"] if compiles else []), duration(row.ours)]
         cells += [duration(row.seconds[row.best]), titles[row.best], f"{row.ratio:.2f}×"]

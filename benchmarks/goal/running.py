@@ -15,7 +15,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from ..commands import finished
+from ..commands import finished, some
 from ..peers import PEERS
 from ..report import duration
 from ..rows import Row
@@ -28,14 +28,19 @@ RUNS, QUICK_RUNS = 5, 1
 
 def reached(options: argparse.Namespace) -> int:
     """Measures all tasks. Exit code 1 where a system does not reach its goal."""
+    matching = [
+        name for name in TASKS if any(fnmatch.fnmatchcase(name, each) for each in options.cases or ["*"])
+    ]
+    tasks = [TASKS[name] for name in some(matching, options.cases)]
+    if options.list:
+        print("\n".join(task.name for task in tasks))
+        return 0
     systems = ["netwright", *(["torch"] if importlib.util.find_spec("torch") else [])]
     if "torch" not in systems:
         print("torch is left out: pip install torch")
     rows, missed = [], False
     print(f"{'task':10} {'goal':16} {'ours':>10} {'PyTorch':>10} {'ratio':>6}   epochs, and time on the wall")
-    for task in TASKS.values():
-        if options.cases and not any(fnmatch.fnmatchcase(task.name, pattern) for pattern in options.cases):
-            continue
+    for task in tasks:
         runs: dict[str, list[dict[str, Any]]] = {system: [] for system in systems}
         for _ in range(QUICK_RUNS if options.quick else RUNS):
             for system in systems:

@@ -15,6 +15,10 @@ from ..cases import Kind
 from ..problem import Arrays, Problem
 
 
+class UnknownName(Exception):
+    """A name on the command line that means nothing; the message says which are known."""
+
+
 class Unsupported(Exception):
     """A peer cannot run a case; the message says why."""
 
@@ -78,7 +82,9 @@ PEERS = (
 
 def chosen(kind: Kind, names: Sequence[str]) -> tuple[list[Peer], list[str]]:
     """The peers of these names (all where there is none) that are installed and can do this, and a line for each that
-    is not installed. Raises KeyError for an unknown name."""
+    is not installed. Raises UnknownName."""
     known = {peer.name: peer for peer in PEERS}
+    if unknown := [name for name in names if name not in known]:
+        raise UnknownName(f"there is no peer {', '.join(unknown)}: {', '.join(known)}")
     asked = [known[name] for name in names] if names else [peer for peer in PEERS if kind in peer.kinds]
     return [peer for peer in asked if not peer.missing], [peer.missing for peer in asked if peer.missing]

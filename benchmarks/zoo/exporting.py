@@ -42,7 +42,7 @@ def _torchvision(model: str) -> tuple[Any, tuple[int, ...]]:
         options |= {"init_weights": False, "aux_logits": False}
     module = build(**options)
     if models.segmentation.__name__ in type(module).__module__:
-        module = torchvision_models._first(module, "out")
+        module = torchvision_models.first(module, "out")
     if models.video.__name__ in type(module).__module__:
         return module, (3, 8, 112, 112)
     return module, (3, 299, 299) if model == "inception_v3" else (3, 224, 224)

@@ -17,7 +17,7 @@ from netwright.onnx.files import Layout, check
 from tests.onnx.models import ports
 
 from ..coldness import cold_cache
-from ..commands import QUICK_PEERS, QUICK_SECONDS, finished, printed
+from ..commands import QUICK_PEERS, QUICK_SECONDS, printed, some
 from ..peers import Peer, Runner, Unsupported, chosen, driver
 from ..problem import SEED, Arrays
 from ..roofline import Work, graph_work, peak, roofline
@@ -39,15 +39,14 @@ def compared(options: argparse.Namespace) -> int:
     ]
     if options.quick:
         names = [name for name in names if name in QUICK]
+    names = some(names, options.cases)
     if options.list:
         print("\n".join(names))
         return 0
     peers, missing = chosen("inference", options.peers or QUICK_PEERS["zoo"])
     print(*missing, sep="\n", end="\n" if missing else "")
     threads, seconds = options.threads[0], QUICK_SECONDS if options.quick else options.seconds
-    return finished(
-        options, peers, printed(_rows(names, peers, threads, seconds, options.layout), threads, names)
-    )
+    return printed(options, peers, _rows(names, peers, threads, seconds, options.layout), names)
 
 
 def _rows(

@@ -105,6 +105,22 @@ def test_names_are_listed(capsys: pytest.CaptureFixture, monkeypatch: pytest.Mon
     assert capsys.readouterr().out.splitlines() == [case.name for case in training.cases() if case.quick]
 
 
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["inference", "--cases", "nothing"], "no case is called nothing"),
+        (["zoo", "--cases", "a", "b"], "no case is called a or b"),
+        (["training", "--peers", "keras"], "there is no peer keras"),
+    ],
+)
+def test_unknown_names_are_errors(
+    arguments: list[str], said: str, capsys: pytest.CaptureFixture, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
+    assert command_line.main() == 2
+    assert said in capsys.readouterr().err
+
+
 def test_options_of_a_child_are_those_of_the_parent() -> None:
     given = ["inference", "--threads", "1,2", "--json=a", "--quick", "--json", "b"]
     assert command_line._without(given, "--threads", "--json") == ["inference", "--quick"]
