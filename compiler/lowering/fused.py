@@ -34,9 +34,7 @@ from .contract import contract
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
-from .outer import OuterTiles
-from .outer_held import HeldTiles
-from .outer_tiling import outer_tiling
+from .outer_products import outer_products
 from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
@@ -99,13 +97,14 @@ def build(
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses;
     of a transform's tiles only those of ``block``, if it is given."""
+    reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
     if group.transform() is not None:
-        reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
-        tiles = TransformTiles(reader, group, targets, machine, block)
-        return replace(_of_sub_buffers(tiles.emit(), reader.places), tiles=str(tiles))
-    kernel = _of_outer_products(roles, group, place, targets, dims, machine)
-    if kernel is not None:
-        return kernel
+        transform = TransformTiles(reader, group, targets, machine, block)
+        transform.emit()
+        return _finished(reader, str(transform))
+    tiles = outer_products(reader, group, targets, dims, machine)
+    if tiles is not None:
+        return _finished(reader, tiles)
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
@@ -124,33 +123,6 @@ def build(
     raise AssertionError("one lane always fits")
 
 
-def _of_outer_products(
-    roles: Roles,
-    group: Group,
-    place: Callable[[Value], Place],
-    targets: Sequence[tuple[Value, Sequence[Target]]],
-    dims: dict[str, int],
-    machine: Machine,
-) -> Kernel | None:
-    """The kernel of a group that sums outer products; None if it does not, or cannot in vectors."""
-    tiling = outer_tiling(roles, group, group.space, dims, machine)
-    if tiling is None:
-        return None
-    part = group.contractions()[0]
-    reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
-    try:
-        if tiling.finishes:
-            HeldTiles(reader, part, group.space, targets, tiling).emit()
-        else:
-            OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()
-    except NotVectorizable:
-        return None
-    places = [place for _, place in reader.parameters.values()]
-    return replace(
-        _of_sub_buffers(reader.b.finish(), places), tiles=tiling.describe(group.space, part.extents)
-    )
-
-
 def _is_proved(function: ir.Function) -> bool:
     """Whether the verifier can prove all accesses in bounds.
 
@@ -162,6 +134,11 @@ def _is_proved(function: ir.Function) -> bool:
     except VerifyError:
         return False
     return True
+
+
+def _finished(reader: Reader, tiles: str) -> Kernel:
+    """The kernel that has been emitted, with its ``tiles`` in words."""
+    return replace(_of_sub_buffers(reader.b.finish(), reader.places), tiles=tiles)
 
 
 def _of_sub_buffers(function: ir.Function, places: Sequence[Place]) -> Kernel:
@@ -201,7 +178,7 @@ class _Attempt:
                 self._loops(self._order(), {}, (), 1)
         else:
             self._loops(self._order(), {}, (), 1)
-        return replace(_of_sub_buffers(self.b.finish(), self.reader.places), tiles=str(self.tiling))
+        return _finished(self.reader, str(self.tiling))
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.

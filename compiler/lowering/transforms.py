@@ -79,14 +79,13 @@ class TransformTiles:
         extents = "×".join(str(extent) for extent in self.extents if extent != 1)
         return f"tiles of {extents}, vectors of {self.lanes}"
 
-    def emit(self) -> ir.Function:
-        """The kernel."""
+    def emit(self) -> None:
+        """Emits all loops."""
         if self.divided:
             self._axes(())
         else:
             with self.b.loop("one", 0, 1, kind="parallel"):  # nothing to divide: one thread runs the kernel
                 self._axes(())
-        return self.b.finish()
 
     def _axes(self, tile: Indices) -> None:
         axis, block = len(tile), self.block
