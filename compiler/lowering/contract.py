@@ -80,6 +80,8 @@ class _Family:
         free = machine.vector_registers if machine.fma else machine.vector_registers * 2 // 3
         if terms[0].part.role == "reduction":
             free //= 2  # what is fused into it loads vectors of its own, for each term
+        if len(terms) < tiling.rows * tiling.vectors:
+            free = free * 2 // 3  # what is left of rows or columns is seldom worth long code
         self.copies = unrolling(innermost, len(terms), free)
         most = machine.partial_sums // len(terms) if order == "any" else 1
         partial = max(1, min(self.copies, most))

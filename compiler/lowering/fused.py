@@ -227,7 +227,8 @@ class _Attempt:
     ) -> None:
         """Emits the loops over the axes of ``order``, outermost first, and a tile of ``rows`` by ``columns`` inside."""
         if not order:
-            fetched = ahead(self.tiling, self.space, self._order(), index, self.machine)
+            whole = rows == self.tiling.rows  # code for what is left should be short
+            fetched = ahead(self.tiling, self.space, self._order(), index, self.machine) if whole else None
             self._tile(self._cells(index, columns, rows), fetched)
             return
         axis, *inner = order
@@ -237,7 +238,9 @@ class _Attempt:
                     with start() as j:
                         self._loops(inner, {**index, axis: first + j}, own(j), rows)
         elif axis == self.tiling.row_axis:
-            for begin, number in self._rows():
+            # The columns after whole tiles are few, and need no further kinds of tiles.
+            halves = self.tiling.halves and all(count is None for _, count in columns)
+            for begin, number in self._rows(halves):
                 with begin() as i:
                     self._loops(inner, {**index, axis: i}, columns, number)
         elif self.space[axis] == 1:
@@ -277,12 +280,12 @@ class _Attempt:
     def _kind(self, axis: int) -> Any:
         return "parallel" if axis in self.divided else "serial"
 
-    def _rows(self) -> Iterator[Rows]:
+    def _rows(self, halves: bool) -> Iterator[Rows]:
         axis = self.tiling.row_axis
         if axis is None:
             yield lambda: nullcontext(0), 1
         else:
-            yield from row_tiles(self.b, self.space[axis], self.tiling.rows, self._kind(axis))
+            yield from row_tiles(self.b, self.space[axis], self.tiling.rows, self._kind(axis), halves)
 
     def _columns(
         self, extent: DimLike, kind: Any

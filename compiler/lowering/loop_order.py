@@ -51,6 +51,11 @@ def column_depth(
     return None if traffic[-1] == best else traffic.index(best)
 
 
+def shared_bytes(space: Shape, contractions: Sequence[ContractionPart]) -> int:
+    """Bytes of the operands that all rows share."""
+    return _operands(space, contractions).shared
+
+
 def _traffic(operands: Operands, extents: Sequence[int], depth: int, blocks: int, machine: Machine) -> int:
     """Bytes that come from behind the L2 cache if ``depth`` loops stand outside of the one over columns."""
     outside = product(extents[:depth])

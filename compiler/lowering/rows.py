@@ -19,21 +19,22 @@ Kind: TypeAlias = Literal["serial", "parallel", "unrolled"]
 Rows: TypeAlias = tuple[Callable[[], AbstractContextManager[DimLike]], int]
 
 
-def row_tiles(b: Builder, extent: DimLike, rows: int, kind: Kind) -> Iterator[Rows]:
-    """Tiles of ``rows`` over an axis, and then what is left of it."""
+def row_tiles(b: Builder, extent: DimLike, rows: int, kind: Kind, halves: bool = True) -> Iterator[Rows]:
+    """Tiles of ``rows`` over an axis, and then what is left of it, an open number of rows in smaller and smaller tiles
+    or, without ``halves``, one by one."""
     whole = (extent // rows) * rows
     rest = extent - whole
     if kind == "parallel" and rest != 0:
-        yield from _divided(b, extent, rows, rest)
+        yield from _divided(b, extent, rows, rest, halves)
         return
     yield span(b, "i", 0, whole, rows, kind), rows
     if not isinstance(rest, int):
-        yield from _left(b, whole, extent, rows)
+        yield from _left(b, whole, extent, rows if halves else 2)
     elif rest:
         yield span(b, "i", whole, extent, rest, kind), rest
 
 
-def _divided(b: Builder, extent: DimLike, rows: int, rest: DimLike) -> Iterator[Rows]:
+def _divided(b: Builder, extent: DimLike, rows: int, rest: DimLike, halves: bool) -> Iterator[Rows]:
     """Tiles of a single loop, whose last iteration takes the remaining rows.
 
     With a second loop for the remaining rows, threads would divide each loop separately, and one thread might get
@@ -46,7 +47,7 @@ def _divided(b: Builder, extent: DimLike, rows: int, rest: DimLike) -> Iterator[
             if isinstance(rest, int):
                 yield lambda: nullcontext(first), rest
             else:
-                yield from _left(b, first, extent, rows)
+                yield from _left(b, first, extent, rows if halves else 2)
 
 
 def _left(b: Builder, first: DimLike, stop: DimLike, rows: int) -> Iterator[Rows]:

@@ -17,7 +17,7 @@ from netwright.specs.dims import DimLike, Shape
 from ..graph.node import Value
 from ..machine import Machine
 from .groups import Group
-from .loop_order import column_depth
+from .loop_order import column_depth, shared_bytes
 from .roles import ContractionPart, Roles
 from .tile_size import tile_size
 
@@ -34,7 +34,8 @@ class Tiling:
     Lanes run along the last axis, or along the innermost reduction axis if ``inner``. No tile crosses a multiple of
     ``segment`` on the last axis. If ``lane_axis`` is given, lanes run along that axis instead, and rows along the
     last one (see ``transposed``). ``column_depth`` loops over whole axes stand outside of the loop over column tiles
-    (None: all of them, see ``loop_order``).
+    (None: all of them, see ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see
+    ``rows``).
     """
 
     lanes: int
@@ -46,6 +47,7 @@ class Tiling:
     segment: int | None = None
     lane_axis: int | None = None
     column_depth: int | None = None
+    halves: bool = True
 
     @property
     def columns_per_vector(self) -> int:
@@ -135,9 +137,10 @@ def _wide(
     else:
         rows = _rows(extent, max(1, machine.accumulators // (vectors * per_cell)))
     depth = column_depth(space, row_axis, contractions, lanes * vectors, machine)
+    halves = shared_bytes(space, contractions) > machine.l1_bytes
     if depth == 0 or _columns_first(space, row_axis, lanes * vectors):
         parallel = len(space) - 1
-    return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel, column_depth=depth)
+    return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel, column_depth=depth, halves=halves)
 
 
 def _columns_first(space: Shape, row_axis: int, width: int) -> bool:
