@@ -66,10 +66,9 @@ def is_watched(entry: ir.Entry) -> bool:
 def call_bytes(program: ir.Program, call: ir.Call) -> DimLike:
     """The bytes of the buffers that a call reads and writes, each once."""
     total: DimLike = 0
-    for buffer in program.kernels[call.function].buffers:
-        if not buffer.local:
-            times = 2 if buffer.access == "readwrite" else 1
-            total = total + times * _ITEM[buffer.dtype] * product(buffer.shape)
+    for buffer in program.kernels[call.function].parameters:
+        times = 2 if buffer.access == "readwrite" else 1
+        total = total + times * _ITEM[buffer.dtype] * product(buffer.shape)
     return total
 
 

@@ -79,7 +79,7 @@ def _run(
     rng: np.random.Generator,
     round: int,
 ) -> None:
-    buffers = [buffer for buffer in function.buffers if not buffer.local]
+    buffers = function.parameters
     first = {buffer.name: _draw(buffer, elements(buffer, dims), rng, round) for buffer in buffers}
     guarded = {name: _guarded(array) for name, array in first.items()}
     codes = _call(address, [guarded[buffer.name][1] for buffer in buffers], list(dims.values()), threads)

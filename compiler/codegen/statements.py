@@ -221,8 +221,7 @@ class Statements:
 def write_kernel(function: ir.Function, name: str, target: Target) -> str:
     """The LLVM module of one kernel: ``i32 name(ptr…, i64 dims…, i32 tid, i32 nthreads)``."""
     writer = Writer()
-    parameters = [buffer for buffer in function.buffers if not buffer.local]
-    arguments = [f"ptr noalias {symbol('buffer.' + buffer.name, '%')}" for buffer in parameters]
+    arguments = [f"ptr noalias {symbol('buffer.' + buffer.name, '%')}" for buffer in function.parameters]
     dims: dict[str, tuple[str, Range]] = {
         dim: (symbol("dim." + dim, "%"), (low, None)) for dim, low in function.dims
     }

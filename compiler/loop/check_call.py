@@ -26,7 +26,7 @@ def check_call(context: Context, call: ir.Call, functions: Mapping[str, ir.Funct
     binding = {name: value for (name, _), value in zip(callee.dims, call.dims, strict=True)}
     for (name, least), value in zip(callee.dims, call.dims, strict=True):
         context.prove(value - least, f"{what}: {name} = {value}")
-    parameters = [buffer for buffer in callee.buffers if not buffer.local]
+    parameters = callee.parameters
     if len(call.buffers) != len(parameters):
         raise VerifyError(f"{what}: {len(call.buffers)} buffers for {len(parameters)}")
     for slice, parameter in zip(call.buffers, parameters, strict=True):

@@ -83,7 +83,7 @@ def _run(
 ) -> int:
     views = {name: View(name, memory, (memory.elements.size,)) for name, memory in memories.items()}
     values = [dims[name] for name, _ in function.dims]
-    parameters = [views[buffer.name] for buffer in function.buffers if not buffer.local]
+    parameters = [views[buffer.name] for buffer in function.parameters]
     tapes = Tapes()
     threads = [
         _Thread(functions, tid, nthreads, tapes, iterations).call(function, parameters, values)

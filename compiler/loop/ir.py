@@ -359,6 +359,11 @@ class Function:
     buffers: tuple[Buffer, ...]
     body: tuple[Stmt, ...]
 
+    @property
+    def parameters(self) -> tuple[Buffer, ...]:
+        """The buffers that callers pass."""
+        return tuple(buffer for buffer in self.buffers if not buffer.local)
+
 
 @dataclass(frozen=True, slots=True)
 class ArenaBuffer:

@@ -33,6 +33,8 @@ from .contract import contract
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
+from .outer import OuterTiles
+from .outer_tiling import outer_tiling
 from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
@@ -85,6 +87,9 @@ def build(
     machine: Machine,
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
+    kernel = _of_outer_products(roles, group, place, targets, dims, machine)
+    if kernel is not None:
+        return kernel
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
@@ -99,6 +104,30 @@ def build(
             continue
         return kernel
     raise AssertionError("one lane always fits")
+
+
+def _of_outer_products(
+    roles: Roles,
+    group: Group,
+    place: Callable[[Value], Place],
+    targets: Sequence[tuple[Value, Sequence[Target]]],
+    dims: dict[str, int],
+    machine: Machine,
+) -> Kernel | None:
+    """The kernel of a group that sums outer products; None if it does not, or cannot in vectors."""
+    tiling = outer_tiling(roles, group, group.space, machine)
+    if tiling is None:
+        return None
+    part = group.contractions()[0]
+    reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
+    try:
+        OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()
+    except NotVectorizable:
+        return None
+    places = [place for _, place in reader.parameters.values()]
+    return replace(
+        _of_sub_buffers(reader.b.finish(), places), tiles=tiling.describe(group.space, part.extents)
+    )
 
 
 def _is_proved(function: ir.Function) -> bool:
@@ -123,7 +152,7 @@ def _of_sub_buffers(function: ir.Function, places: Sequence[Place]) -> Kernel:
     narrowed = without_leading(function, {name: len(indices) for name, indices in fixed.items()})
     parameters = [
         Parameter(place, tuple(fixed[buffer.name]))
-        for buffer, place in zip(function.buffers, places, strict=True)
+        for buffer, place in zip(function.parameters, places, strict=True)
     ]
     return Kernel(narrowed, tuple(parameters))
 

@@ -100,7 +100,7 @@ class _Entry:
         info = info or ir.CallInfo()
         name = self.program.kernel(kernel.function, info.layers)
         function = self.program.kernels[name]
-        for buffer, place in zip(function.buffers, kernel.places, strict=True):
+        for buffer, place in zip(function.parameters, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
         self.b.call(
             name, [place.slice() for place in kernel.places], [dim(n) for n, _ in function.dims], info

@@ -1,0 +1,256 @@
+"""The kernel of a product whose sums are long and whose results are few: the gradient of weights.
+
+Rows of the data and of the cotangent are read again for every tile of the result. So the sums are cut into blocks
+whose operands stay in the caches: all tiles add the terms of one block before any adds those of the next one, and hold
+their sums in memory meanwhile. The order of terms is the same on any number of threads, which divide tiles.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from typing import Any
+
+from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
+
+from ..graph.node import Value
+from ..loop import ir
+from ..loop.intrinsics.builder import LANE
+from ..loop.ir import Expr
+from .contract import unrolling
+from .indices import Indices
+from .outer_tiling import OuterTiling
+from .places import Target
+from .reader import NotVectorizable, Reader
+from .roles import ContractionPart
+
+#: One vector of a tile's columns: its offset, and how many of its lanes exist (None: all).
+Column = tuple[int, DimLike | None]
+
+
+class OuterTiles:
+    """Emits the loops over blocks of the sum, and over all tiles in each."""
+
+    def __init__(
+        self,
+        reader: Reader,
+        part: ContractionPart,
+        space: Shape,
+        targets: Sequence[Target],
+        tiling: OuterTiling,
+    ):
+        self.reader, self.b, self.part, self.targets, self.tiling = reader, reader.b, part, targets, tiling
+        self.sizes = [size for size in space if isinstance(size, int)]
+        self.dtype = part.node.types[0].dtype
+        row_axis = tiling.row_axis
+        tiled = [*self.sizes[:row_axis], -(-self.sizes[row_axis] // tiling.rows)]
+        self.one_row_tile = product(tiled) == 1
+        self.panel: ir.Buffer | None = None
+        self.steps: tuple[int, ...] = ()
+
+    def emit(self) -> None:
+        """Emits all loops."""
+        with self._block() as starts:
+            for loop, columns in self._columns():
+                with loop() as j, self.reader.scope():
+                    if self.tiling.packs:
+                        self._pack(starts, j, columns)
+                    for index, rows in self._row_tiles():
+                        self._tile(starts, index, rows, j, columns)
+
+    # -- loops --------------------------------------------------------------------------------------------------
+
+    @contextmanager
+    def _block(self) -> Iterator[Indices]:
+        """The first indices of a block, along the axes of the sum up to the one that is cut."""
+        if self.tiling.cut is None:
+            yield ()
+            return
+        with ExitStack() as stack:
+            starts: list[DimLike] = []
+            for axis in range(self.tiling.cut + 1):
+                step = self.tiling.block if axis == self.tiling.cut else 1
+                extent = self.part.extents[axis]
+                starts.append(
+                    0 if extent == 1 else stack.enter_context(self.b.loop("k", 0, extent, step))
+                )
+            yield tuple(starts)
+
+    def _columns(self) -> Iterator[tuple[Callable[[], Any], Sequence[Column]]]:
+        """Column tiles: a loop over their first columns, and their vectors."""
+        lanes, extent = self.tiling.lanes, self.sizes[-1]
+        width = lanes * self.tiling.vectors
+        whole = extent // width * width
+        kind: Any = "parallel" if self.one_row_tile else "serial"
+        if whole:
+            offsets: list[Column] = [(v * lanes, None) for v in range(self.tiling.vectors)]
+            yield lambda: self._span("j", 0, whole, width, kind), offsets
+        if whole < extent:
+            rest = extent - whole
+            tail: list[Column] = [(at, rest - at) for at in range(0, rest, lanes)]
+            yield lambda: self._span("j", whole, extent, width, kind), tail
+
+    def _row_tiles(self) -> Iterator[tuple[Indices, int]]:
+        """Row tiles: the first index on each axis but the last, and the number of rows along the row axis."""
+        axis, rows = self.tiling.row_axis, self.tiling.rows
+        extent, behind = self.sizes[axis], (0,) * (len(self.sizes) - 2 - axis)
+        if self.one_row_tile:
+            yield (*(0 for _ in range(axis)), 0, *behind), rows
+            return
+        with ExitStack() as stack:
+            outer: list[DimLike] = []
+            for size in self.sizes[:axis]:
+                outer.append(0 if size == 1 else stack.enter_context(self.b.loop("i", 0, size, kind="parallel")))
+            if rows == extent:
+                yield (*outer, 0, *behind), rows
+                return
+            # One loop also for the remaining rows: threads would divide two loops separately.
+            i = stack.enter_context(self.b.loop("i", 0, extent, rows, "parallel"))
+            if extent % rows == 0:
+                yield (*outer, i, *behind), rows
+                return
+            with self.b.when(extent - rows - i):
+                yield (*outer, i, *behind), rows
+            with self.b.otherwise():
+                yield (*outer, extent - extent % rows, *behind), extent % rows
+
+    @contextmanager
+    def _span(self, stem: str, start: int, stop: int, step: int, kind: Any) -> Iterator[DimLike]:
+        if stop <= start + step and kind != "parallel":
+            yield start
+            return
+        with self.b.loop(stem, start, stop, step, kind) as at:
+            yield at
+
+    # -- a block of the sum -------------------------------------------------------------------------------------
+
+    def _terms(self, starts: Indices, accumulators: int) -> Iterator[tuple[Indices, DimLike]]:
+        """Loops over the terms of a block: each one's indices of the sum, and its number in the block."""
+        extents = self.part.extents
+        cut = self.tiling.cut
+        sizes: list[DimLike] = list(extents)
+        for axis in range(0 if cut is None else cut):
+            sizes[axis] = 1
+        if cut is not None and sizes[cut] != 1:
+            left = extents[cut] - starts[cut]
+            block = self.tiling.block
+            even = isinstance(extents[cut], int) and extents[cut] % block == 0
+            sizes[cut] = block if even else dim_min(block, left)
+        first = (*starts, *(0 for _ in range(len(extents) - len(starts))))
+        yield from self._nested(first, sizes, (), 0, accumulators)
+
+    def _nested(
+        self, first: Indices, sizes: Sequence[DimLike], at: Indices, number: DimLike, accumulators: int
+    ) -> Iterator[tuple[Indices, DimLike]]:
+        axis = len(at)
+        if axis == len(sizes):
+            yield tuple(start + step for start, step in zip(first, at, strict=True)), number
+            return
+        size = sizes[axis]
+        static = self.part.extents[axis] if axis != self.tiling.cut else self.tiling.block
+        innermost = product(sizes[axis + 1 :]) == 1
+        copies = unrolling(size, accumulators) if innermost else 1
+        if size == 1:
+            yield from self._nested(first, sizes, (*at, 0), number * static, accumulators)
+        elif size == copies:
+            for k in range(copies):
+                yield from self._nested(first, sizes, (*at, k), number * static + k, accumulators)
+        else:
+            with self.b.loop("k", 0, size, step=copies) as k:
+                for copy in range(copies):
+                    yield from self._nested(first, sizes, (*at, k + copy), number * static + k + copy, accumulators)
+
+    def _pack(self, starts: Indices, j: DimLike, columns: Sequence[Column]) -> None:
+        """Copies the vectors of the block's terms to the panel, one term after the other."""
+        assert self.tiling.cut is not None
+        if self.panel is None:
+            terms = self.tiling.block * product(self.part.extents[self.tiling.cut + 1 :])
+            width = self.tiling.lanes * self.tiling.vectors
+            self.panel = self.b.buffer("panel", self.dtype, (terms, width), "readwrite", local=True)
+        for at, number in self._terms(starts, len(columns)):
+            for (offset, _), vector in zip(columns, self._vectors(at, j, columns), strict=True):
+                self.b.store(self.panel, (number, offset), vector)
+
+    def _vectors(self, at: Indices, j: DimLike, columns: Sequence[Column]) -> list[Expr]:
+        """The vectors of one term, as its operand has them."""
+        vectors: list[Expr] = []
+        index = (*(0 for _ in self.sizes[:-1]), j + dim(LANE))
+        with self.reader.scope():
+            for offset, count in columns:
+                vectors.append(self._read(1 - self.tiling.factor, (*index[:-1], index[-1] + offset), at, count))
+        return vectors
+
+    def _read(self, factor: int, index: Indices, at: Indices, count: DimLike | None) -> Expr:
+        reader, (position, where) = self.reader, self.part.factors(index, at)[factor]
+        reader.lanes, reader.count = self.tiling.lanes, count
+        value = reader.read(self.part.operands[position], reader.settled(where))
+        reader.lanes, reader.count = 1, None
+        return value
+
+    # -- one tile -----------------------------------------------------------------------------------------------
+
+    def _tile(self, starts: Indices, first: Indices, rows: int, j: DimLike, columns: Sequence[Column]) -> None:
+        """Adds the terms of a block to the tile that begins at row ``first`` and column ``j``."""
+        lanes = self.tiling.lanes
+        cells = [(*row, j + offset) for row in self._rows(first, rows) for offset, _ in columns]
+        counts = [count for _ in range(len(cells) // len(columns)) for _, count in columns]
+        zero = self.b.const(0, self.dtype, lanes)
+        sums = [self.b.register("acc", zero) for _ in cells]
+        begun = sum(starts, start=0) - 1
+        if self.tiling.cut is not None:
+            with self.b.when(begun):
+                for register, index, count in zip(sums, cells, counts, strict=True):
+                    self.b.assign(register, self._load(index, count))
+        for at, number in self._terms(starts, len(cells)):
+            self._add(at, number, cells, counts, sums, columns, j)
+        for register, index, count in zip(sums, cells, counts, strict=True):
+            self._store(register, index, count)
+
+    def _rows(self, first: Indices, rows: int) -> Iterator[Indices]:
+        axis = self.tiling.row_axis
+        behind = self.sizes[axis + 1 : -1]
+        for number in range(rows * product(behind)):
+            at: list[DimLike] = []
+            for size in reversed(behind):
+                number, own = divmod(number, size)
+                at.insert(0, own)
+            yield (*first[:axis], first[axis] + number, *at)
+
+    def _add(
+        self,
+        at: Indices,
+        number: DimLike,
+        cells: Sequence[Indices],
+        counts: Sequence[DimLike | None],
+        sums: Sequence[ir.Read],
+        columns: Sequence[Column],
+        j: DimLike,
+    ) -> None:
+        """Adds one term to all sums of a tile."""
+        reader, lanes = self.reader, self.tiling.lanes
+        if self.panel is None:
+            vectors = self._vectors(at, j, columns)
+        else:
+            vectors = [self.b.let("v", self.b.load(self.panel, (number, offset), lanes)) for offset, _ in columns]
+        with reader.scope():
+            for cell, (register, index, count) in enumerate(zip(sums, cells, counts, strict=True)):
+                row = self._read(self.tiling.factor, (*index[:-1], index[-1] + dim(LANE)), at, count)
+                self.b.assign(register, self.b.fma(row, vectors[cell % len(columns)], register))
+
+    def _load(self, index: Indices, count: DimLike | None) -> Expr:
+        place, index_map = self.targets[0]
+        return self._at(place, index_map, index, count, None)
+
+    def _store(self, register: Expr, index: Indices, count: DimLike | None) -> None:
+        for place, index_map in self.targets:
+            self._at(place, index_map, index, count, register)
+
+    def _at(self, place: Any, index_map: Any, index: Indices, count: DimLike | None, value: Expr | None) -> Any:
+        reader, lanes = self.reader, self.tiling.lanes
+        with reader.vector(lanes, count):
+            base, stride = reader.address(place, index_map((*index[:-1], index[-1] + dim(LANE))))
+            if lanes > 1 and stride != 1:
+                raise NotVectorizable
+            if value is None:
+                return self.b.load(reader.parameter(place, "read"), base, lanes, count)
+            self.b.store(reader.parameter(place, "write"), base, value, count)

@@ -1,0 +1,180 @@
+"""Chooses the tiles of products whose sums are long and whose results are few: the gradients of weights.
+
+Such a product is a sum of outer products: for every cell of the data, a row of the data (and of its neighbours, for
+each position of a filter) by a row of the cotangent. Each term of a tile of R rows by V vectors loads V vectors and
+reads R scalars. The rows of a tile may span several axes: all positions of a filter, say, by a few channels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from math import prod
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_symbols, product
+
+from ..machine import Machine
+from .groups import Group
+from .roles import ContractionPart, Roles
+
+#: Sums of fewer terms gain nothing.
+LEAST_TERMS = 64
+#: A tile never has more accumulators than this: LLVM would keep some of them in memory.
+MOST_ACCUMULATORS = 28
+#: Loads and multiply-adds that a core starts per cycle, and the cycles until a sum can be added to again.
+PER_CYCLE, LATENCY = 2, 4
+
+
+@dataclass(frozen=True)
+class OuterTiling:
+    """A tile has ``rows`` indices of ``row_axis`` by all of the axes behind it, and ``vectors`` of ``lanes`` along the
+    last axis. ``factor`` is the position of the operand that has the rows.
+
+    Sums are cut into blocks: ``block`` steps of the reduction axis ``cut``, with all of the axes behind it and one
+    step of those before. None: a tile is summed up at once. ``packs``: whether the vectors of a block are copied to
+    where they are contiguous, for all rows to read.
+    """
+
+    lanes: int
+    vectors: int
+    row_axis: int
+    rows: int
+    factor: int
+    cut: int | None = None
+    block: int = 0
+    packs: bool = False
+
+    def describe(self, space: Shape, extents: Shape) -> str:
+        """The tile in words: `6 rows × 4 vectors of 16, in sums of 128 terms`."""
+        behind = [size for size in space[self.row_axis + 1 : -1] if isinstance(size, int)]
+        rows = "·".join(str(n) for n in (self.rows, *behind) if n != 1) or "1"
+        tile = f"{rows} row{'s' * (rows != '1')} × {self.vectors} vector{'s' * (self.vectors > 1)} of {self.lanes}"
+        if self.cut is None:
+            return tile
+        terms = self.block * product(extents[self.cut + 1 :])
+        return f"{tile}, in sums of {terms} terms" + (" from packed vectors" if self.packs else "")
+
+
+def outer_tiling(roles: Roles, group: Group, space: Shape, machine: Machine) -> OuterTiling | None:
+    """The tile of a group that is one sum of outer products; None if it is no such sum, or gains nothing."""
+    part = _only_product(group)
+    if part is None or len(space) < 2 or not all(isinstance(size, int) for size in space):
+        return None
+    terms = product(part.extents)
+    if terms == 0 or (isinstance(terms, int) and terms < LEAST_TERMS):
+        return None
+    *sizes, columns = (size for size in space if isinstance(size, int))
+    dtype = part.node.types[0].dtype
+    if machine.is_narrow(columns, dtype):
+        return None
+    factor = _row_factor(part, space)
+    if factor is None:
+        return None
+    along = _moves(part, space, factor)
+    lanes = min(machine.lanes(dtype), 1 << (columns - 1).bit_length())
+    panel = machine.l1_bytes * 2 // 3 // np.dtype(dtype).itemsize
+    axis, rows, vectors = min(
+        _tiles(sizes, columns, lanes, along, machine),
+        key=lambda tile: _cost(sizes, columns, lanes, along, panel, *tile),
+    )
+    tiling = OuterTiling(lanes, vectors, axis, rows, factor)
+    return _blocked(part, tiling, sizes, columns, machine)
+
+
+def _only_product(group: Group) -> ContractionPart | None:
+    match group.members:
+        case [ContractionPart(role="product", order="any", start=None) as part]:
+            fits = part.combine == "add" and not part.op.multiplies_bytes
+            return part if fits and part.op.segment(part.node.attrs, part.types) is None else None
+    return None
+
+
+def _row_factor(part: ContractionPart, space: Shape) -> int | None:
+    """The position of the operand that has the rows, in which rows are contiguous; the other one has the columns
+    alone. None if the product is no sum of outer products."""
+    index = tuple(dim(f"axis{axis}") for axis in range(len(space)))
+    sums = tuple(dim(f"sum{axis}") for axis in range(len(part.extents)))
+    rows = {f"axis{axis}" for axis, size in enumerate(space[:-1]) if size != 1}
+    lane = f"axis{len(space) - 1}"
+    factors = part.factors(index, sums)
+    read = [set().union(*map(dim_symbols, at)) & rows for _, at in factors]
+    if not rows or sorted(map(len, read)) != [0, len(rows)]:
+        return None
+    own = 0 if read[0] else 1
+    (position, at), (_, other) = factors[own], factors[1 - own]
+    # Vectors are contiguous along the columns, and rows beside each other, where a forward product has its terms.
+    last = [i for i, size in zip(at, part.types[position].shape, strict=True) if size != 1]
+    if not last or not dim_symbols(last[-1]) & (rows | {lane}):
+        return None
+    return own if [coefficient(i, lane) for i in other] == [0] * (len(other) - 1) + [1] else None
+
+
+def _moves(part: ContractionPart, space: Shape, factor: int) -> bool:
+    """Whether the operand with the rows has the columns, too, as in a depthwise convolution: then it is loaded as
+    vectors."""
+    index = tuple(dim(f"axis{axis}") for axis in range(len(space)))
+    _, at = part.factors(index, (0,) * len(part.extents))[factor]
+    return any(f"axis{len(space) - 1}" in dim_symbols(i) for i in at)
+
+
+def _tiles(
+    sizes: list[int], columns: int, lanes: int, along: bool, machine: Machine
+) -> Iterator[tuple[int, int, int]]:
+    """(row axis, rows along it, vectors) of the tiles that fit the registers."""
+    broadcast = 0 if machine.broadcast_operand else 1
+    for vectors in range(1, -(-columns // lanes) + 1):
+        spare = vectors + 1 + (1 if along else broadcast) + (not machine.fma)
+        most = min(MOST_ACCUMULATORS, machine.vector_registers - spare) // vectors
+        for axis in range(len(sizes)):
+            behind = prod(sizes[axis + 1 :])
+            for rows in range(1, min(sizes[axis], most // behind) + 1):
+                yield axis, rows, vectors
+        if most < 1:
+            break
+
+
+def _cost(
+    sizes: list[int], columns: int, lanes: int, along: bool, panel: int, axis: int, rows: int, vectors: int
+) -> tuple[float, int]:
+    """The cycles of one term of all results, and the number of tiles. Blocks have ``panel`` elements of columns."""
+    behind = prod(sizes[axis + 1 :])
+    blocks = -(-columns // lanes)
+    terms = max(1, panel // (vectors * lanes))
+    total, number = 0.0, 0
+    for height, tiles in ((rows, sizes[axis] // rows), (sizes[axis] % rows, 1)):
+        for width, panels in ((vectors, blocks // vectors), (blocks % vectors, 1)):
+            sums = height * behind * width
+            if sums:
+                loads = width + height * behind * (width if along else 1)
+                cycles = max(sums, loads, PER_CYCLE * LATENCY * 1.25) / PER_CYCLE + loads / 16 + sums / terms
+                total, number = total + tiles * panels * cycles, number + tiles * panels
+    count = prod(sizes[:axis])
+    return total * count, number * count
+
+
+def _blocked(
+    part: ContractionPart, tiling: OuterTiling, sizes: list[int], columns: int, machine: Machine
+) -> OuterTiling:
+    """The tiling with its sums cut into blocks whose vectors stay in the first cache, if several tiles read them."""
+    if tiling.rows == sizes[tiling.row_axis] and prod(sizes[: tiling.row_axis]) == 1:
+        return tiling
+    width = tiling.lanes * tiling.vectors
+    itemsize = np.dtype(part.node.types[0].dtype).itemsize
+    most = max(1, machine.l1_bytes * 2 // 3 // (width * itemsize))
+    cut, inside = len(part.extents) - 1, 1
+    while cut > 0:
+        size = part.extents[cut]
+        if not isinstance(size, int) or size * inside > most:
+            break
+        cut, inside = cut - 1, inside * size
+    block: int = max(1, most // inside)
+    size: DimLike = part.extents[cut]
+    if isinstance(size, int):
+        block = -(-size // -(-size // block))  # blocks of about one size
+    if all(extent == 1 for extent in part.extents[:cut]) and size == block:
+        return tiling
+    return OuterTiling(
+        tiling.lanes, tiling.vectors, tiling.row_axis, tiling.rows, tiling.factor, cut, block, columns > width
+    )
