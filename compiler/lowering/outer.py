@@ -50,13 +50,15 @@ class OuterTiles:
 
     def emit(self) -> None:
         """Emits all loops."""
+        if self.tiling.columns_outermost:
+            for loop, columns in self._columns():
+                with loop() as j, self._block() as starts:
+                    self._panel(starts, j, columns)
+            return
         with self._block() as starts:
             for loop, columns in self._columns():
-                with loop() as j, self.reader.scope():
-                    if self.tiling.packs:
-                        self._pack(starts, j, columns)
-                    for index, rows in self._row_tiles():
-                        self._tile(starts, index, rows, j, columns)
+                with loop() as j:
+                    self._panel(starts, j, columns)
 
     # -- loops --------------------------------------------------------------------------------------------------
 
@@ -121,6 +123,13 @@ class OuterTiles:
             return
         with self.b.loop(stem, start, stop, step, kind) as at:
             yield at
+
+    def _panel(self, starts: Indices, j: DimLike, columns: Sequence[Column]) -> None:
+        """Adds the terms of a block to all tiles of some columns."""
+        if self.tiling.packs:
+            self._pack(starts, j, columns)
+        for index, rows in self._row_tiles():
+            self._tile(starts, index, rows, j, columns)
 
     # -- a block of the sum -------------------------------------------------------------------------------------
 

@@ -8,7 +8,7 @@ reads R scalars. The rows of a tile may span several axes: all positions of a fi
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import prod
 
 import numpy as np
@@ -34,7 +34,8 @@ class OuterTiling:
 
     Sums are cut into blocks: ``block`` steps of the reduction axis ``cut``, with all of the axes behind it and one
     step of those before. None: a tile is summed up at once. ``packs``: whether the vectors of a block are copied to
-    where they are contiguous, for all rows to read.
+    where they are contiguous, for all rows to read. ``columns_outermost``: whether all blocks are added to a tile's
+    columns before those of the next tile, or else a block to all columns before the next block.
     """
 
     lanes: int
@@ -45,6 +46,7 @@ class OuterTiling:
     cut: int | None = None
     block: int = 0
     packs: bool = False
+    columns_outermost: bool = False
 
     def describe(self, space: Shape, extents: Shape) -> str:
         """The tile in words: `6 rows × 4 vectors of 16, in sums of 128 terms`."""
@@ -54,7 +56,8 @@ class OuterTiling:
         if self.cut is None:
             return tile
         terms = self.block * product(extents[self.cut + 1 :])
-        return f"{tile}, in sums of {terms} terms" + (" from packed vectors" if self.packs else "")
+        tile += f", in sums of {terms} terms" + (" from packed vectors" if self.packs else "")
+        return tile + (", columns outermost" if self.columns_outermost else "")
 
 
 def outer_tiling(roles: Roles, group: Group, space: Shape, machine: Machine) -> OuterTiling | None:
@@ -148,7 +151,7 @@ def _cost(
             sums = height * behind * width
             if sums:
                 loads = width + height * behind * (width if along else 1)
-                cycles = max(sums, loads, PER_CYCLE * LATENCY * 1.25) / PER_CYCLE + loads / 16 + sums / terms
+                cycles = max(sums, loads, PER_CYCLE * LATENCY * 1.25) / PER_CYCLE + (loads + 4) / 16 + (0 if along else sums / terms)
                 total, number = total + tiles * panels * cycles, number + tiles * panels
     count = prod(sizes[:axis])
     return total * count, number * count
@@ -175,6 +178,6 @@ def _blocked(
         block = -(-size // -(-size // block))  # blocks of about one size
     if all(extent == 1 for extent in part.extents[:cut]) and size == block:
         return tiling
-    return OuterTiling(
-        tiling.lanes, tiling.vectors, tiling.row_axis, tiling.rows, tiling.factor, cut, block, columns > width
-    )
+    # Sums in memory that do not fit the second cache would come from memory again for every block.
+    outermost = columns > width and prod(sizes) * columns * itemsize > machine.l2_bytes // 2
+    return replace(tiling, cut=cut, block=block, packs=columns > width, columns_outermost=outermost)
