@@ -25,6 +25,7 @@ from .passes.base import Budget, PassContext, Phase
 from .passes.channels_before_cells import ChannelsBeforeCells
 from .passes.checkpoint_scans import CheckpointScans
 from .passes.common_subexpressions import MergeCommonSubexpressions
+from .passes.copy_transposed import CopyTransposed
 from .passes.dead_code import RemoveDeadCode
 from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
@@ -85,6 +86,7 @@ GRAPH = Phase(
 LAYOUT = Phase(
     "layout",
     (
+        CopyTransposed(),  # before packing, which takes weights as they are
         PackPanels(),  # after the passes that look for products with weights
         SplitPrepare(),  # packing depends on weights alone, too
     ),

@@ -1,0 +1,85 @@
+"""Copies weights that convolutions read transposed, so that their lanes run along the columns.
+
+The gradient of a convolution with respect to its data is a convolution with the same weights, reversed, with input and
+output channels swapped. Read where they are, these have their terms contiguous, not their columns; so a tile would
+have to keep its lanes along the sum and add them up at its end. Copying pays where there are rows enough that read the
+copy. Where columns fill panels, the copy is packed into panels.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from ..graph.graph import Graph
+from ..graph.node import InputAttributes, Node, Value
+from ..machine import Machine
+from ..ops.layout import TransposeAttributes
+from ..ops.panels import PanelsAttributes, pack
+from ..ops.protocols import contraction
+from .base import Pass, PassContext
+
+#: With fewer rows per sample, copying takes longer than it saves unless batches are large.
+LEAST_ROWS = 64
+#: Views that only choose or reorder whole rows of columns.
+_ROWS = ("slice", "reverse")
+
+
+@dataclass(frozen=True)
+class CopyTransposed(Pass):
+    """Copies each parameter that a convolution with many rows reads with its last two axes swapped."""
+
+    name: ClassVar[str] = "copy_transposed"
+    bodies: ClassVar[bool] = False
+
+    def run(self, graph: Graph, context: PassContext) -> Graph:
+        wanted = {_transposed(graph, node) for node in graph} - {None}
+        if not wanted:
+            return graph
+
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            if node.values[0] not in wanted:
+                return None
+            transposed = new.add(node.op, operands, node.attrs, layer=node.layer).values[0]
+            return [_copied(new, transposed, context.machine)]
+
+        return graph.rewrite(context.limit(rule))
+
+
+def _transposed(graph: Graph, node: Node) -> Value | None:
+    """The transposed parameter that ``node`` reads as weights and that is worth a copy."""
+    op = contraction(node)
+    position = None if op is None else op.packed_operand(node.attrs)
+    if position is None or node.op != "conv":
+        return None
+    rows = 1
+    for size in node.types[0].shape[1:-1]:
+        rows *= size if isinstance(size, int) else LEAST_ROWS
+    value = graph.operands(node)[position]
+    while graph.producer(value).op in _ROWS:
+        (value,) = graph.operands(graph.producer(value))
+    producer = graph.producer(value)
+    if rows < LEAST_ROWS or not isinstance(producer.attrs, TransposeAttributes):
+        return None
+    *_, columns = producer.attrs.permutation
+    if columns == len(producer.attrs.permutation) - 1 or not _is_parameter(graph, value):
+        return None
+    return value
+
+
+def _is_parameter(graph: Graph, value: Value) -> bool:
+    """Whether ``value`` is a parameter with its elements in another order."""
+    node = graph.producer(value)
+    while node.op in ("transpose", "reverse", "reshape"):
+        (value,) = graph.operands(node)
+        node = graph.producer(value)
+    return isinstance(node.attrs, InputAttributes) and node.attrs.role == "parameter"
+
+
+def _copied(new: Graph, value: Value, machine: Machine) -> Value:
+    type = new.type(value)
+    columns, lanes = type.shape[-1], machine.lanes(type.dtype)
+    if isinstance(columns, int) and columns % lanes == 0 and columns > lanes:
+        return new.apply("panels", pack(new, value, lanes), attrs=PanelsAttributes(lanes))
+    return new.apply("copy", value)
