@@ -30,6 +30,7 @@ from .passes.dead_code import RemoveDeadCode
 from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
+from .passes.linear_sums import LinearSums
 from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
 from .passes.pack_panels import PackPanels
@@ -67,6 +68,7 @@ GRAPH = Phase(
         ShareWindows(),  # graphs without gradients have not been through it yet
         Simplify(differentiated=True),  # sums with zero; pads of gradients that join to one tensor
         MergeCommonSubexpressions(),  # several gradient rules compute the same slope or mask
+        LinearSums(),  # after sums of the same terms are one
         RemoveDeadCode(),  # dead nodes would count as readers below
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
