@@ -14,6 +14,7 @@ from ..loop.builder import Builder
 from ..loop.intrinsics.builder import KernelBuilder
 from ..observers import Observer, Stored
 from .calls import computed, moved
+from .fills import fill_kernel
 from .fused import Kernel
 from .groups import Group, Grouping
 from .places import Lifetimes, Place, Storage, Target, same_index
@@ -200,7 +201,8 @@ class _Scope:
             return Place(self.entry.program.constant(table), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
         if isinstance(part, ViewPart) and (fill := part.op.fill(part.node.attrs)) is not None:
-            self.entry.call(fill_kernel(self.entry.program, place, fill), moved([part.node]))
+            kernel = fill_kernel(self.entry.program, place, fill, part.op.margins(part.node.attrs))
+            self.entry.call(kernel, moved([part.node]))
         return place
 
     def targets(self, value: Value) -> list[Target]:
@@ -333,13 +335,3 @@ def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel
     with b.loop("j", 0, size, lanes, "parallel") as j:
         b.store(y, (j,), b.load(x, (j,), lanes, size - j), size - j)
     return Kernel.over(b.finish(), source, target)
-
-
-def fill_kernel(program: ProgramBuilder, place: Place, fill: float | int | bool) -> Kernel:
-    """Sets all elements of a place to one number."""
-    b, size = KernelBuilder("kernel", dict(program.dims)), place.type.size
-    y = b.buffer("p0", place.type.dtype, (size,), "write")
-    lanes = program.machine.lanes(place.type.dtype)
-    with b.loop("j", 0, size, lanes, "parallel") as j:
-        b.store(y, (j,), b.const(fill, place.type.dtype, lanes), size - j)
-    return Kernel.over(b.finish(), place)

@@ -63,6 +63,10 @@ class Elementwise(Primitive):
 Storage: TypeAlias = Literal["index", "alias", "into"]
 
 
+#: How many cells before and after the others hold the fill, for each axis.
+Margins: TypeAlias = tuple[tuple[Any, Any], ...]
+
+
 class View(Primitive):
     """A primitive that only moves elements: each result element is one operand element, or a constant fill."""
 
@@ -74,6 +78,10 @@ class View(Primitive):
 
     def fill(self, attrs: Any) -> float | int | bool | None:
         """The value of result elements that are no operand element; None if there are none."""
+        return None
+
+    def margins(self, attrs: Any) -> Margins | None:
+        """The cells that hold the fill, if they are those around all others."""
         return None
 
     @abstractmethod

@@ -16,7 +16,7 @@ from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
 from .base import Sample, sizes
 from .contexts import EvaluationContext, GradientContext
-from .protocols import NotAffine, Source, Storage, View
+from .protocols import Margins, NotAffine, Source, Storage, View
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,6 +189,9 @@ class Pad(View):
 
     def fill(self, attrs: PadAttributes) -> float | int | bool:
         return attrs.fill
+
+    def margins(self, attrs: PadAttributes) -> Margins | None:
+        return None if any(attrs.interior) else tuple(zip(attrs.low, attrs.high, strict=True))
 
     def read(
         self, attrs: PadAttributes, operands: Sequence[TensorType], index: Sequence[Any]

@@ -1,0 +1,87 @@
+"""Fills what no kernel stores to: the cells around a padded value, or all of it where those lie between others."""
+
+from __future__ import annotations
+
+from netwright.specs.dims import DimLike, Shape, product
+
+from ..loop import ir
+from ..loop.intrinsics.builder import KernelBuilder
+from ..ops.protocols import Margins
+from .fused import Kernel
+from .indices import Indices
+from .places import Place
+from .program import ProgramBuilder
+
+
+def fill_kernel(
+    program: ProgramBuilder, place: Place, fill: float | int | bool, margins: Margins | None = None
+) -> Kernel:
+    """Sets the elements of a place to one number: those within ``margins``, or all of them."""
+    b = KernelBuilder("kernel", dict(program.dims))
+    lanes = program.machine.lanes(place.type.dtype)
+    shape = place.type.shape
+    if margins is None or not _are_fixed(margins, shape):
+        shape, margins = (place.type.size,), ((place.type.size, 0),)
+    else:
+        last = max(axis for axis, amounts in enumerate(margins) if amounts != (0, 0))
+        shape, margins = _merged(shape, margins, last)
+    buffer = b.buffer("p0", place.type.dtype, shape, "write")
+    _Filling(b, buffer, shape, margins, ir.Const(fill, ir.ValueType(place.type.dtype, lanes))).axis(())
+    return Kernel.over(b.finish(), place)
+
+
+def _are_fixed(margins: Margins, shape: Shape) -> bool:
+    """Whether all padded axes, and those behind them, have fixed sizes: then accesses are proved within bounds."""
+    padded = [axis for axis, amounts in enumerate(margins) if amounts != (0, 0)]
+    sizes = [*(size for axis in padded for size in margins[axis]), *(shape[padded[0] :] if padded else ())]
+    return bool(padded) and all(isinstance(size, int) for size in sizes)
+
+
+def _merged(shape: Shape, margins: Margins, last: int) -> tuple[Shape, Margins]:
+    """``shape`` with the axes behind ``last`` as part of it: its margins are contiguous there."""
+    behind = product(shape[last + 1 :])
+    low, high = margins[last]
+    return (*shape[:last], shape[last] * behind), (*margins[:last], (low * behind, high * behind))
+
+
+class _Filling:
+    """The loops over margins; the outermost is divided by threads."""
+
+    def __init__(self, b: KernelBuilder, buffer: ir.Buffer, shape: Shape, margins: Margins, value: ir.Const):
+        self.b, self.buffer, self.shape, self.margins, self.value = b, buffer, shape, margins, value
+
+    def axis(self, index: Indices) -> None:
+        """Fills the margins of an axis, whole rows at a time, and those of the axes behind it between them."""
+        axis = len(index)
+        low, high = self.margins[axis]
+        size = self.shape[axis]
+        if axis == len(self.shape) - 1:
+            self._elements(index, 0, low)
+            self._elements(index, size - high, size)
+            return
+        for start, stop in ((0, low), (size - high, size)):
+            self._rows(index, start, stop, whole=True)
+        self._rows(index, low, size - high, whole=False)
+
+    def _rows(self, index: Indices, start: DimLike, stop: DimLike, *, whole: bool) -> None:
+        if start == stop:
+            return
+        with self.b.loop("i", start, stop, kind="serial" if index else "parallel") as i:
+            if not whole:
+                self.axis((*index, i))
+            else:
+                self._row((*index, i))
+
+    def _row(self, index: Indices) -> None:
+        if len(index) == len(self.shape) - 1:
+            self._elements(index, 0, self.shape[-1])
+            return
+        with self.b.loop("i", 0, self.shape[len(index)]) as i:
+            self._row((*index, i))
+
+    def _elements(self, index: Indices, start: DimLike, stop: DimLike) -> None:
+        if start == stop:
+            return
+        lanes = self.value.type.lanes
+        with self.b.loop("j", start, stop, lanes, "serial" if index else "parallel") as j:
+            self.b.store(self.buffer, (*index, j), self.value, stop - j)
