@@ -20,6 +20,7 @@ from netwright.specs.dims import DimLike, Shape
 from ..graph.node import Value
 from ..observers import Observer, Refusal
 from .deferred import defer
+from .joined_sums import join_sums
 from .roles import MEMBERS, ContractionPart, Part, Roles, ViewPart
 
 #: The most contractions in one group: each needs its own accumulators.
@@ -79,6 +80,7 @@ class Grouping:
                 case _:
                     pass
         defer(self, MAX_MEMBERS)
+        join_sums(self, MAX_CONTRACTIONS, MAX_MEMBERS)
 
     def groups_with(self, part: Part) -> list[Group]:
         """The groups that compute ``part``."""

@@ -21,7 +21,7 @@ from ..ops.protocols import contraction
 from .base import Pass, PassContext
 
 #: With fewer rows per sample, copying takes longer than it saves unless batches are large.
-LEAST_ROWS = 64
+LEAST_ROWS = 8
 #: Views that only choose or reorder whole rows of columns.
 _ROWS = ("slice", "reverse")
 

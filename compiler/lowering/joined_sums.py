@@ -1,0 +1,95 @@
+"""Joins reductions that read the same data into one kernel, which reads them once: Σg and Σ(g·x), say.
+
+Both are made by groups of their own at first, since a reduction takes over the operations that only it reads. The
+earlier group joins the later one if nothing in between reads its results.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from netwright.specs.dims import DimLike, product
+
+from ..graph.node import Value
+from .roles import MEMBERS, ContractionPart, Roles
+
+if TYPE_CHECKING:
+    from .groups import Group, Grouping
+
+
+def join_sums(grouping: Grouping, most_contractions: int, most_members: int) -> None:
+    """Joins groups of reductions with the same loops and a large operand in common, none of which gets more than so
+    many contractions and members."""
+    kept: list[Group] = []
+    for group in grouping.groups:
+        if not _reduces(group):
+            continue
+        for earlier in list(kept):
+            number = len(earlier.contractions()) + len(group.contractions())
+            if (
+                number <= most_contractions
+                and len(earlier.members) + len(group.members) <= most_members
+                and _loops(earlier) == _loops(group)
+                and _large(grouping.roles, earlier) & _large(grouping.roles, group)
+                and _may_wait(grouping, earlier, group)
+            ):
+                kept.remove(earlier)
+                _join(grouping, earlier, group)
+        kept.append(group)
+
+
+def _reduces(group: Group) -> bool:
+    """Whether all contractions of the group are reductions with the same loops."""
+    parts = group.contractions()
+    loops = {(part.combine, part.extents, part.order) for part in parts}
+    return len(loops) == 1 and all(part.role == "reduction" for part in parts) and not group.windows()
+
+
+def _loops(group: Group) -> object:
+    part = group.contractions()[0]
+    return group.space, part.combine, part.extents, part.order
+
+
+def _terms(part: ContractionPart) -> DimLike:
+    return product(part.extents) * part.node.types[0].size
+
+
+def _large(roles: Roles, group: Group) -> set[Value]:
+    """The values in memory that the group's reductions read, of as many elements as there are terms."""
+    inside = {part.node.id for part in group.members}
+    terms = _terms(group.contractions()[0])
+    read = {base for part in group.members for operand in part.operands for base, _ in roles.bases(operand)}
+    return {value for value in read if value.node not in inside and roles.type(value).size == terms}
+
+
+def _may_wait(grouping: Grouping, earlier: Group, later: Group) -> bool:
+    """Whether all that reads the results of ``earlier`` runs after ``later``, or in it once its sums are complete."""
+    roles = grouping.roles
+    inside = {part.node.id for part in earlier.members}
+    for part in earlier.members:
+        for value in part.node.values:
+            if value in grouping.repeated:
+                return False
+            for reader in roles.readers(value):
+                if reader.node.id in inside:
+                    continue
+                if reader.role not in MEMBERS:
+                    return False
+                for home in grouping.groups_with(reader):
+                    if home is later:
+                        in_place = all(same for v in reader.operands for base, same in roles.bases(v) if base == value)
+                        if reader.role != "elementwise" or not in_place:
+                            return False
+                        if reader.node.types[0].shape != later.space:
+                            return False
+                    elif home.order < later.order:
+                        return False
+    return True
+
+
+def _join(grouping: Grouping, earlier: Group, later: Group) -> None:
+    for part in earlier.members:
+        grouping.group_of[part.node.id] = later
+    later.members = sorted([*earlier.members, *later.members], key=lambda part: part.node.id)
+    earlier.members = []
+    earlier.fusable = False
