@@ -41,13 +41,13 @@ def join_sums(grouping: Grouping, most_contractions: int, most_members: int) -> 
 def _reduces(group: Group) -> bool:
     """Whether all contractions of the group are reductions with the same loops."""
     parts = group.contractions()
-    loops = {(part.combine, part.extents, part.order) for part in parts}
+    loops = {(part.node.op, part.node.attrs, part.extents, part.order) for part in parts}
     return len(loops) == 1 and all(part.role == "reduction" for part in parts) and not group.windows()
 
 
 def _loops(group: Group) -> object:
     part = group.contractions()[0]
-    return group.space, part.combine, part.extents, part.order
+    return group.space, part.node.op, part.node.attrs, part.extents, part.order
 
 
 def _terms(part: ContractionPart) -> DimLike:
@@ -77,7 +77,9 @@ def _may_wait(grouping: Grouping, earlier: Group, later: Group) -> bool:
                     return False
                 for home in grouping.groups_with(reader):
                     if home is later:
-                        in_place = all(same for v in reader.operands for base, same in roles.bases(v) if base == value)
+                        in_place = all(
+                            same for v in reader.operands for base, same in roles.bases(v) if base == value
+                        )
                         if reader.role != "elementwise" or not in_place:
                             return False
                         if reader.node.types[0].shape != later.space:

@@ -13,7 +13,6 @@ from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
 
-from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
@@ -73,9 +72,7 @@ class OuterTiles:
             for axis in range(self.tiling.cut + 1):
                 step = self.tiling.block if axis == self.tiling.cut else 1
                 extent = self.part.extents[axis]
-                starts.append(
-                    0 if extent == 1 else stack.enter_context(self.b.loop("k", 0, extent, step))
-                )
+                starts.append(0 if extent == 1 else stack.enter_context(self.b.loop("k", 0, extent, step)))
             yield tuple(starts)
 
     def _columns(self) -> Iterator[tuple[Callable[[], Any], Sequence[Column]]]:
@@ -102,7 +99,9 @@ class OuterTiles:
         with ExitStack() as stack:
             outer: list[DimLike] = []
             for size in self.sizes[:axis]:
-                outer.append(0 if size == 1 else stack.enter_context(self.b.loop("i", 0, size, kind="parallel")))
+                outer.append(
+                    0 if size == 1 else stack.enter_context(self.b.loop("i", 0, size, kind="parallel"))
+                )
             if rows == extent:
                 yield (*outer, 0, *behind), rows
                 return
@@ -167,7 +166,9 @@ class OuterTiles:
         else:
             with self.b.loop("k", 0, size, step=copies) as k:
                 for copy in range(copies):
-                    yield from self._nested(first, sizes, (*at, k + copy), number * static + k + copy, accumulators)
+                    yield from self._nested(
+                        first, sizes, (*at, k + copy), number * static + k + copy, accumulators
+                    )
 
     def _pack(self, starts: Indices, j: DimLike, columns: Sequence[Column]) -> None:
         """Copies the vectors of the block's terms to the panel, one term after the other."""
@@ -186,7 +187,9 @@ class OuterTiles:
         index = (*(0 for _ in self.sizes[:-1]), j + dim(LANE))
         with self.reader.scope():
             for offset, count in columns:
-                vectors.append(self._read(1 - self.tiling.factor, (*index[:-1], index[-1] + offset), at, count))
+                vectors.append(
+                    self._read(1 - self.tiling.factor, (*index[:-1], index[-1] + offset), at, count)
+                )
         return vectors
 
     def _read(self, factor: int, index: Indices, at: Indices, count: DimLike | None) -> Expr:
@@ -198,7 +201,9 @@ class OuterTiles:
 
     # -- one tile -----------------------------------------------------------------------------------------------
 
-    def _tile(self, starts: Indices, first: Indices, rows: int, j: DimLike, columns: Sequence[Column]) -> None:
+    def _tile(
+        self, starts: Indices, first: Indices, rows: int, j: DimLike, columns: Sequence[Column]
+    ) -> None:
         """Adds the terms of a block to the tile that begins at row ``first`` and column ``j``."""
         lanes = self.tiling.lanes
         cells = [(*row, j + offset) for row in self._rows(first, rows) for offset, _ in columns]
@@ -240,7 +245,9 @@ class OuterTiles:
         if self.panel is None:
             vectors = self._vectors(at, j, columns)
         else:
-            vectors = [self.b.let("v", self.b.load(self.panel, (number, offset), lanes)) for offset, _ in columns]
+            vectors = [
+                self.b.let("v", self.b.load(self.panel, (number, offset), lanes)) for offset, _ in columns
+            ]
         with reader.scope():
             for cell, (register, index, count) in enumerate(zip(sums, cells, counts, strict=True)):
                 row = self._read(self.tiling.factor, (*index[:-1], index[-1] + dim(LANE)), at, count)
@@ -254,7 +261,9 @@ class OuterTiles:
         for place, index_map in self.targets:
             self._at(place, index_map, index, count, register)
 
-    def _at(self, place: Any, index_map: Any, index: Indices, count: DimLike | None, value: Expr | None) -> Any:
+    def _at(
+        self, place: Any, index_map: Any, index: Indices, count: DimLike | None, value: Expr | None
+    ) -> Any:
         reader, lanes = self.reader, self.tiling.lanes
         with reader.vector(lanes, count):
             base, stride = reader.address(place, index_map((*index[:-1], index[-1] + dim(LANE))))
