@@ -39,7 +39,8 @@ class OuterTiling:
     Sums are cut into blocks: ``block`` steps of the reduction axis ``cut``, with all of the axes behind it and one
     step of those before. None: a tile is summed up at once. ``packs``: whether the vectors of a block are copied to
     where they are contiguous, for all rows to read. ``columns_outermost``: whether all blocks are added to a tile's
-    columns before those of the next tile, or else a block to all columns before the next block.
+    columns before those of the next tile, or else a block to all columns before the next block. ``unrolls``: whether
+    the body of an innermost loop may have several terms.
     """
 
     lanes: int
@@ -51,6 +52,7 @@ class OuterTiling:
     block: int = 0
     packs: bool = False
     columns_outermost: bool = False
+    unrolls: bool = True
 
     def describe(self, space: Shape, extents: Shape) -> str:
         """The tile in words: `6 rows × 4 vectors of 16, in sums of 128 terms`."""
@@ -89,7 +91,9 @@ def outer_tiling(roles: Roles, group: Group, space: Shape, machine: Machine) -> 
     least = min(cycles for cycles, _ in costs.values())
     good = {tile: cost for tile, cost in costs.items() if cost[0] <= least * WORTH_DIVIDING}
     axis, rows, vectors = min(good, key=lambda tile: (good[tile][1] == 1, *good[tile]))
-    tiling = OuterTiling(lanes, vectors, axis, rows, factor)
+    # Beside each other, terms of neighbouring cells share values that LLVM would keep in registers.
+    unrolls = machine.broadcast_operand or axis == len(sizes) - 1
+    tiling = OuterTiling(lanes, vectors, axis, rows, factor, unrolls=unrolls)
     return _blocked(part, tiling, sizes, columns, machine)
 
 
@@ -133,10 +137,11 @@ def _tiles(
     sizes: list[int], columns: int, lanes: int, along: bool, machine: Machine
 ) -> Iterator[tuple[int, int, int]]:
     """(row axis, rows along it, vectors) of the tiles that fit the registers."""
-    broadcast = 0 if machine.broadcast_operand else 1
     for vectors in range(1, -(-columns // lanes) + 1):
-        spare = vectors + 1 + (1 if along else broadcast) + (not machine.fma)
-        most = min(MOST_ACCUMULATORS, machine.vector_registers - spare) // vectors
+        most = machine.accumulators
+        if machine.broadcast_operand:  # rows need no registers, or one where they are vectors
+            most = max(most, min(MOST_ACCUMULATORS, machine.vector_registers - vectors - 1 - along))
+        most //= vectors
         for axis in range(len(sizes)):
             behind = prod(sizes[axis + 1 :])
             for rows in range(1, min(sizes[axis], most // behind) + 1):

@@ -57,12 +57,12 @@ def chosen(graph: Graph, machine: Machine) -> str:
         (
             convolution((32, 32), 64, 64, 3),
             AVX2,
-            "6 rows × 2 vectors of 8, in sums of 256 terms from packed vectors",
+            "5 rows × 2 vectors of 8, in sums of 256 terms from packed vectors",
         ),
         (
             convolution((32, 32), 64, 64, 3),
             NEON,
-            "6 rows × 4 vectors of 4, in sums of 256 terms from packed vectors",
+            "5 rows × 4 vectors of 4, in sums of 256 terms from packed vectors",
         ),
         (
             convolution((16, 16), 128, 128, 3),
