@@ -33,8 +33,7 @@ from .contract import contract
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
-from .outer import OuterTiles
-from .outer_tiling import outer_tiling
+from .outer import outer_products
 from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
@@ -87,9 +86,10 @@ def build(
     machine: Machine,
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses."""
-    kernel = _of_outer_products(roles, group, place, targets, dims, machine)
-    if kernel is not None:
-        return kernel
+    reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
+    tiles = outer_products(reader, group, targets, machine)
+    if tiles is not None:
+        return _finished(reader, tiles)
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
@@ -106,30 +106,6 @@ def build(
     raise AssertionError("one lane always fits")
 
 
-def _of_outer_products(
-    roles: Roles,
-    group: Group,
-    place: Callable[[Value], Place],
-    targets: Sequence[tuple[Value, Sequence[Target]]],
-    dims: dict[str, int],
-    machine: Machine,
-) -> Kernel | None:
-    """The kernel of a group that sums outer products; None if it does not, or cannot in vectors."""
-    tiling = outer_tiling(roles, group, group.space, machine)
-    if tiling is None:
-        return None
-    part = group.contractions()[0]
-    reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
-    try:
-        OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()
-    except NotVectorizable:
-        return None
-    places = [place for _, place in reader.parameters.values()]
-    return replace(
-        _of_sub_buffers(reader.b.finish(), places), tiles=tiling.describe(group.space, part.extents)
-    )
-
-
 def _is_proved(function: ir.Function) -> bool:
     """Whether the verifier can prove all accesses in bounds.
 
@@ -143,6 +119,12 @@ def _is_proved(function: ir.Function) -> bool:
     except VerifyError:
         return False
     return True
+
+
+def _finished(reader: Reader, tiles: str) -> Kernel:
+    """The kernel whose body has been emitted."""
+    places = [place for _, place in reader.parameters.values()]
+    return replace(_of_sub_buffers(reader.b.finish(), places), tiles=tiles)
 
 
 def _of_sub_buffers(function: ir.Function, places: Sequence[Place]) -> Kernel:
@@ -182,8 +164,7 @@ class _Attempt:
                 self._axes(0, ())
         else:
             self._axes(0, ())
-        places = [place for _, place in self.reader.parameters.values()]
-        return replace(_of_sub_buffers(self.b.finish(), places), tiles=str(self.tiling))
+        return _finished(self.reader, str(self.tiling))
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.

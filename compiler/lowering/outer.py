@@ -13,13 +13,16 @@ from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
 
+from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
+from ..machine import Machine
 from .contract import unrolling
+from .groups import Group
 from .indices import Indices
-from .outer_tiling import OuterTiling
-from .places import Target
+from .outer_tiling import OuterTiling, outer_tiling
+from .places import IndexMap, Place, Target
 from .reader import NotVectorizable, Reader
 from .roles import ContractionPart
 
@@ -27,7 +30,23 @@ from .roles import ContractionPart
 Column = tuple[int, DimLike | None]
 
 
-class OuterTiles:
+def outer_products(
+    reader: Reader, group: Group, targets: Sequence[tuple[Value, Sequence[Target]]], machine: Machine
+) -> str | None:
+    """Emits the kernel of a group that is one sum of outer products; returns its tiles in words, or None if it is no
+    such sum, or cannot be computed in vectors, which leaves a part of a kernel behind."""
+    tiling = outer_tiling(reader.roles, group, group.space, machine)
+    if tiling is None:
+        return None
+    (part,), ((_, places),) = group.contractions(), targets
+    try:
+        _OuterTiles(reader, part, group.space, places, tiling).emit()
+    except NotVectorizable:
+        return None
+    return tiling.describe(group.space, part.extents)
+
+
+class _OuterTiles:
     """Emits the loops over blocks of the sum, and over all tiles in each."""
 
     def __init__(
@@ -255,20 +274,19 @@ class OuterTiles:
 
     def _load(self, index: Indices, count: DimLike | None) -> Expr:
         place, index_map = self.targets[0]
-        return self._at(place, index_map, index, count, None)
+        base = self._base(place, index_map, index, count)
+        return self.b.load(self.reader.parameter(place, "read"), base, self.tiling.lanes, count)
 
-    def _store(self, register: Expr, index: Indices, count: DimLike | None) -> None:
+    def _store(self, value: Expr, index: Indices, count: DimLike | None) -> None:
         for place, index_map in self.targets:
-            self._at(place, index_map, index, count, register)
+            base = self._base(place, index_map, index, count)
+            self.b.store(self.reader.parameter(place, "write"), base, value, count)
 
-    def _at(
-        self, place: Any, index_map: Any, index: Indices, count: DimLike | None, value: Expr | None
-    ) -> Any:
-        reader, lanes = self.reader, self.tiling.lanes
-        with reader.vector(lanes, count):
-            base, stride = reader.address(place, index_map((*index[:-1], index[-1] + dim(LANE))))
-            if lanes > 1 and stride != 1:
-                raise NotVectorizable
-            if value is None:
-                return self.b.load(reader.parameter(place, "read"), base, lanes, count)
-            self.b.store(reader.parameter(place, "write"), base, value, count)
+    def _base(self, place: Place, index_map: IndexMap, index: Indices, count: DimLike | None) -> Indices:
+        """Where lane 0 of the sums at ``index`` is stored. Raises NotVectorizable unless the others follow it."""
+        lanes = self.tiling.lanes
+        with self.reader.vector(lanes, count):
+            base, stride = self.reader.address(place, index_map((*index[:-1], index[-1] + dim(LANE))))
+        if lanes > 1 and stride != 1:
+            raise NotVectorizable
+        return base
