@@ -20,7 +20,8 @@ types:
 	$(PYTHON) -m pyright --pythonpath $(PYTHON)
 
 bench:
-	$(PYTHON) benchmarks/vs_torch.py
+	$(PYTHON) -m benchmarks inference --quick
+	$(PYTHON) -m benchmarks training --quick
 
 golden:
 	$(PYTHON) -m pytest -n 2 --update-golden

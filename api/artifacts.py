@@ -184,7 +184,7 @@ def save(
 def _named(made: Build, origin: Mapping[str, Any]) -> Build:
     """With a manifest that says where it comes from."""
     manifest = made.lowered.manifest.model_copy(update=origin)
-    return replace(made, lowered=replace(made.lowered, manifest=manifest))
+    return Build(replace(made.lowered, manifest=manifest), made.target)
 
 
 def _vectors(

@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+import os
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 
+from netwright.compiler.codegen.ahead import compiled_ahead
+from netwright.compiler.codegen.cache import ObjectCache, default_cache
 from netwright.compiler.codegen.features import required, why_not_here
-from netwright.compiler.codegen.jit import compile_jit, jit_caller, jit_pool, kernel_objects
+from netwright.compiler.codegen.jit import (
+    NativeProgram,
+    compile_jit,
+    jit_caller,
+    jit_pool,
+    kernel_objects,
+)
 from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.stored import StoredProgram, get_program, program_key, put_program
 from netwright.compiler.codegen.target import Target, TargetError
 from netwright.compiler.codegen.verification import Verified, verify_kernels
 from netwright.compiler.driver import Lowered, lower
@@ -23,12 +33,25 @@ from .reference import ReferenceEngine
 from .version import VERSION
 
 
-@dataclass(frozen=True, slots=True)
 class Build:
-    """A program in loop IR, lowered for ``target``."""
+    """A program for ``target``, in loop IR.
 
-    lowered: Lowered
-    target: Target
+    It is lowered when its loop IR is asked for. The engine of a program that was compiled before, which ``key`` tells,
+    comes from the cache.
+    """
+
+    def __init__(
+        self, lowered: Lowered | Callable[..., Lowered], target: Target, key: Callable[[], str] | None = None
+    ):
+        self.target = target
+        self._lowered, self._key = lowered, key
+
+    @property
+    def lowered(self) -> Lowered:
+        """Loop IR, manifest and constants. Raises PassError, UnrollError and VerifyError at the first call."""
+        if not isinstance(self._lowered, Lowered):
+            self._lowered = self._lowered()
+        return self._lowered
 
     def verify(self) -> Verified:
         """Runs the machine code of every kernel against the loop interpreter. Raises VerificationError."""
@@ -42,17 +65,14 @@ class Build:
         """
         if reason := why_not_here(self.target):
             raise TargetError(reason)
-        if watch:
-            program = compile_jit(self.lowered.program, self.target, watch=True)
-        else:
-            program = compile_jit(self.lowered.program, self.target)
-        entries = [entry.name for entry in self.lowered.manifest.entries]
+        stored, program = self._compiled(watch)
+        entries = [entry.name for entry in stored.manifest.entries]
         try:
             return NativeEngine(
-                self.lowered.manifest,
+                stored.manifest,
                 {name: program.address(name) for name in entries},
                 {name: program.plan_address(name) for name in entries},
-                constants=self.lowered.constants,
+                constants=stored.constants,
                 keepalive=program,
                 threads=threads,
                 pool=process_pool(jit_pool()) if threads != 1 else None,
@@ -61,6 +81,41 @@ class Build:
             )
         except ValueError as error:  # an invalid number of threads
             raise RequestError(str(error)) from None
+
+    def _compiled(self, watch: bool) -> tuple[StoredProgram, NativeProgram]:
+        # What is lowered already may have been verified, and is what then has to run.
+        known = watch or self._key is None or isinstance(self._lowered, Lowered)
+        cache = None if known else program_cache()
+        key = "" if cache is None or self._key is None else self._key()
+        if cache is not None and (stored := get_program(cache, key)) is not None:
+            manifest = stored.manifest
+            entries = [entry.name for entry in manifest.entries]
+            return stored, NativeProgram(manifest.model, entries, self.target, stored.objects)
+        program = self._run(watch)
+        lowered = self.lowered
+        stored = StoredProgram(lowered.manifest, lowered.constants, program.objects)
+        if cache is not None:
+            put_program(cache, key, stored)
+        return stored, program
+
+    def _run(self, watch: bool) -> NativeProgram:
+        """Compiles the program into this process, its kernels while others are still lowered."""
+        if isinstance(self._lowered, Lowered):
+            program = self._lowered.program
+            return (
+                compile_jit(program, self.target, watch=True) if watch else compile_jit(program, self.target)
+            )
+        with compiled_ahead(self.target) as ahead:
+            self._lowered = self._lowered(ready=ahead and ahead.add)
+            return compile_jit(self._lowered.program, self.target, watch=watch, ahead=ahead)
+
+
+def program_cache() -> ObjectCache | None:
+    """The cache of whole programs; None if there is none, or if NETWRIGHT_DUMP asks to see each of them compiled."""
+    if os.environ.get("NETWRIGHT_DUMP"):
+        return None
+    cache = default_cache()
+    return cache if cache is not None and cache.usable else None
 
 
 def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, Graph]:
@@ -77,21 +132,33 @@ def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, G
 def build(
     network: Network, graphs: Mapping[str, Graph], target: Target, observer: Observer | None = None
 ) -> Build:
-    """Lowers graphs to loop IR for ``target``."""
-    lowered = lower(
+    """A program of graphs for ``target``. It is lowered at once for an observer, else when it is needed."""
+    machine = describe(target)
+    dims = list(network.dims.values())
+    labels = {name: info.labels for name, info in network.outputs.items() if info.labels}
+    lowering = partial(
+        lower,
         network.model,
         graphs,
-        list(network.dims.values()),
+        dims,
         version=VERSION,
         target=f"{target.triple} {target.cpu}",
         features=required(target),
-        machine=describe(target),
+        machine=machine,
         math=network.math,
-        labels={name: info.labels for name, info in network.outputs.items() if info.labels},
+        labels=labels,
         scores=network.scores,
         observer=observer,
     )
-    return Build(lowered, target)
+    if observer is not None:
+        return Build(lowering(), target)
+
+    def key() -> str:
+        texts = [text for name, graph in graphs.items() for text in (name, str(graph))]
+        about = (dims, sorted(labels.items()), network.scores, machine, network.math)
+        return program_key(VERSION, repr(target), network.model, *map(repr, about), *texts)
+
+    return Build(lowering, target, key)
 
 
 def reference(network: Network, graphs: Mapping[str, Graph]) -> ReferenceEngine:

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
@@ -139,6 +139,7 @@ class Model:
         entries: Sequence[str] | None = None,
         cpu: str = "native",
         seed: int | None = None,
+        math: Literal["strict", "fast"] | None = None,
         verify: bool = False,
     ) -> Program:
         """Compiles the model and returns it ready to run.
@@ -146,7 +147,8 @@ class Model:
         ``weights`` are a safetensors file or arrays by name. Without them, initial values are drawn with ``seed``, by
         default the spec's. With the ``engine`` "reference", NumPy interprets the graphs and nothing is compiled.
         ``entries`` selects from `predict`, `loss` and `train_step`; the default is all that the spec has. ``cpu`` is
-        the name of a CPU as LLVM spells it.
+        the name of a CPU as LLVM spells it. ``math`` says how exact predictions are in float32, by default as the spec
+        does: "fast" is within 1e-4 of exact results, relative to their root mean square, "strict" within 1e-5.
 
         Up to ``threads`` threads share each call (None: as many as there are processors), as many as its work
         justifies; their number does not change the results. ``pin`` keeps each thread, the calling one included, on a
@@ -157,10 +159,13 @@ class Model:
         TargetError for a CPU that is unknown or not this one, RequestError for unknown entries or an invalid number of
         threads, and VerificationError if machine code computes wrong results.
         """
-        keep_memory(self.load, self.network)
+        model = self
+        if math is not None and math != self.spec.math:
+            model = self.changed([*self.settings, f"math={math}"])
+        keep_memory(model.load, model.network)
         return Program(
-            self.load,
-            self.network,
+            model.load,
+            model.network,
             weights=weights,
             engine=engine,
             threads=threads,

@@ -166,9 +166,9 @@ def _reading(network: Network) -> dict[str, Graph]:
 
 
 def _session(network: Network, graphs: Mapping[str, Graph], weights: Mapping[str, NDArray]) -> Session:
-    made = build(network, graphs, host_target())
-    known = {buffer.name for buffer in made.lowered.manifest.buffers}
-    return Session(made.engine(), {name: array for name, array in weights.items() if name in known})
+    made = build(network, graphs, host_target()).engine()
+    known = {buffer.name for buffer in made.manifest.buffers}
+    return Session(made, {name: array for name, array in weights.items() if name in known})
 
 
 def _batches(session: Session, data: Samples, size: int) -> Iterator[Mapping[str, NDArray]]:

@@ -1,6 +1,6 @@
 """3×3 convolutions by Winograd's algorithm against direct ones, in turns on one thread.
 
-    python benchmarks/convolutions.py [--seconds 2] [--only 64ch] [--tiles 2,4]
+    python benchmarks/convolutions.py [--seconds 2] [--only 64] [--batches 1,8]
 
 A row has the rates that the direct convolution and the chosen one have, both counted by the operations of the direct
 one, and the largest difference from it relative to the root mean square. Layers are those of ResNet-50 and VGG with
@@ -55,7 +55,7 @@ def main() -> None:
                 continue
             x = np.random.default_rng(0).standard_normal((samples, size, size, c_in), np.float32)
             programs = [program(samples, c_in, c_out, size, math) for math in ("strict", "fast")]
-            strict, fast = (one.predict(x=x)["out"] for one in programs)
+            strict, fast = (made.predict(x=x)["out"] for made in programs)
             error = float(np.abs(fast - strict).max() / np.sqrt(np.mean(strict.astype(np.float64) ** 2)))
             a, b = medians([lambda p=p: p.predict(x=x) for p in programs], options.seconds)
             work = 2 * samples * size * size * c_in * c_out * 9 / 1e9

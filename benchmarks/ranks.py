@@ -26,10 +26,12 @@ import numpy as np
 
 HERE = Path(__file__).parent
 PAGE, FIGURES = HERE.parent / "docs" / "scaling.md", HERE / "scaling.json"
-sys.path.insert(0, str(HERE))
+sys.path.insert(0, str(HERE.parent))
 
-from scaling_model import Net, Step, step_time, table  # noqa: E402
-from thread_networks import lstm, mlp, resnet8  # noqa: E402
+from benchmarks.networks.builder import Spec  # noqa: E402
+from benchmarks.networks.sequences import recurrent  # noqa: E402
+from benchmarks.networks.tiny import mlp, resnet8  # noqa: E402
+from benchmarks.scaling_model import Net, Step, step_time, table  # noqa: E402
 
 #: Samples per batch. On two ranks each has half of them.
 BATCH = 64
@@ -40,17 +42,17 @@ NETS = (
 )
 COUNTS = (2, 8, 32, 128, 1024)
 NETWORKS = ("ResNet-8", "LSTM-128", "MLP-1024")
-LOSS = "{type: softmax_cross_entropy, output: logits, target: label%s}"
+LOSS = {"type": "softmax_cross_entropy", "output": "logits", "target": "label"}
 SIZES = (1 << 10, 1 << 14, 1 << 18, 1 << 20, 1 << 22)
 
 
-def spec(network: str, parts: int) -> str:
-    written, steps = {
-        "ResNet-8": (resnet8, ""),
-        "LSTM-128": (lstm, ", steps: last"),
-        "MLP-1024": (mlp, ""),
+def spec(network: str, parts: int) -> Spec:
+    made, more = {
+        "ResNet-8": (resnet8(), {}),
+        "LSTM-128": (recurrent("lstm", 128), {"steps": "last"}),
+        "MLP-1024": (mlp(1024, 1024), {}),
     }[network]
-    return f"{written()}train: {{loss: {LOSS % steps}, batch_size: {BATCH}, parts: {parts}}}\n"
+    return {**made.spec, "train": {"loss": {**LOSS, **more}, "batch_size": BATCH, "parts": parts}}
 
 
 def data(network: str) -> dict[str, np.ndarray]:
@@ -87,10 +89,7 @@ def measure_steps(network: str, ranks: Any, seconds: float) -> dict[str, Any]:
     from netwright.runtime.plan import TrainingPlan
 
     # Statistics of a part: as those of one process, which has two parts, too.
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "network.yaml")
-        path.write_text(spec(network, max(2, ranks.size)), encoding="utf-8")
-        model = netwright.load(path)
+    model = netwright.load(spec(network, max(2, ranks.size)))
     with ranks.in_turns():
         weights = model.compile(entries=("loss",), threads=1).weights
         made = Divided(model.load, model.network, engine="native", threads=1, pin=False, cpu="native")

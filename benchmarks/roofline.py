@@ -1,19 +1,22 @@
 """What a case costs, and how fast this machine could be at it.
 
-The roofline of a case (Williams et al., 2009) is the longest of three times: its FLOPs at the peak of multiply-adds, the
-bytes that have to be read and written at least once (weights, inputs, outputs) at the bandwidth of the place that can
-hold them, and the rereading of a recurrence's weights at every step at the bandwidth of the second level of cache. FLOPs
-are the work of the network as written, so a kernel that saves multiplications, as Winograd's does, can exceed 100 %.
+The roofline of a case (Williams et al., 2009) is the longest of three times: its FLOPs at the peak of multiply-adds,
+the bytes that have to be read and written at least once (weights, inputs, outputs) at the bandwidth of the place that
+can hold them, and the rereading of a recurrence's weights at every step at the bandwidth of the second level of cache.
+FLOPs are the work of the network as written, so a kernel that saves multiplications, as Winograd's does, can exceed
+100 %.
 """
 
 from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache
 from math import prod
+
+from numpy.typing import NDArray
 
 from netwright.compiler.codegen.machines import cache_bytes, describe
 from netwright.compiler.codegen.speed import Speed, measure_speed
@@ -78,10 +81,14 @@ def _speed() -> Speed:
 
 
 def work(problem: Problem) -> Work:
-    """The work of one call, from the costs of the graph as it was written."""
-    sizes = problem.case.sizes
+    """The work of one call of a case."""
     graph = problem.model.network.graphs[problem.entry]
     arrays = [*problem.inputs.values(), *problem.targets.values(), *problem.weights.values()]
+    return graph_work(graph, problem.case.sizes, arrays)
+
+
+def graph_work(graph: Graph, sizes: Mapping[str, int], arrays: Iterable[NDArray]) -> Work:
+    """The work of one call, from the costs of the graph as it was written, with what is read: inputs and weights."""
     touched = sum(array.nbytes for array in arrays)
     touched += sum(_bytes(graph, name, sizes) for name in graph.outputs)
     return Work(evaluate(cost_of(graph).flops, sizes), touched, _reread(graph, sizes))

@@ -24,6 +24,7 @@ class Row:
     peak: float = 0.0
     compile: float = 0.0
     notes: Mapping[str, str] = field(default_factory=dict)
+    extra: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def ours(self) -> float:
@@ -60,6 +61,11 @@ class Row:
     def of_ceiling(self) -> float:
         """The share of the ceiling that is reached: the time at the roofline over ours."""
         return self.roof / self.ours
+
+    @property
+    def calm(self) -> bool:
+        """Whether the times that make the ratio are sure: neither spread is above ten percent."""
+        return all(self.spread.get(name, 0.0) <= 0.1 for name in ("netwright", self.best))
 
     def plain(self) -> dict[str, Any]:
         """As JSON has it."""

@@ -15,8 +15,8 @@ from .roofline import peak, roofline, work
 from .rows import Row
 from .timing import measure
 
-#: How far answers may be apart, in root mean squares of the answer, and losses, relatively: in what a loss has fallen to,
-#: and in a hundredth of the first one where it has fallen further.
+#: How far answers may be apart, in root mean squares of the answer, and losses, relatively: in what a loss has fallen
+#: to, and in a hundredth of the first one where it has fallen further.
 TOLERANCE, LOSS_TOLERANCE = 2e-3, 1e-2
 #: Steps of training whose losses are compared.
 STEPS = 10
@@ -41,9 +41,11 @@ def measured(case: Case, peers: Sequence[Peer], threads: int, seconds: float) ->
     runners = {"netwright": ours}
     reference = _evidence(case, ours)
     for peer in peers:
+        if case.kind not in peer.kinds:
+            continue
         try:
             runner = peer.runner(given, threads)
-            compare(case, reference, _evidence(case, runner))
+            agree(reference, _evidence(case, runner), case.kind == "training")
             runners[peer.name] = runner
         except Unsupported as reason:
             notes[peer.name] = str(reason)
@@ -79,13 +81,13 @@ def own_runner(given: Problem, threads: int) -> tuple[Runner, float]:
     return Runner(lambda: call(**given.inputs), lambda: dict(call(**given.inputs))), compiling
 
 
-def compare(case: Case, ours: Arrays, theirs: Arrays) -> None:
+def agree(ours: Arrays, theirs: Arrays, training: bool = False) -> None:
     """Raises Disagreement if the answers, or the losses of the first steps, are not the same up to rounding."""
+    distance, limit = (_fallen, LOSS_TOLERANCE) if training else (_distance, TOLERANCE)
     for name, answer in ours.items():
         other = np.asarray(theirs[name])
         if other.shape != answer.shape:
             raise Disagreement(f"{name} has shape {other.shape}, ours has {answer.shape}")
-        distance, limit = (_fallen, LOSS_TOLERANCE) if case.kind == "training" else (_distance, TOLERANCE)
         apart = distance(answer.astype(np.float64), other.astype(np.float64))
         if not apart <= limit:
             raise Disagreement(f"{name} differs by {apart:.1e}, {limit:.0e} is allowed")

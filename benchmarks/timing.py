@@ -19,6 +19,8 @@ Call = Callable[[], object]
 TURN = 0.002
 #: Turns that everybody gets, however long they take.
 TURNS = 5
+#: A spread above this asks for more turns.
+RESTLESS = 0.1
 #: A call that takes longer in CPU time of the process than this factor times that of its thread computes elsewhere.
 ELSEWHERE = 1.2
 
@@ -52,12 +54,19 @@ def measure(calls: Mapping[str, Call], seconds: float, threads: int = 1) -> dict
     counts = {name: _count(call, clocks[name], TURN) for name, call in calls.items()}
     samples: dict[str, list[float]] = {name: [] for name in calls}
     gc.collect()
-    end, turns = time.perf_counter() + seconds * len(calls), 0
-    while turns < TURNS or time.perf_counter() < end:
+    start, turns = time.perf_counter(), 0
+    while turns < TURNS or _goes_on(samples, (time.perf_counter() - start) / len(calls), seconds):
         for name, call in calls.items():
             samples[name].append(_turn(call, clocks[name], counts[name]))
         turns += 1
     return {name: timing(own) for name, own in samples.items()}
+
+
+def _goes_on(samples: Mapping[str, Sequence[float]], taken: float, seconds: float) -> bool:
+    """Until the time is up; thrice as long while the turns differ much."""
+    return taken < seconds or (
+        taken < 3 * seconds and any(timing(own).spread > RESTLESS for own in samples.values())
+    )
 
 
 def clock_of(call: Call, threads: int) -> Callable[[], float]:

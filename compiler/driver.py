@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -14,7 +14,7 @@ from .graph.graph import Graph
 from .graph.node import InputAttributes
 from .loop import ir
 from .loop.marks import complete_after
-from .loop.verify import verify_program
+from .loop.verify import verify_function, verify_program
 from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
 from .machine import Machine
@@ -56,20 +56,29 @@ def lower(
     features: Sequence[str] = (),
     labels: Mapping[str, Sequence[str]] | None = None,
     scores: Sequence[ScoreInfo] = (),
+    ready: Callable[[ir.Function], None] | None = None,
 ) -> Lowered:
     """Runs the entries' graphs through the pipeline and lowers them.
 
     ``predict`` is split into ``prepare`` and the rest. The verifier proves every access of the program in bounds.
+    ``ready`` is given each kernel as soon as it is verified.
     Raises PassError and UnrollError from the pipeline, VerifyError for an access that cannot be proved.
     """
     ranges = merged_ranges(graphs.values())
-    builder = ProgramBuilder(model, {d.name: d.min for d in dims}, machine)
+
+    def check(kernel: ir.Function, proved: bool) -> None:
+        if not proved:
+            verify_function(kernel)
+        if ready is not None:
+            ready(kernel)
+
+    builder = ProgramBuilder(model, {d.name: d.min for d in dims}, machine, check)
     sequences = any(info.role == "time" for info in dims)
     entries = pipeline.run(graphs, machine, math=math, steady=sequences, observer=observer)
     for name, graph in entries.items():
         lower_entry(builder, name, graph, observer, steady=sequences and name in _STEADY)
     program = builder.finish()
-    verify_program(program)
+    verify_program(program, checked=program.kernels)
     manifest = describe(
         program,
         entries,

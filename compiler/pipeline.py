@@ -27,6 +27,7 @@ from .passes.checkpoint_scans import CheckpointScans
 from .passes.common_subexpressions import MergeCommonSubexpressions
 from .passes.copy_transposed import CopyTransposed
 from .passes.dead_code import RemoveDeadCode
+from .passes.drop_taps import DropTaps
 from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
@@ -39,6 +40,7 @@ from .passes.share_windows import ShareWindows
 from .passes.simplify import Simplify
 from .passes.sink_scan_outputs import SinkScanOutputs
 from .passes.slice_of_dot import SliceOfDot
+from .passes.split_borders import SplitBorders
 from .passes.split_prepare import SplitPrepare
 from .passes.turn_weights import TurnWeights
 from .passes.unroll import UnrollScans
@@ -72,6 +74,8 @@ GRAPH = Phase(
         MergeCommonSubexpressions(),  # several gradient rules compute the same slope or mask
         LinearSums(),  # after sums of the same terms are one
         RemoveDeadCode(),  # dead nodes would count as readers below
+        DropTaps(),  # leaves slices of pads, which become smaller pads
+        SplitBorders(),  # after single taps are left alone, which need no bands
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
         SinkScanOutputs(),  # and they end in products: the cotangents of the layer below

@@ -30,15 +30,17 @@ def built_once() -> Iterator[None]:
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("netwright.build.lower", _lower)
         patch.setattr("netwright.build.compile_jit", _compile)
+        patch.setattr("netwright.build.program_cache", lambda: None)
         yield
 
 
 def _lower(model: str, graphs: Mapping[str, Graph], dims: Sequence[Any], **options: Any) -> Lowered:
     if options.get("observer") is not None:  # which sees the lowering
         return lower(model, graphs, dims, **options)
+    ready = options.pop("ready", None)
     key = repr((model, {name: str(graph) for name, graph in graphs.items()}, dims, options))
     if key not in _lowered:
-        _lowered[key] = lower(model, graphs, dims, **options)
+        _lowered[key] = lower(model, graphs, dims, ready=ready, **options)
         if len(_lowered) > MOST:
             _compiled.pop(_lowered.popitem(last=False)[0], None)
     _lowered.move_to_end(key)
@@ -47,8 +49,8 @@ def _lower(model: str, graphs: Mapping[str, Graph], dims: Sequence[Any], **optio
 
 def _compile(program: Any, *options: Any, **more: Any) -> NativeProgram:
     key = next((key for key, kept in _lowered.items() if kept.program is program), None)
-    if key is None or options[1:] or more:
+    if key is None or options[1:] or more.get("watch"):
         return compile_jit(program, *options, **more)
     if key not in _compiled:
-        _compiled[key] = compile_jit(program, *options)
+        _compiled[key] = compile_jit(program, *options, **more)
     return _compiled[key]

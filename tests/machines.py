@@ -9,6 +9,6 @@ AVX2 = Machine(vector_bytes=32, vector_registers=16)
 SSE = Machine(vector_bytes=16, vector_registers=16, fma=False, masked=False)
 NEON = Machine(vector_bytes=16, vector_registers=32, masked=False)
 
-#: AVX2 with caches so small that small matrices leave them.
-SMALL_CACHES = replace(AVX2, l1_bytes=2 << 10, l2_bytes=8 << 10)
+#: AVX2 with caches so small that small matrices leave them, and are fetched ahead.
+SMALL_CACHES = replace(AVX2, l1_bytes=2 << 10, l2_bytes=8 << 10, prefetch=True)
 MACHINES = {"avx512": AVX512, "small_caches": SMALL_CACHES, "avx2": AVX2, "sse": SSE, "neon": NEON}

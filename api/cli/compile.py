@@ -30,6 +30,7 @@ from ..web.site import write_site
 from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
 from .output import console, show_warnings, written
+from .waiting import compiling
 
 #: What is written beside what `save` writes: a page, into a folder.
 WEB = "web"
@@ -107,6 +108,12 @@ _BESIDE = {
     help="With --emit graph: stop the passes after this many rewrites, to find a wrong one.",
 )
 @click.option(
+    "--math",
+    type=click.Choice(["strict", "fast"]),
+    help="How exact predictions are in float32: fast saves multiplications, and rounds more.  [default: as the spec "
+    "says, else fast]",
+)
+@click.option(
     "--verify",
     is_flag=True,
     help="First run the machine code of every kernel against an interpreter; write nothing if it differs.",
@@ -173,6 +180,7 @@ def command(
     package: bool,
     stop_after: str | None,
     max_rewrites: int | None,
+    math: str | None,
     verify: bool,
     length: int | None,
     beam: int | None,
@@ -227,6 +235,8 @@ def command(
         raise click.UsageError(
             "--weights-dtype needs --weights, and goes with no --quantize, --generate or page"
         )
+    if math is not None:
+        settings = (*settings, f"math={math}")
     model = load(spec, settings, dims=dims)
     if kind == "web":
         assert weights is not None
@@ -278,7 +288,9 @@ def command(
         writing=writing,
         target=target,
     )
-    for path in save(model.load, network, values, output, request):
+    with compiling(model.name):
+        paths = save(model.load, network, values, output, request)
+    for path in paths:
         what = _BESIDE.get(path.suffix, f"{_WORDS[kind]} of {model.name}")
         written(path, f"{_WORDS[kind]} of {model.name}" if path == output else what, sized=True)
 

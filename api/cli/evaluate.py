@@ -32,6 +32,7 @@ from .options import (
     weights_option,
 )
 from .output import console, show_warnings
+from .waiting import compiling
 
 
 @click.command("evaluate")
@@ -98,7 +99,8 @@ def command(
     for dataset in sets.values():
         dataset.load()
     entries = ("loss",) if worst is None else ("predict", "loss")
-    program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=entries)
+    with compiling(model.name, quiet=form == "json"):
+        program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=entries)
     counter = None
     if by_class:
         counter = ClassCounter(

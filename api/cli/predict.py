@@ -25,6 +25,7 @@ from .options import (
 )
 from .output import show_warnings
 from .predictions import check_ending, show_predictions
+from .waiting import compiling
 
 
 @click.command("predict")
@@ -95,5 +96,6 @@ def command(
         size=sizes.most(batch),
     )
     inputs = source.of_texts(texts) if texts else source.of_paths(paths)
-    program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
+    with compiling(model.name):
+        program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
     ctx.exit(show_predictions(shown, predictions(program, inputs, sizes), paths, output, ending, form))

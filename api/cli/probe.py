@@ -16,6 +16,7 @@ from ..model import load
 from ..program import EngineName
 from .options import PATH, engine_options, format_option, settings_option, spec_argument, weights_option
 from .output import console, show_warnings
+from .waiting import compiling
 
 
 @click.group("probe")
@@ -65,7 +66,8 @@ def shift(
     missing = [name for name in model.network.inputs if name not in dataset.headers]
     if missing:
         raise RequestError(f"{dataset.name} has no array {missing[0]}")
-    program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
+    with compiling(model.name, quiet=form == "json"):
+        program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
     result = probe_shifts(program, dataset.read(slice(None), model.network.inputs), shifts)
     if form == "json":
         click.echo(json.dumps(result.to_json(), indent=2, ensure_ascii=False))

@@ -24,6 +24,7 @@ from .options import (
     weights_option,
 )
 from .output import show_warnings, to_standard_output, written
+from .waiting import compiling
 
 
 @click.command("run")
@@ -71,7 +72,8 @@ def command(
     show_warnings(model)
     if taps:
         model = model.changed([*settings, *tap_settings(model, taps).values()])
-    program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
+    with compiling(model.name):
+        program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
     results = program.predict(**{name: read_npy(path) for name, path in inputs.items()})
     names = tap_names(taps)
     results = {names.get(name, name): array for name, array in results.items()}

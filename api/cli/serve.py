@@ -11,6 +11,7 @@ from ..model import load
 from ..program import EngineName
 from .options import engine_options, settings_option, spec_argument, weights_option
 from .output import show_warnings
+from .waiting import compiling
 
 
 @click.command("serve")
@@ -113,7 +114,8 @@ def command(
     with listener:
         model = load(spec, settings)
         show_warnings(model)
-        program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
+        with compiling(model.name):
+            program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
         limits = Limits(
             batch=max_batch,
             delay=batch_delay / 1000,

@@ -47,6 +47,7 @@ from .options import (
 from .output import console, show_warnings, to_standard_output, written
 from .places import NEWEST, begin_run, beside, place_of
 from .ranks import RankCommand, fair_threads, ranks, shared_place, writes
+from .waiting import compiling
 
 
 @click.command("train", cls=RankCommand)
@@ -206,7 +207,7 @@ def command(
     entries = ("loss",) if started or plan.parts else ("loss", "train_step")
     messages = console(err=weights is not None and to_standard_output(weights))
     shown = messages.is_terminal and not quiet
-    with messages.status(f"compiling {visible(model.name)}") if shown else nullcontext():
+    with compiling(model.name, out=messages, quiet=quiet):
         program = model.compile(engine=options.engine, threads=threads, pin=pin, entries=entries)
     if verbose:
         for line in _beginning(program, sets, plan):

@@ -17,7 +17,7 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
 from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.roles import LoopPart, Roles
-from netwright.compiler.observers import Observer, Refusal, Step
+from netwright.compiler.observers import Choice, Observer, Refusal, Step
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.pipeline import run
 from netwright.compiler.scan_window_work import ScanWindowWork, scan_window_work
@@ -78,10 +78,23 @@ class Unfused:
         return f"{of or 'no layer'}: {self.operation}: {self.rule} ({flops_text(self.saved)} bytes)"
 
 
+@dataclass(frozen=True, slots=True)
+class Algorithm:
+    """By which algorithm a layer's operation is computed, and why."""
+
+    layer: str
+    operation: str
+    algorithm: str
+    reason: str
+
+    def __str__(self) -> str:
+        return f"{self.layer or 'no layer'}: {self.operation}: {self.algorithm}: {self.reason}"
+
+
 @dataclass(frozen=True)
 class Optimizations:
     """The result for one entry: the number of ``operations`` before and after the passes, their changes, the kernels in
-    order, fusions that were refused, and recurrences that compute steps again.
+    order, fusions that were refused, recurrences that compute steps again, and the algorithms of convolutions.
     """
 
     model: str
@@ -92,6 +105,7 @@ class Optimizations:
     unfused: tuple[Unfused, ...]
     scans: tuple[ScanWindowWork, ...]
     checkpoints: tuple[Checkpoints, ...] = ()
+    algorithms: tuple[Algorithm, ...] = ()
 
     def to_text(self) -> str:
         """A section each for the passes, the kernels, and the refused fusions."""
@@ -106,6 +120,12 @@ class Optimizations:
             lines.append(f"  the windows of {scan.scan} share their work: {saved}")
         if self.checkpoints:
             lines += ["", "Memory for time:", *(f"  {checkpoints}" for checkpoints in self.checkpoints)]
+        if self.algorithms:
+            lines += [
+                "",
+                "Convolutions, by which algorithm, and why:",
+                *(f"  {each}" for each in self.algorithms),
+            ]
         lines += ["", f"{count_text(len(self.kernels), 'kernel')}, in order:"]
         lines += [f"  {kernel}" for kernel in self.kernels]
         if self.unfused:
@@ -128,6 +148,15 @@ class Optimizations:
                 for scan in self.scans
             ],
             "checkpoints": [checkpoints.to_json() for checkpoints in self.checkpoints],
+            "algorithms": [
+                {
+                    "layer": each.layer,
+                    "operation": each.operation,
+                    "algorithm": each.algorithm,
+                    "reason": each.reason,
+                }
+                for each in self.algorithms
+            ],
             "kernels": [
                 {
                     "layers": list(kernel.layers),
@@ -155,7 +184,9 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
     network = model.network
     graph = entry_graphs(network, [entry])[entry]
     watch = _Watch(entry)
-    made = run({entry: graph}, describe(host_target()), observer=watch)[entry]
+    made = run(
+        {entry: graph}, describe(host_target()), math=network.math, steady=network.has_time, observer=watch
+    )[entry]
     known = {layer.name: layer.name for layer in network.layers}
 
     def layer(node: Node) -> str:
@@ -168,7 +199,13 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
     scans = scan_window_work(graph) if entry == "predict" else ()
     checkpoints = network.checkpoints if entry == "train_step" else ()
     changes = tuple(watch.changes)
-    return Optimizations(model.name, entry, counts, changes, kernels, tuple(unfused), scans, checkpoints)
+    algorithms = tuple(
+        Algorithm(layer(choice.node), choice.node.op, choice.algorithm, choice.reason)
+        for choice in watch.choices
+    )
+    return Optimizations(
+        model.name, entry, counts, changes, kernels, tuple(unfused), scans, checkpoints, algorithms
+    )
 
 
 @dataclass
@@ -177,6 +214,10 @@ class _Watch(Observer):
 
     entry: str
     changes: list[Change] = field(default_factory=list)
+    choices: list[Choice] = field(default_factory=list)
+
+    def chose(self, choice: Choice) -> None:
+        self.choices.append(choice)
 
     def passed(self, step: Step) -> None:
         if step.entry == self.entry and step.changed and step.name != "input":

@@ -85,8 +85,8 @@ export_model(netwright.load("resnet.yaml"), "resnet.safetensors").save("again.on
 
 `netwright.onnx.backend` is a backend for ONNX's own tests (`onnx.backend.base.Backend`). `pytest tests/conformance
 --conformance` runs all of them in native code; `tests/conformance/unsupported.txt` lists those that are not
-supported, with the reasons. `python benchmarks/onnx_networks.py` compares the networks of the package `onnx` with
-ONNX Runtime.
+supported, with the reasons. `python -m benchmarks zoo` compares networks of torchvision, timm and the package `onnx`
+with ONNX Runtime ([benchmarks](benchmarks.md)).
 
 ## Import
 

@@ -1,5 +1,5 @@
-"""The systems that Netwright is compared with. Each is optional: one that is not installed is left out, with a line that
-says how to install it.
+"""The systems that Netwright is compared with. Each is optional: one that is not installed is left out, with a line
+that says how to install it.
 """
 
 from __future__ import annotations
@@ -13,6 +13,10 @@ from types import ModuleType
 
 from ..cases import Kind
 from ..problem import Arrays, Problem
+
+
+class UnknownName(Exception):
+    """A name on the command line that means nothing; the message says which are known."""
 
 
 class Unsupported(Exception):
@@ -54,8 +58,12 @@ class Peer:
 
     def runner(self, problem: Problem, threads: int) -> Runner:
         """The peer's call for a case. Raises Unsupported."""
-        module: ModuleType = importlib.import_module(f"{__name__}.{self.driver}")
-        return module.runner(problem, threads, self.name)
+        return driver(self).runner(problem, threads, self.name)
+
+
+def driver(peer: Peer) -> ModuleType:
+    """The module of ours that drives a peer."""
+    return importlib.import_module(f"{__name__}.{peer.driver}")
 
 
 def _kinds(*kinds: Kind) -> frozenset[Kind]:
@@ -74,7 +82,9 @@ PEERS = (
 
 def chosen(kind: Kind, names: Sequence[str]) -> tuple[list[Peer], list[str]]:
     """The peers of these names (all where there is none) that are installed and can do this, and a line for each that
-    is not installed. Raises KeyError for an unknown name."""
+    is not installed. Raises UnknownName."""
     known = {peer.name: peer for peer in PEERS}
+    if unknown := [name for name in names if name not in known]:
+        raise UnknownName(f"there is no peer {', '.join(unknown)}: {', '.join(known)}")
     asked = [known[name] for name in names] if names else [peer for peer in PEERS if kind in peer.kinds]
     return [peer for peer in asked if not peer.missing], [peer.missing for peer in asked if peer.missing]

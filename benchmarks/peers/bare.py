@@ -1,11 +1,15 @@
 """Our ONNX export as those peers like it that hold images with channels first: without transposes at its borders.
 
 The exported model takes and gives features last, so it begins and ends with a Transpose, and has one before a Flatten.
-A user of such a peer has arrays with channels first and weights for them, and would not pay for these.
+A user of such a peer has arrays with channels first and weights for them, and would not pay for these. Networks with
+layers that our export writes in parts are exported by PyTorch instead.
 """
 
 from __future__ import annotations
 
+import importlib.util
+import io
+import warnings
 from collections import Counter
 
 import numpy as np
@@ -15,15 +19,61 @@ from onnx import helper, numpy_helper
 from netwright.onnx import export_model
 
 from ..problem import Arrays, Problem
+from . import Unsupported
 
+#: Layers that our export writes as many operators, of which ONNX has one: a peer would not be at its best.
+_IN_PARTS = {"conv_transpose2d", "up_sampling2d"}
 #: The order of axes that a model's own array has, by the name of the input or output; none for those left alone.
 Turns = dict[str, tuple[int, ...]]
 
 
 def bare_model(problem: Problem) -> tuple[onnx.ModelProto, Turns, Turns]:
-    """The model with all sizes fixed, and how its inputs and outputs are turned in comparison with ours."""
+    """The model with all sizes fixed, and how its inputs and outputs are turned in comparison with ours. Raises
+    Unsupported where PyTorch is needed to write it and is not installed."""
+    if any(keys["type"] in _IN_PARTS for keys in problem.spec["layers"]):
+        return _by_torch(problem)
     proto = export_model(problem.fixed, dict(problem.weights)).proto
     return without_turns(proto)
+
+
+def _by_torch(problem: Problem) -> tuple[onnx.ModelProto, Turns, Turns]:
+    """PyTorch's export of the module that it gets itself."""
+    if importlib.util.find_spec("torch") is None:
+        raise Unsupported(
+            "our export has this layer in parts, and PyTorch, which has it whole, is not installed"
+        )
+    import torch
+
+    from .torch_module import SpecModule
+
+    module = SpecModule(problem).eval()
+    inputs = {name: problem.inputs[name] for name in module.inputs}
+    given = {
+        name: (0, array.ndim - 1, *range(1, array.ndim - 1))
+        for name, array in inputs.items()
+        if name in module.first
+    }
+    arguments = tuple(torch.from_numpy(array) for array in turned(inputs, given).values())
+    written, outputs = io.BytesIO(), list(problem.spec["outputs"])
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        torch.onnx.export(
+            module,
+            arguments,
+            written,
+            dynamo=False,
+            opset_version=17,
+            input_names=list(inputs),
+            output_names=outputs,
+        )
+    with torch.inference_mode():
+        axes = module(*arguments).ndim
+    order = (0, axes - 1, *range(1, axes - 1))
+    return (
+        onnx.load_from_string(written.getvalue()),
+        given,
+        dict.fromkeys(outputs, order) if module.answers_first else {},
+    )
 
 
 def without_turns(proto: onnx.ModelProto) -> tuple[onnx.ModelProto, Turns, Turns]:
@@ -77,9 +127,10 @@ def _flattened(graph: onnx.GraphProto) -> None:
         for value in onnx.shape_inference.infer_shapes(_model(graph)).graph.value_info
     }
     for turn in [node for node in graph.node if node.op_type == "Transpose"]:
-        (flat, *others) = [node for node in graph.node if turn.output[0] in node.input]
-        if others or flat.op_type != "Flatten" or turn.output[0] not in shapes:
+        readers = [node for node in graph.node if turn.output[0] in node.input]
+        if [node.op_type for node in readers] != ["Flatten"] or turn.output[0] not in shapes:
             continue
+        (flat,) = readers
         products = [node for node in graph.node if flat.output[0] in node.input]
         if any(node.op_type != "Gemm" or node.input[1] not in constants for node in products):
             continue

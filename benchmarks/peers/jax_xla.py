@@ -1,5 +1,5 @@
-"""JAX, compiled by XLA: a function of the spec (``jax_layers``), jitted as a whole; of training the whole step, with the
-gradients and the update, whose buffers are donated.
+"""JAX, compiled by XLA: a function of the spec (``jax_layers``), jitted as a whole; of training the whole step, with
+gradients and update, whose buffers are donated.
 
 XLA reads the number of threads once, from the environment, which the command line sets.
 """

@@ -3,26 +3,55 @@
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import onnxruntime
 
-from ..problem import Problem
-from . import Runner, Unsupported
+from netwright.onnx import export_model
+
+from ..problem import Arrays, Problem
+from . import Runner
 from .bare import bare_model, turned, turned_back
+from .stepping import stateful
 
 
 def runner(problem: Problem, threads: int, name: str) -> Runner:
-    """All of its optimizations, on this many threads. A model of 2 GB does not fit its format."""
+    """To predict, or to make a step of a stream. A model of more than 2 GB does not fit the format."""
     if problem.case.kind == "step":
-        raise Unsupported("steps of a stream")
+        return _steps(problem, threads)
     proto, given, answered = bare_model(problem)
+    made = model_runner(proto, turned(problem.inputs, given), threads)
+    answers = made.answers
+    assert answers is not None
+    return Runner(made.run, lambda: turned_back(answers(), answered))
+
+
+def model_runner(proto: onnx.ModelProto, inputs: Arrays, threads: int) -> Runner:
+    """A model with all optimizations."""
     session = _session(proto.SerializeToString(), threads)
     names = [output.name for output in session.get_outputs()]
-    inputs = turned(problem.inputs, given)
 
-    def answers() -> dict[str, np.ndarray]:
-        return turned_back(dict(zip(names, session.run(names, inputs), strict=True)), answered)  # type: ignore[arg-type]
+    def answers() -> Arrays:
+        values = session.run(names, inputs)
+        return {name: np.asarray(value) for name, value in zip(names, values, strict=True)}
 
     return Runner(lambda: session.run(names, inputs), answers)
+
+
+def _steps(problem: Problem, threads: int) -> Runner:
+    """The states go through NumPy arrays from call to call."""
+    network = stateful(problem)
+    proto = export_model(network.model, dict(problem.weights)).proto
+    session = _session(proto.SerializeToString(), threads)
+    outputs = [*problem.spec["outputs"], *network.states.values()]
+    given = network.start()
+
+    def run() -> Arrays:
+        answers = dict(zip(outputs, session.run(outputs, given), strict=True))
+        for before, after in network.states.items():
+            given[before] = np.asarray(answers[after])
+        return answers  # type: ignore[return-value]
+
+    return Runner(run, lambda: {name: run()[name] for name in problem.spec["outputs"]})
 
 
 def _session(model: bytes, threads: int) -> onnxruntime.InferenceSession:

@@ -6,18 +6,61 @@ It computes in float32 like everybody else: left alone, it takes bfloat16 on CPU
 from __future__ import annotations
 
 import numpy as np
+import onnx
 import openvino
+
+from netwright.onnx import export_model
 
 from ..problem import Arrays, Problem
 from . import Runner, Unsupported
 from .bare import bare_model, turned, turned_back
+from .stepping import stateful
 
 
 def runner(problem: Problem, threads: int, name: str) -> Runner:
-    """One stream for the least latency, on this many threads. Inputs and outputs are not copied."""
+    """To predict, or to make a step of a stream."""
     if problem.case.kind == "step":
-        raise Unsupported("steps of a stream")
+        return _steps(problem, threads)
     proto, given, answered = bare_model(problem)
+    made = model_runner(proto, turned(problem.inputs, given), threads)
+    answers = made.answers
+    assert answers is not None
+    return Runner(made.run, lambda: turned_back(answers(), answered))
+
+
+def model_runner(proto: onnx.ModelProto, inputs: Arrays, threads: int) -> Runner:
+    """A model as one stream for the least latency. Inputs and outputs are not copied."""
+    request = _request(proto, threads)
+    names = [output.name for output in proto.graph.output]
+
+    def run() -> object:
+        return request.infer(inputs, share_inputs=True, share_outputs=True)
+
+    def answers() -> Arrays:
+        run()
+        return {name: np.array(request.get_tensor(name).data) for name in names}
+
+    return Runner(run, answers)
+
+
+def _steps(problem: Problem, threads: int) -> Runner:
+    """The states go through NumPy arrays from call to call."""
+    network = stateful(problem)
+    proto = export_model(network.model, dict(problem.weights)).proto
+    request, given = _request(proto, threads), network.start()
+    outputs = [*problem.spec["outputs"], *network.states.values()]
+
+    def run() -> Arrays:
+        request.infer(given, share_inputs=True)
+        answers = {name: request.get_tensor(name).data for name in outputs}
+        for before, after in network.states.items():
+            given[before] = np.array(answers[after])
+        return answers
+
+    return Runner(run, lambda: {name: np.array(run()[name]) for name in problem.spec["outputs"]})
+
+
+def _request(proto: onnx.ModelProto, threads: int) -> openvino.InferRequest:
     core = openvino.Core()
     options = {
         "INFERENCE_PRECISION_HINT": "f32",
@@ -29,15 +72,4 @@ def runner(problem: Problem, threads: int, name: str) -> Runner:
         compiled = core.compile_model(core.read_model(proto.SerializeToString()), "CPU", options)
     except RuntimeError as error:
         raise Unsupported(str(error).strip().splitlines()[-1][:100]) from None
-    request, inputs = compiled.create_infer_request(), turned(problem.inputs, given)
-    names = list(problem.spec["outputs"])
-
-    def run() -> object:
-        return request.infer(inputs, share_inputs=True, share_outputs=True)
-
-    def answers() -> Arrays:
-        run()
-        values = [np.array(request.get_output_tensor(number).data) for number in range(len(names))]
-        return turned_back(dict(zip(names, values, strict=True)), answered)
-
-    return Runner(run, answers)
+    return compiled.create_infer_request()

@@ -1,4 +1,4 @@
-"""PyTorch, eager and compiled: a module as a user writes it (``torch_layers``), with our weights.
+"""PyTorch, eager and compiled: a module as a user writes it (``torch_module``), with our weights.
 
 Images are tried both with channels first and with PyTorch's format `channels_last`; the faster one is measured.
 """
@@ -15,7 +15,8 @@ from torch.nn import functional
 
 from ..problem import Problem
 from . import Runner, Unsupported
-from .torch_layers import SpecModule
+from .torch_module import SpecModule
+from .torch_recurrent import Outputs
 
 _FORMATS = {4: torch.channels_last, 5: torch.channels_last_3d}
 _Loss = Callable[[Tensor, Tensor], Tensor]
@@ -25,7 +26,7 @@ def runner(problem: Problem, threads: int, name: str) -> Runner:
     """Eager or compiled, to predict or to train."""
     torch.set_num_threads(threads)
     if problem.case.kind == "step":
-        raise Unsupported("steps of a stream")
+        return _steps(problem)
     make = _trainer if problem.case.kind == "training" else _predictor
     channels_last = False
     if any(array.ndim in _FORMATS for array in problem.inputs.values()):
@@ -82,6 +83,22 @@ def _predictor(problem: Problem, channels_last: bool, compiled: bool) -> Runner:
         return {output: np.moveaxis(answer, 1, -1) if module.answers_first else answer}
 
     return Runner(predict, answers)
+
+
+def _steps(problem: Problem) -> Runner:
+    """Modules that keep their states from call to call."""
+    module = SpecModule(problem).eval()
+    for part in module.modules():
+        if isinstance(part, Outputs):
+            part.keeps = True
+    given = _given(problem, module, channels_last=False)
+    (output,) = problem.spec["outputs"]
+
+    def step() -> np.ndarray:
+        with torch.inference_mode():
+            return module(*given).numpy()
+
+    return Runner(step, lambda: {output: step()})
 
 
 def _trainer(problem: Problem, channels_last: bool, compiled: bool) -> Runner:

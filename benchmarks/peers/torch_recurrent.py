@@ -17,15 +17,19 @@ _MODULES = {"rnn": nn.RNN, "lstm": nn.LSTM, "gru": nn.GRU}
 _ORDER = {"rnn": (0,), "lstm": (0, 1, 2, 3), "gru": (1, 0, 2)}
 
 
-class _Outputs(nn.Module):
-    """A recurrence without its last states."""
+class Outputs(nn.Module):
+    """A recurrence without its last states; with ``keeps`` it starts from those of the last call."""
 
     def __init__(self, module: nn.Module):
         super().__init__()
         self.module = module
+        self.keeps, self.state = False, None
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.module(x)[0]
+        outputs, state = self.module(x, self.state)
+        if self.keeps:
+            self.state = state
+        return outputs
 
 
 def recurrence(keys: Mapping[str, Any], weights: Mapping[str, NDArray], axes: int) -> nn.Module:
@@ -57,7 +61,7 @@ def recurrence(keys: Mapping[str, Any], weights: Mapping[str, NDArray], axes: in
         ):
             getattr(module, f"{name}_{ending}").data.copy_(torch.from_numpy(np.array(array)))
         getattr(module, f"bias_hh_{ending}").requires_grad_(kind == "gru")
-    return _Outputs(module)
+    return Outputs(module)
 
 
 def _named(prefix: str, part: str) -> str:

@@ -7,6 +7,7 @@ little more, and take seconds on unrolled blocks. NewGVN is not used: it miscomp
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from importlib.metadata import version
@@ -50,14 +51,25 @@ def optimize(text: str, target: Target) -> llvm.ModuleRef:
     """Parses, verifies and simplifies a module. Raises CompileError."""
     parsed = llvm.parse_assembly(text)
     parsed.verify()
-    builder = llvm.create_pass_builder(machine(target), llvm.create_pipeline_tuning_options(speed_level=2))
-    passes = llvm.create_new_function_pass_manager()
-    for name in PASSES:
-        getattr(passes, f"add_{name}_pass")()
-    for function in parsed.functions:
-        if not function.is_declaration:
-            passes.run(function, builder)
+    passes, builder = _passes(target)
+    passes.run(parsed, builder)
     return parsed
+
+
+_thread = threading.local()
+
+
+def _passes(target: Target) -> tuple[llvm.ModulePassManager, llvm.PassBuilder]:
+    """The passes, and what runs them; made once per thread and target."""
+    known: dict[Target, tuple[llvm.ModulePassManager, llvm.PassBuilder]]
+    known = _thread.__dict__.setdefault("known", {})
+    if target not in known:
+        passes = llvm.create_new_module_pass_manager()
+        for name in PASSES:
+            getattr(passes, f"add_{name}_pass")()
+        options = llvm.create_pipeline_tuning_options(speed_level=2)
+        known[target] = passes, llvm.create_pass_builder(machine(target), options)
+    return known[target]
 
 
 def compile_object(text: str, target: Target, cache: ObjectCache | None, *, level: int = 3) -> bytes:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..loop import ir
+from .ahead import Ahead
 from .cache import ObjectCache, default_cache
 from .compile import compile_object, compiling
 from .entries import entry_symbol, plan_symbol
@@ -52,14 +53,16 @@ class LinkedObjects:
 
 
 class NativeProgram:
-    """The machine code of a program; addresses are valid as long as this object lives."""
+    """The machine code of a program; addresses are valid as long as this object lives. ``objects`` is what it was
+    linked from."""
 
-    def __init__(self, program: ir.Program, target: Target, objects: list[bytes]):
-        symbols = [entry_symbol(program.model, entry) for entry in program.entries]
-        symbols += [plan_symbol(program.model, entry) for entry in program.entries]
+    def __init__(self, model: str, entries: Iterable[str], target: Target, objects: Sequence[bytes]):
+        names = list(entries)
+        symbols = [entry_symbol(model, entry) for entry in names]
+        symbols += [plan_symbol(model, entry) for entry in names]
         self._linked = LinkedObjects(objects, symbols, target)
-        self._model = program.model
-        self.slots = {name: len(entry.arena) for name, entry in program.entries.items()}
+        self._model = model
+        self.objects = objects
 
     def address(self, entry: str) -> int:
         """The address of ``int32_t MODEL_ENTRY(const netwright_context *, int32_t, int32_t)``."""
@@ -75,21 +78,23 @@ def compile_jit(
     target: Target | None = None,
     cache: ObjectCache | Literal["default"] | None = "default",
     watch: bool = False,
+    ahead: Ahead | None = None,
 ) -> NativeProgram:
     """Compiles a program into this process, kernel by kernel, through the cache (None: without one). With ``watch``
-    entries pass a mark at each of their moments (``loop.marks.watched``), for a ``Recorder``.
+    entries pass a mark at each of their moments (``loop.marks.watched``), for a ``Recorder``. ``ahead`` has kernels
+    that are compiled already.
 
     Raises CompileError, which names the layers, if LLVM rejects a kernel.
     """
     target = target or host_target()
     store = default_cache() if cache == "default" else cache
-    modules = program_modules(program, target, watch=watch)
+    modules = program_modules(program, target, watch=watch, texts=ahead and ahead.texts)
     *kernels, (entries, calls), (what, support) = modules.texts
-    objects = [_object(what, text, target, store) for what, text in kernels]
+    objects = [_object(what, text, target, store, ahead=ahead) for what, text in kernels]
     objects.append(_object(entries, calls, target, store, level=ENTRY_LEVEL))
     if target not in _support_objects:
         _support_objects[target] = _object(what, support, target, store)
-    return NativeProgram(program, target, [*objects, _support_objects[target]])
+    return NativeProgram(program.model, program.entries, target, [*objects, _support_objects[target]])
 
 
 @cache
@@ -152,8 +157,18 @@ class Recorder:
         return self._events[: min(self._state[2], len(self._events))]
 
 
-def _object(what: str, text: str, target: Target, cache: ObjectCache | None, *, level: int = 3) -> bytes:
+def _object(
+    what: str,
+    text: str,
+    target: Target,
+    cache: ObjectCache | None,
+    *,
+    level: int = 3,
+    ahead: Ahead | None = None,
+) -> bytes:
     with compiling(what):
+        if ahead is not None and (code := ahead.object(text)) is not None:
+            return code
         return compile_object(text, target, cache, level=level)
 
 

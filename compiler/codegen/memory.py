@@ -249,6 +249,12 @@ class Memory:
             return loaded
         return self._writer.value(f"icmp ne {vector('i8', lanes)} {loaded}, {splat('i8', '0', lanes)}")
 
+    def prefetch(self, buffer: str, indices: tuple[DimLike, ...]) -> None:
+        """A load into the L2 cache (locality 2 of 3) that may be of any address."""
+        address = self.address(buffer, indices)
+        self._writer.declarations.add("declare void @llvm.prefetch.p0(ptr, i32, i32, i32)")
+        self._writer.line(f"call void @llvm.prefetch.p0(ptr {address}, i32 0, i32 2, i32 1)")
+
     def store(self, store: ir.Store, operand: str) -> None:
         self.changed([store.buffer])
         writer, type = self._writer, store.value.type

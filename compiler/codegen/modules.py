@@ -12,7 +12,8 @@ from .statements import write_kernel
 from .support import write_support
 from .target import Target
 
-_PLACEHOLDER = "netwright.kernel"
+#: The name of a kernel in a text that is hashed.
+PLACEHOLDER = "netwright.kernel"
 
 
 @dataclass(frozen=True)
@@ -42,6 +43,7 @@ def program_modules(
     multiples: Mapping[str, int] | None = None,
     watch: bool = False,
     names: Mapping[str, str] | None = None,
+    texts: Mapping[str, str] | None = None,
 ) -> Modules:
     """The modules of a program.
 
@@ -49,23 +51,29 @@ def program_modules(
     ``readable`` it is the name of the first such kernel: for object code, where the symbol is internal. ``contents``
     is the symbol of embedded contents, ``multiples`` are the numbers that dims must be multiples of. With ``watch``
     entries pass a mark at each of their moments. ``names`` are the symbols that kernels have to have, each its own.
+    ``texts`` are those of kernels that were written before, named ``PLACEHOLDER``.
     """
     symbols: dict[str, str] = {}
     kernels: dict[str, str] = {}
     chosen: dict[tuple[str, str], str] = {}
     origins: dict[str, str] = {}
     for name, function in program.kernels.items():
-        text = write_kernel(function, _PLACEHOLDER, target)
+        text = texts[name] if texts and name in texts else write_kernel(function, PLACEHOLDER, target)
         key = text, names[name] if names else ""
         if key not in chosen:
-            digest = hashlib.sha256(text.encode()).hexdigest()[:24]
             readable_name = key[1] or f"{program.model}.{name}"
-            chosen[key] = readable_name if readable else f"netwright.{digest}"
+            chosen[key], module = kernel_module(text, readable_name if readable else "")
             origins[chosen[key]] = origin(name, program.layers)
-            kernels[chosen[key]] = text.replace(f'@"{_PLACEHOLDER}"', f'@"{chosen[key]}"', 1)
+            kernels[chosen[key]] = module
         symbols[name] = chosen[key]
     entries = write_entries(program, symbols, target, contents, multiples, watch)
     return Modules(symbols, kernels, entries, write_support(target), origins)
+
+
+def kernel_module(text: str, symbol: str = "") -> tuple[str, str]:
+    """A kernel's symbol, by default the hash of its text, and the text under that name."""
+    symbol = symbol or f"netwright.{hashlib.sha256(text.encode()).hexdigest()[:24]}"
+    return symbol, text.replace(f'@"{PLACEHOLDER}"', f'@"{symbol}"', 1)
 
 
 def origin(kernel: str, layers: Mapping[str, tuple[str, ...]]) -> str:

@@ -54,6 +54,8 @@ class Statements:
                 self._values.declare(statement.name, statement.value.type, operand)
             case ir.Store():
                 self._memory.store(statement, self._values.statement(statement.value))
+            case ir.Prefetch(buffer, indices):
+                self._memory.prefetch(buffer, indices)
             case ir.For():
                 self._for(statement)
             case ir.If():

@@ -195,6 +195,9 @@ class Builder:
             return
         self.emit(ir.Store(buffer.name, tuple(indices), value, count, guards))
 
+    def prefetch(self, buffer: ir.Buffer, indices: Sequence[Index]) -> None:
+        self.emit(ir.Prefetch(buffer.name, tuple(indices)))
+
     def let(self, stem: str, value: Expr) -> Expr:
         """Names a value, so that it is computed once; constants and names are returned as they are."""
         if isinstance(value, ir.Const | ir.Read):

@@ -2,20 +2,41 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import cached_property
 
 from netwright.specs.dims import DimLike
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class CallInfo:
-    """What a call computes, for measurements and messages: the paths of its layers, the one of them with the most
-    arithmetic, the operations of the graph that it runs, their floating-point operations (as ``ops`` count them), and
-    how its kernel is cut into tiles.
+    """What a call computes, for measurements and messages: the paths of its layers, the operations of the graph that it
+    runs, and how its kernel is cut into tiles.
+
+    ``counted`` gives ``main`` and ``flops``. It is asked when they are needed, since counting takes time and most
+    programs are never measured.
     """
 
     layers: tuple[str, ...] = ()
-    main: str = ""
     operations: tuple[str, ...] = ()
-    flops: DimLike = 0
     tiles: str = ""
+    counted: Callable[[], tuple[str, DimLike]] = lambda: ("", 0)
+
+    def part(self, share: Callable[[DimLike], DimLike]) -> CallInfo:
+        """Of a call that computes only a share of the operations; ``share`` gives that share of a number."""
+        return replace(self, counted=lambda: (self.main, share(self.flops)))
+
+    @cached_property
+    def _counted(self) -> tuple[str, DimLike]:
+        return self.counted()
+
+    @property
+    def main(self) -> str:
+        """The path of the layer with the most arithmetic."""
+        return self._counted[0]
+
+    @property
+    def flops(self) -> DimLike:
+        """The operations' floating-point operations, as ``ops`` count them."""
+        return self._counted[1]

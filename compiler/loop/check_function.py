@@ -91,6 +91,9 @@ class FunctionChecker:
                 if type.dtype != buffer.dtype:
                     raise VerifyError(f"store of {type} to {buffer.name}, which is {buffer.dtype}")
                 self._access(f"store to {buffer.name}", buffer, statement, type.lanes, 1)
+            case ir.Prefetch(buffer, indices):
+                self.context.buffer(buffer, reads=True, writes=False)
+                self.context.sizes(f"the indices of a prefetch of {buffer}", *indices)
             case ir.LetIndex(name, value, low, high, error):
                 self.context.sizes(f"the range of {name}", low, high)
                 if self._expr(value) != ir.ValueType("int64"):

@@ -296,6 +296,18 @@ class Store:
 
 
 @dataclass(frozen=True, slots=True)
+class Prefetch:
+    """Asks for the memory at an element to be brought into the L2 cache, and waits for nothing.
+
+    The element may lie anywhere in the buffer's memory or outside of it: addresses follow from ``indices`` even beyond
+    the extents.
+    """
+
+    buffer: str
+    indices: tuple[Index, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Slice:
     """The sub-buffer of ``buffer`` at ``leading`` indices, which a call passes.
 
@@ -326,7 +338,7 @@ class Barrier:
     """All threads arrive before any continues."""
 
 
-Stmt: TypeAlias = For | If | Declare | Assign | LetIndex | Store | Call | Barrier
+Stmt: TypeAlias = For | If | Declare | Assign | LetIndex | Store | Prefetch | Call | Barrier
 
 
 # -- functions ---------------------------------------------------------------------------------------------------

@@ -46,6 +46,8 @@ def _accesses(body: Sequence[ir.Stmt]) -> Iterator[tuple[str, Sequence[DimLike]]
                 yield from _accesses(statement.body)
             case ir.If():
                 yield from _accesses((*statement.body, *statement.orelse))
+            case ir.Prefetch(buffer, indices):
+                yield buffer, indices
             case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
                 if isinstance(statement, ir.Store):
                     yield statement.buffer, statement.indices
@@ -80,6 +82,8 @@ def _shortened(body: Sequence[ir.Stmt], counts: Mapping[str, int]) -> tuple[ir.S
                     statement = replace(statement, value=value, indices=indices)
                 elif value is not statement.value:
                     statement = replace(statement, value=value)
+            case ir.Prefetch(buffer, indices):
+                statement = ir.Prefetch(buffer, indices[counts[buffer] :])
             case _:
                 pass
         statements.append(statement)

@@ -165,6 +165,12 @@ class _Reader:
         if match := _CALL.fullmatch(line):
             buffers, _, dims = match[2].partition(";")
             return ir.Call(match[1], tuple(map(read_slice, split(buffers))), read_sizes(dims))
+        if line.startswith("prefetch "):
+            word = WORD.match(line, len("prefetch "))
+            if word is None:
+                raise ValueError("a buffer expected")
+            indices, _ = ExpressionReader(line, word.end(), self.buffers, self.registers).access(word[1])
+            return ir.Prefetch(word[1], indices)
         if match := _SET.match(line):
             kind, name = match[1].strip(), match[2]
             reader = ExpressionReader(line, match.end(), self.buffers, self.registers)

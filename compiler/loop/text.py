@@ -104,6 +104,8 @@ def _simple(statement: ir.Stmt) -> str:
             return f"index {name} = {expr_text(value)} in {low} .. {high} else {error}"
         case ir.Store(buffer, indices, value, count, guards):
             return f"{buffer}{_indices(indices)}{_options(count, guards)} = {expr_text(value)}"
+        case ir.Prefetch(buffer, indices):
+            return f"prefetch {buffer}{_indices(indices)}"
         case ir.Call(function, buffers, dims):
             sizes = f"; {_list(dims)}" if dims else ""
             return f"call {function}({_list(map(_slice, buffers))}{sizes})"

@@ -83,17 +83,18 @@ def _sole(roles: Roles, grouping: Grouping, value: Value) -> Group | None:
 def _rows(roles: Roles, part: ContractionPart, data: Value, products: Value, machine: Machine) -> int | None:
     """How many rows of tiles a block has; None if blocks do not pay.
 
-    Each block reads all weights again, so it should not have less between its kernels than they take.
+    Each block reads all weights again, so it should not have less between its kernels than they take; and it should
+    be worth the calls of three kernels, which threads share.
     """
     _, images, rows, _, _ = roles.type(data).shape
     per_image = sum((_image_bytes(roles.type(value)) for value in (data, products)), start=0)
     weights = roles.type(part.operands[1]).nbytes
     if not (isinstance(rows, int) and isinstance(per_image, int) and isinstance(weights, int)):
         return None
-    fits = isinstance(images, int) and images * per_image <= machine.l2_bytes
-    if fits or per_image < weights:
-        return None
     wanted = max(machine.l2_bytes // SHARE, weights)
+    fits = isinstance(images, int) and images * per_image <= machine.l2_bytes
+    if fits or per_image < wanted:
+        return None
     count = -(-rows // max(1, wanted * rows // per_image))
     return -(-rows // count)
 

@@ -17,20 +17,25 @@ TypeOf = Callable[[Node], Sequence[TensorType]]
 
 def computed(nodes: Sequence[Node], types: TypeOf, dims: Mapping[str, int], tiles: str) -> CallInfo:
     """A call that computes ``nodes``; ``dims`` are the least values of dims, by which layers are compared."""
-    flops: DimLike = 0
-    main, most = "", -1
-    for node in nodes:
-        own = primitive(node.op).cost(node.attrs, types(node), node.types).flops
-        flops, least = flops + own, evaluate(own, dims)
-        if node.layer and least > most:
-            main, most = node.layer, least
-    return CallInfo(_layers(nodes), main, tuple(node.op for node in nodes), flops, tiles)
+
+    def counted() -> tuple[str, DimLike]:
+        flops: DimLike = 0
+        main, most = "", -1
+        for node in nodes:
+            own = primitive(node.op).cost(node.attrs, types(node), node.types).flops
+            flops, least = flops + own, evaluate(own, dims)
+            if node.layer and least > most:
+                main, most = node.layer, least
+        return main, flops
+
+    return CallInfo(_layers(nodes), tuple(node.op for node in nodes), tiles, counted)
 
 
 def moved(nodes: Sequence[Node]) -> CallInfo:
     """A call that moves data for ``nodes``: fills edges, copies a result to its place."""
     layers = _layers(nodes)
-    return CallInfo(layers, layers[0] if layers else "", tuple(node.op for node in nodes))
+    main = layers[0] if layers else ""
+    return CallInfo(layers, tuple(node.op for node in nodes), counted=lambda: (main, 0))
 
 
 def _layers(nodes: Sequence[Node]) -> tuple[str, ...]:

@@ -18,6 +18,7 @@ from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from ..machine import Machine
 from ..ops.protocols import Order, neutral
+from .ahead import Ahead
 from .indices import Indices
 from .reader import Reader
 from .roles import ContractionPart
@@ -38,8 +39,10 @@ def contract(
     tiling: Tiling,
     wanted: Mapping[tuple[int, Indices], DimLike | None],
     machine: Machine,
+    ahead: Ahead | None = None,
 ) -> dict[tuple[int, Indices], Expr]:
-    """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result."""
+    """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result.
+    ``ahead``: which weights they prefetch."""
     families: dict[tuple[str, Shape, Order, bool], list[Term]] = {}
     for (id, index), count in wanted.items():
         part = reader.roles.parts[id]
@@ -49,7 +52,7 @@ def contract(
         )
     results: dict[tuple[int, Indices], Expr] = {}
     for (combine, extents, order, _), terms in families.items():
-        family = _Family(reader, tiling, combine, extents, order, terms, machine)
+        family = _Family(reader, tiling, combine, extents, order, terms, machine, ahead)
         for term, value in zip(terms, family.emit(), strict=True):
             results[term.part.node.id, term.index] = value
     return results
@@ -67,11 +70,17 @@ class _Family:
         order: Order,
         terms: Sequence[Term],
         machine: Machine,
+        ahead: Ahead | None,
     ):
+        self.ahead, self.copy, self.least = ahead, 0, machine.l1_bytes
         self.reader, self.b, self.tiling = reader, reader.b, tiling
         self.combine, self.extents, self.order, self.terms = combine, extents, order, terms
         innermost = extents[-1] if extents and not tiling.inner else 1
-        self.copies = unrolling(innermost, len(terms))
+        # Products take registers, too, where multiplying and adding is not one instruction.
+        free = machine.vector_registers if machine.fma else machine.vector_registers * 2 // 3
+        if terms[0].part.role == "reduction":
+            free //= 2  # what is fused into it loads vectors of its own, for each term
+        self.copies = unrolling(innermost, len(terms), free)
         most = machine.partial_sums // len(terms) if order == "any" else 1
         partial = max(1, min(self.copies, most))
         self.multiplies_bytes = terms[0].part.op.multiplies_bytes
@@ -120,6 +129,7 @@ class _Family:
             copies = self.copies if innermost else 1
             with b.loop("k", 0, extent, step=copies) as k:
                 for copy in range(copies):
+                    self.copy = copy
                     self._loops((*at, k + copy))
 
     def _along_lanes(self, at: Indices, extent: DimLike) -> None:
@@ -152,7 +162,18 @@ class _Family:
                     left = b.broadcast(b.index_value(count, "int64"), lanes)
                     total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
                 b.assign(register, total)
+            if self.ahead is not None and self.copy % self.ahead.parts == 0:
+                self._fetch(self.ahead, at)
         reader.lanes, reader.count = before
+
+    def _fetch(self, ahead: Ahead, at: Indices) -> None:
+        """Prefetches for each vector of weights that a step reads, once however many rows read it."""
+        fetched: set[tuple[Value, DimLike]] = set()
+        for term in self.terms:
+            key = (term.part.operands[1], term.index[-1])
+            if term.part.role == "product" and term.count is None and key not in fetched:
+                fetched.add(key)
+                ahead.fetch(self.reader, term.part, term.index, at, self.least)
 
     def _places(self, term: Term, at: Indices) -> list[tuple[Value, Indices]]:
         """The values that a term reads in one reduction step, each with its index."""
@@ -189,13 +210,14 @@ class _Family:
         return self.combine == "add" and any(self.reader.is_masked(value, index) for value, index in places)
 
 
-def unrolling(extent: DimLike, accumulators: int) -> int:
-    """How many steps of an innermost reduction loop its body holds: enough to hide the loop's overhead."""
+def unrolling(extent: DimLike, accumulators: int, registers: int = 32) -> int:
+    """How many steps of an innermost reduction loop its body holds: enough to hide the loop's overhead, and few enough
+    for the ``registers``, since LLVM loads operands of several steps early."""
     if not isinstance(extent, int):
         return 1
-    if extent * accumulators <= 96 and extent <= 8:
+    if extent * accumulators <= 3 * registers and extent <= 8:
         return extent
     for copies in (8, 4, 2):
-        if extent % copies == 0 and accumulators * copies <= 48:
+        if extent % copies == 0 and 2 * accumulators * copies <= 3 * registers:
             return copies
     return 1

@@ -31,6 +31,8 @@ def is_flat(roles: Roles, group: Group, targets: Sequence[tuple[Value, Any]]) ->
 
 def _fits(roles: Roles, value: Value) -> bool:
     part = roles.part(value)
+    if value in roles.inside:  # its elements lie apart
+        return False
     if part.role != "index":
         return True  # elementwise operations have operands of their own shape
     if isinstance(part, GeneratorPart):  # its operands, if any, are scalars

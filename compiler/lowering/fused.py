@@ -28,6 +28,7 @@ from ..loop.leading import fixed_indices, without_leading
 from ..loop.typing import VerifyError
 from ..loop.verify import verify_function
 from ..machine import Machine
+from .ahead import Ahead, ahead
 from .apart import divided_axes
 from .contract import contract
 from .flat import is_flat
@@ -55,11 +56,13 @@ class Parameter:
 
 @dataclass(frozen=True)
 class Kernel:
-    """A finished kernel, what its buffers stand for, in order, and how it is cut into tiles, in words."""
+    """A finished kernel, what its buffers stand for, in order, and how it is cut into tiles, in words. ``proved`` tells
+    that the verifier has proved its accesses."""
 
     function: ir.Function
     parameters: tuple[Parameter, ...]
     tiles: str = ""
+    proved: bool = False
 
     @classmethod
     def over(cls, function: ir.Function, *places: Place) -> Kernel:
@@ -113,8 +116,10 @@ def build(
             kernel = _Attempt(reader, space, targets, tiling, machine).build()
         except NotVectorizable:
             continue
-        if reader.moved_axes and not _is_proved(kernel.function):
-            continue
+        if reader.moved_axes and kernel.function.dims:
+            if not _is_proved(kernel.function):
+                continue
+            return replace(kernel, proved=True)
         return kernel
     raise AssertionError("one lane always fits")
 
@@ -152,8 +157,6 @@ def _is_proved(function: ir.Function) -> bool:
     It may fail to where a buffer is seen with merged axes, or lanes run along another axis, and sizes are quotients,
     minima or maxima of dims.
     """
-    if not function.dims:
-        return True
     try:
         verify_function(function)
     except VerifyError:
@@ -247,7 +250,8 @@ class _Attempt:
     ) -> None:
         """Emits the loops over the axes of ``order``, outermost first, and a tile of ``rows`` by ``columns`` inside."""
         if not order:
-            self._tile(self._cells(index, columns, rows))
+            fetched = ahead(self.tiling, self.space, self._order(), index, self.machine)
+            self._tile(self._cells(index, columns, rows), fetched)
             return
         axis, *inner = order
         if axis == len(self.space) - 1:
@@ -336,7 +340,7 @@ class _Attempt:
 
     # -- one tile -----------------------------------------------------------------------------------------------
 
-    def _tile(self, cells: Sequence[Cell]) -> None:
+    def _tile(self, cells: Sequence[Cell], ahead: Ahead | None) -> None:
         reader, lanes = self.reader, self.tiling.lanes
         with reader.scope():
             moved = [self._lane_index(cell.index) for cell in cells]
@@ -345,7 +349,7 @@ class _Attempt:
                 if reader.flat is None:  # a flat group has no contractions
                     for id, at in reader.contractions([value for value, _ in self.targets], index):
                         wanted.setdefault((id, at), cell.count)
-            reader.accumulators = contract(reader, self.tiling, wanted, self.machine)
+            reader.accumulators = contract(reader, self.tiling, wanted, self.machine, ahead)
             for cell, index in zip(cells, moved, strict=True):
                 with reader.vector(1 if self.tiling.inner else lanes, cell.count):
                     # Read everything before storing anything: a buffer may be updated in place.

@@ -41,13 +41,13 @@ def join_sums(grouping: Grouping, most_contractions: int, most_members: int) -> 
 def _reduces(group: Group) -> bool:
     """Whether all contractions of the group are reductions with the same loops."""
     parts = group.contractions()
-    loops = {(part.combine, part.extents, part.order) for part in parts}
+    loops = {(part.node.op, part.node.attrs, part.extents, part.order) for part in parts}
     return len(loops) == 1 and all(part.role == "reduction" for part in parts) and not group.windows()
 
 
 def _loops(group: Group) -> object:
     part = group.contractions()[0]
-    return group.space, part.combine, part.extents, part.order
+    return group.space, part.node.op, part.node.attrs, part.extents, part.order
 
 
 def _terms(part: ContractionPart) -> DimLike:

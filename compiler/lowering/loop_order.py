@@ -44,11 +44,11 @@ def column_depth(
     if 4 * operands.shared <= 3 * machine.l2_bytes:
         return None
     extents = [typical(space[axis]) for axis in outer]
-    best = min(
-        range(len(outer), -1, -1),  # of equal ones the one with the fewest loops inside
-        key=lambda depth: _traffic(operands, extents, depth, -(-columns // width), machine),
-    )
-    return None if best == len(outer) else best
+    traffic = [
+        _traffic(operands, extents, depth, -(-columns // width), machine) for depth in range(len(outer) + 1)
+    ]
+    best = min(traffic)
+    return None if traffic[-1] == best else traffic.index(best)
 
 
 def _traffic(operands: Operands, extents: Sequence[int], depth: int, blocks: int, machine: Machine) -> int:

@@ -157,7 +157,7 @@ class OuterTiles:
         size = sizes[axis]
         static = self.part.extents[axis] if axis != self.tiling.cut else self.tiling.block
         innermost = product(sizes[axis + 1 :]) == 1
-        copies = unrolling(size, accumulators) if innermost else 1
+        copies = unrolling(size, accumulators) if innermost and self.tiling.unrolls else 1
         if size == 1:
             yield from self._nested(first, sizes, (*at, 0), number * static, accumulators)
         elif size == copies:

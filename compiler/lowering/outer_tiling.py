@@ -13,7 +13,7 @@ from math import prod
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, Shape, bounds, coefficient, dim, dim_symbols, product
+from netwright.specs.dims import DimLike, Shape, bounds, coefficient, dim, dim_symbols, evaluate, product
 
 from ..machine import Machine
 from .groups import Group
@@ -23,6 +23,10 @@ from .roles import ContractionPart, Roles
 LEAST_TERMS = 64
 #: A tile never has more accumulators than this: LLVM would keep some of them in memory.
 MOST_ACCUMULATORS = 28
+#: The value assumed for an open size when memory traffic is compared.
+TYPICAL = 32
+#: So much longer may a kernel take whose tiles threads can divide than one with a single tile.
+WORTH_DIVIDING = 1.15
 #: Loads and multiply-adds that a core starts per cycle, and the cycles until a sum can be added to again.
 PER_CYCLE, LATENCY = 2, 4
 
@@ -35,7 +39,8 @@ class OuterTiling:
     Sums are cut into blocks: ``block`` steps of the reduction axis ``cut``, with all of the axes behind it and one
     step of those before. None: a tile is summed up at once. ``packs``: whether the vectors of a block are copied to
     where they are contiguous, for all rows to read. ``columns_outermost``: whether all blocks are added to a tile's
-    columns before those of the next tile, or else a block to all columns before the next block.
+    columns before those of the next tile, or else a block to all columns before the next block. ``unrolls``: whether
+    the body of an innermost loop may have several terms.
 
     ``finishes``: whether something is computed from the sums, or they have an order or a start. Such sums are held in
     memory until all blocks are added, those of ``held`` rows and columns at a time (see ``outer_held``).
@@ -52,6 +57,7 @@ class OuterTiling:
     columns_outermost: bool = False
     finishes: bool = False
     held: tuple[int, int] = (0, 0)
+    unrolls: bool = True
 
     def describe(self, space: Shape, extents: Shape) -> str:
         """The tile in words: `6 rows × 4 vectors of 16, in sums of 128 terms`."""
@@ -89,11 +95,16 @@ def outer_tiling(
     along = _moves(part, space, factor)
     lanes = min(machine.lanes(dtype), 1 << (columns - 1).bit_length())
     panel = machine.l1_bytes * 2 // 3 // np.dtype(dtype).itemsize
-    axis, rows, vectors = min(
-        _tiles(sizes, columns, lanes, along, machine),
-        key=lambda tile: _cost(sizes, columns, lanes, along, panel, *tile),
-    )
-    tiling = OuterTiling(lanes, vectors, axis, rows, factor)
+    costs = {
+        tile: _cost(sizes, columns, lanes, along, panel, *tile)
+        for tile in _tiles(sizes, columns, lanes, along, machine)
+    }
+    least = min(cycles for cycles, _ in costs.values())
+    good = {tile: cost for tile, cost in costs.items() if cost[0] <= least * WORTH_DIVIDING}
+    axis, rows, vectors = min(good, key=lambda tile: (good[tile][1] == 1, *good[tile]))
+    # Beside each other, terms of neighbouring cells share values that LLVM would keep in registers.
+    unrolls = machine.broadcast_operand or axis == len(sizes) - 1
+    tiling = OuterTiling(lanes, vectors, axis, rows, factor, unrolls=unrolls)
     tiling = _blocked(part, tiling, sizes, columns, machine)
     return tiling if alone else _held(tiling, sizes[0], columns, np.dtype(dtype).itemsize, machine)
 
@@ -144,10 +155,11 @@ def _tiles(
     sizes: list[int], columns: int, lanes: int, along: bool, machine: Machine
 ) -> Iterator[tuple[int, int, int]]:
     """(row axis, rows along it, vectors) of the tiles that fit the registers."""
-    broadcast = 0 if machine.broadcast_operand else 1
     for vectors in range(1, -(-columns // lanes) + 1):
-        spare = vectors + 1 + (1 if along else broadcast) + (not machine.fma)
-        most = min(MOST_ACCUMULATORS, machine.vector_registers - spare) // vectors
+        most = machine.accumulators
+        if machine.broadcast_operand:  # rows need no registers, or one where they are vectors
+            most = max(most, min(MOST_ACCUMULATORS, machine.vector_registers - vectors - 1 - along))
+        most //= vectors
         for axis in range(len(sizes)):
             behind = prod(sizes[axis + 1 :])
             for rows in range(1, min(sizes[axis], most // behind) + 1):
@@ -169,11 +181,8 @@ def _cost(
             sums = height * behind * width
             if sums:
                 loads = width + height * behind * (width if along else 1)
-                cycles = (
-                    max(sums, loads, PER_CYCLE * LATENCY * 1.25) / PER_CYCLE
-                    + (loads + 4) / 16
-                    + (0 if along else sums / terms)
-                )
+                cycles = max(sums, loads, PER_CYCLE * LATENCY * 1.25) / PER_CYCLE + (loads + 4) / 16
+                cycles += 0 if along else sums / terms  # sums are loaded and stored for each block
                 total, number = total + tiles * panels * cycles, number + tiles * panels
     count = prod(sizes[:axis])
     return total * count, number * count
@@ -214,6 +223,24 @@ def _blocked(
         block = -(-size // -(-size // block))  # blocks of about one size
     if all(extent == 1 for extent in part.extents[:cut]) and size == block:
         return tiling
-    # Sums in memory that do not fit the second cache would come from memory again for every block.
-    outermost = columns > width and prod(sizes) * columns * itemsize > machine.l2_bytes // 2
-    return replace(tiling, cut=cut, block=block, packs=columns > width, columns_outermost=outermost)
+    made = replace(tiling, cut=cut, block=block, packs=columns > width)
+    results = prod(sizes) * columns * itemsize
+    blocks = -(-_typical(product(part.extents)) // (block * inside))
+    return replace(
+        made, columns_outermost=_streams_rows(part, tiling, results, blocks, -(-columns // width), machine)
+    )
+
+
+def _streams_rows(
+    part: ContractionPart, tiling: OuterTiling, results: int, blocks: int, panels: int, machine: Machine
+) -> bool:
+    """Whether to read the operand with the rows again for each of ``panels`` rather than ``results`` bytes of sums for
+    each of ``blocks``, as far as they do not stay in the second cache."""
+    position, _ = part.factors((0,) * part.node.types[0].rank, (0,) * len(part.extents))[tiling.factor]
+    rows = _typical(part.types[position].nbytes)
+    kept = machine.l2_bytes // 2
+    return panels > 1 and results > kept and rows * (panels if rows > kept else 1) < 2 * blocks * results
+
+
+def _typical(size: DimLike) -> int:
+    return size if isinstance(size, int) else evaluate(size, dict.fromkeys(dim_symbols(size), TYPICAL))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
+from operator import add
 
 from netwright.specs.dims import DimLike, Shape, product
 
@@ -31,12 +32,20 @@ class Storage:
 
 @dataclass(frozen=True)
 class Place:
-    """``storage`` seen as [*extents, *type.shape], at the leading ``indices``."""
+    """``storage`` seen as [*extents, *type.shape], at the leading ``indices``.
+
+    A value that lies inside another one has the other's place, with the ``shift`` of its elements along each axis.
+    """
 
     storage: Storage
     type: TensorType
     extents: Shape = ()
     indices: tuple[DimLike, ...] = ()
+    shift: Shape = ()
+
+    def within(self, index: Sequence[DimLike]) -> Sequence[DimLike]:
+        """Where the element at ``index`` of the value is in the place."""
+        return tuple(map(add, index, self.shift)) if self.shift else index
 
     def at(self, index: DimLike) -> Place:
         """The place at ``index`` of the first axis."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -28,6 +28,8 @@ class ProgramBuilder:
     model: str
     dims: Mapping[str, int]
     machine: Machine
+    made: Callable[[ir.Function, bool], None] = lambda kernel, proved: None
+    """Called with each kernel when it is added, and whether all of its accesses were proved in bounds by then."""
     kernels: dict[str, ir.Function] = field(default_factory=dict)
     entries: dict[str, ir.Entry] = field(default_factory=dict)
     table: dict[str, Storage] = field(default_factory=dict)
@@ -39,21 +41,23 @@ class ProgramBuilder:
     _names: dict[int, tuple[ir.Function, str]] = field(default_factory=dict)
     """The names of functions that were added, by their ids."""
 
-    def kernel(self, function: ir.Function, layers: Iterable[str] = ()) -> str:
+    def kernel(self, function: ir.Function, layers: Iterable[str] = (), proved: bool = False) -> str:
         """Adds a kernel under a name derived from its content. Equal kernels are stored once, for the layers of
         both."""
         if id(function) not in self._names:
-            self._names[id(function)] = function, self._added(function)
+            self._names[id(function)] = function, self._added(function, proved)
         _, name = self._names[id(function)]
         self.layers.setdefault(name, {}).update(dict.fromkeys(layer for layer in layers if layer))
         return name
 
-    def _added(self, function: ir.Function) -> str:
+    def _added(self, function: ir.Function, proved: bool) -> str:
         text = function_text(replace(function, name="kernel", dims=()))
         words = set(_WORD.findall(text))
         used = tuple((name, low) for name, low in function.dims if name in words)
         name = "k" + hashlib.sha256(f"{used} {text}".encode()).hexdigest()[:16]
-        self.kernels.setdefault(name, replace(function, name=name, dims=used))
+        if name not in self.kernels:
+            self.kernels[name] = replace(function, name=name, dims=used)
+            self.made(self.kernels[name], proved)
         return name
 
     def storage(self, name: str, type: TensorType) -> Storage:

@@ -146,7 +146,7 @@ class Reader:
         return self.flat is not None and place.type.size == self.flat[0]
 
     def load(self, place: Place, index: Sequence[DimLike], guards: Indices, fill: Any) -> Expr:
-        place, index = self._close(place, index)
+        place, index = self._close(place, place.within(index))
         buffer = self.parameter(place, "read")
         base, stride = self.address(place, index)
         if stride == 0:
@@ -173,6 +173,26 @@ class Reader:
         for i, size in zip(index[axis:], shape[axis:], strict=True):
             at = at * size + i
         return merged, (*index[:axis], at)
+
+    def panel(self, value: Value, index: Sequence[DimLike]) -> tuple[Place, Indices] | None:
+        """The place of weights in panels as wide as a vector, and the index there of lane 0 of ``value`` at ``index``;
+        None if they do not lie so."""
+        while not self._in_memory(value):
+            part = self.roles.part(value)
+            if not isinstance(part, ViewPart):
+                return None
+            sources = part.read(index)
+            if len(sources) != 1:
+                return None
+            (source,) = sources
+            assert source.operand is not None
+            value, index = part.operands[source.operand], self.settled(source.index)
+        place = self.place(value)
+        shape = [size for size in place.type.shape if size != 1]
+        if len(shape) < 3 or shape[-1] != self.lanes or not all(isinstance(size, int) for size in shape):
+            return None
+        base, stride = self.address(place, index)
+        return (place, base) if stride == 1 else None
 
     def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
         """Whether reading ``value`` at ``index`` loads a vector, in which lanes past ``count`` are 0."""

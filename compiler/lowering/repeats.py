@@ -151,7 +151,7 @@ class _Signature:
     def _shown(self, place: Place) -> Hashable:
         storage = self._storages.setdefault(id(place.storage), len(self._storages))
         indices = self._indices.setdefault(place.indices, len(self._indices))
-        return storage, indices, place.extents, place.type
+        return storage, indices, place.extents, place.type, place.shift
 
 
 def _memory(place: Place) -> Hashable:

@@ -13,7 +13,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
@@ -180,6 +180,8 @@ class Roles:
         for node in self._nodes:
             for position, value in enumerate(graph.operands(node)):
                 self._uses.setdefault(value, []).append((node.id, position))
+        self.inside: Collection[Value] = ()
+        """The values that lie inside others (``inside``), once that is decided."""
         self.parts: Sequence[Part] = [self._part(node) for node in self._nodes]
         """By the id of the node, which is its position in the graph."""
 

@@ -19,6 +19,7 @@ from .calls import computed, moved
 from .fills import fill_kernel
 from .fused import Kernel
 from .groups import Group, Grouping
+from .inside import Inside, values_inside
 from .places import Lifetimes, Place, Storage, Target, same_index
 from .program import ProgramBuilder
 from .repeats import Into
@@ -103,7 +104,7 @@ class _Entry:
     ) -> None:
         """Adds a call of a kernel; ``given`` are the values of dims that are its own."""
         info = info or ir.CallInfo()
-        name = self.program.kernel(kernel.function, info.layers)
+        name = self.program.kernel(kernel.function, info.layers, kernel.proved)
         function = self.program.kernels[name]
         for buffer, place in zip(function.parameters, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
@@ -153,6 +154,7 @@ class _Scope:
         self.grouping = Grouping(self.roles, entry.observer)
         self.places: dict[Value, Place] = dict(inputs)
         self.outputs: dict[Value, list[Place]] = {}
+        self.inside: dict[Value, Inside] = {}
 
     def allocate(self, type: TensorType) -> Place:
         return Place(self.entry.allocate(type), type)
@@ -198,6 +200,8 @@ class _Scope:
 
     def _find(self, value: Value) -> Place:
         part, type = self.roles.part(value), self.roles.type(value)
+        if (inside := self.inside.get(value)) is not None:
+            return replace(self.place(inside.whole), shift=inside.shift)
         if part.role == "alias":
             return self.place(self.roles.unreshaped(value)).reshaped(type.shape)
         if isinstance(part, GeneratorPart) and (table := part.op.table(part.node.attrs)) is not None:
@@ -214,8 +218,9 @@ class _Scope:
         for part, position in self.roles.uses(value):
             if isinstance(part, ViewPart) and part.role == "into":
                 (result,) = part.node.values
-                targets.append((self.place(result), Into(part, position)))
-        if value not in self.outputs and self._read_elsewhere(value):
+                if result not in self.inside:
+                    targets.append((self.place(result), Into(part, position)))
+        if value not in self.outputs and value not in self.inside and self._read_elsewhere(value):
             targets.append((self.place(value), same_index))
         return targets
 
@@ -229,6 +234,9 @@ class _Scope:
     # -- emission -----------------------------------------------------------------------------------------------
 
     def emit(self) -> None:
+        self.roles.inside = self.inside = values_inside(
+            self.roles, self.grouping, self.outputs, self.entry.program.dims
+        )
         blocks = {
             chain.back.order: chain for chain in chains(self.roles, self.grouping, self.entry.program.machine)
         }
@@ -283,7 +291,7 @@ class _Scope:
         with blocks.loops(entry.b) as given:
             for kernel, part in zip(blocks.kernels, (chain.into, chain.multiplied, group), strict=True):
                 info = self._computed([member.node for member in part.members], kernel)
-                entry.call(kernel, replace(info, flops=blocks.share(info.flops)), given)
+                entry.call(kernel, info.part(blocks.share), given)
         entry.lifetimes.leave_loop()
         entry.depth -= 1
         self._finish(group, complete, moves)

@@ -137,7 +137,7 @@ class TransformTiles:
         return tuple(
             size - 1 - index
             for index, offset, size, count, extent in axes
-            if not (isinstance(size, int) and isinstance(count, int) and (count - 1) * extent + offset < size)
+            if not _exists(offset, size, count, extent)
         )
 
     def _store(self, cell: Indices, column: DimLike, count: DimLike | None) -> None:
@@ -158,3 +158,10 @@ def _cells(tile: Indices, extents: Sequence[int]) -> Iterator[Indices]:
     starts = [number * extent for number, extent in zip(tile, extents, strict=True)]
     for offsets in combinations(*map(range, extents)):
         yield tuple(start + offset for start, offset in zip(starts, offsets, strict=True))
+
+
+def _exists(offset: int, size: DimLike, count: DimLike, extent: int) -> bool:
+    """Whether all ``count`` tiles of ``extent`` have the element at ``offset`` along an axis of ``size``."""
+    if extent == 1:
+        return count == size
+    return isinstance(size, int) and isinstance(count, int) and (count - 1) * extent + offset < size

@@ -56,8 +56,8 @@ class WinogradData(TileTransform):
         x = np.pad(x, ((0, 0), (0, high[0]), (0, high[1]), (0, 0)))
         windows = np.lib.stride_tricks.sliding_window_view(x, (cells, cells), (1, 2))[:, ::tile, ::tile]
         matrix = in_floats(data_matrix(tile)).astype(x.dtype)
-        found = np.einsum("pi,nrscij,qj->pqnrsc", matrix, windows, matrix, optimize=True)
-        return [np.ascontiguousarray(found.reshape(cells * cells, *found.shape[2:]), x.dtype)]
+        transformed = np.einsum("pi,nrscij,qj->pqnrsc", matrix, windows, matrix, optimize=True)
+        return [np.ascontiguousarray(transformed.reshape(cells * cells, *transformed.shape[2:]), x.dtype)]
 
     def tiles(self, attrs: WinogradDataAttributes, operands: Sequence[TensorType]) -> Shape:
         samples, rows, columns, _ = operands[0].shape

@@ -51,10 +51,10 @@ class WinogradResult(TileTransform):
         cells, (height, width) = attrs.tile + TAPS - 1, sizes(context, attrs.size)
         matrix = in_floats(result_matrix(attrs.tile)).astype(x.dtype)
         x = x.reshape(cells, cells, *x.shape[1:])
-        found = np.einsum("ip,pqnrsf,jq->nrisjf", matrix, x, matrix, optimize=True)
-        samples, rows, _, columns, _, features = found.shape
-        found = found.reshape(samples, rows * attrs.tile, columns * attrs.tile, features)
-        return [np.ascontiguousarray(found[:, :height, :width], x.dtype)]
+        transformed = np.einsum("ip,pqnrsf,jq->nrisjf", matrix, x, matrix, optimize=True)
+        samples, rows, _, columns, _, features = transformed.shape
+        transformed = transformed.reshape(samples, rows * attrs.tile, columns * attrs.tile, features)
+        return [np.ascontiguousarray(transformed[:, :height, :width], x.dtype)]
 
     def tiles(self, attrs: WinogradResultAttributes, operands: Sequence[TensorType]) -> Shape:
         return operands[0].shape[1:4]

@@ -7,11 +7,11 @@ centered data, whose sum is 0. So neither takes a pass over the data.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
-from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.dims import DimLike, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
@@ -26,6 +26,12 @@ from .simplify import scalar_of
 MOST_STEPS = 16
 
 
+#: Adds a sum to the graph.
+Emit: TypeAlias = Callable[[], Value]
+#: Sums that are values of a graph, by what is added up and the axes.
+Known: TypeAlias = dict[tuple[Value, tuple[int, ...]], Value]
+
+
 @dataclass(frozen=True)
 class LinearSums(Pass):
     """Computes sums of linear terms from sums of their parts, if no new pass over the data is needed."""
@@ -33,108 +39,136 @@ class LinearSums(Pass):
     name: ClassVar[str] = "linear_sums"
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
-        known: dict[tuple[Value, tuple[int, ...]], Value] = {}
+        before: Known = {}
+        sums = [node for node in graph if _is_sum(graph, node)]
+        linear: set[int] = set()
+        for node in sums:
+            (x,), total = graph.operands(node), node.values[0]
+            if _linear(graph, node, x, before) is not None:
+                linear.add(node.id)
+            before[x, _axes(node)] = total
+        if not linear:
+            return graph
+        known: Known = {}
+        candidates = {node.id for node in sums}
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            attrs = node.attrs
-            if not isinstance(attrs, ReduceAttributes) or attrs.op != "sum" or attrs.order != "any":
+            if node.id not in candidates:
                 return None
-            (x,) = operands
-            if new.type(x).dtype not in FLOATS or 0 in new.type(x).shape:
-                return None
-            total = _Sums(new, attrs.axes, known, node.types[0]).of(x, 0) if _computes(new, x) else None
-            if total is not None:
-                return [total]
-            (value,) = new.add(node.op, operands, attrs, layer=node.layer).values
-            known[x, attrs.axes] = value
-            return [value]
+            emit = _linear(new, node, operands[0], known) if node.id in linear else None
+            total = new.add(node.op, operands, node.attrs).values[0] if emit is None else emit()
+            known[operands[0], _axes(node)] = total
+            return [total]
 
         return graph.rewrite(context.limit(rule))
 
 
-def _computes(graph: Graph, value: Value) -> bool:
-    """Whether ``value`` is an operation that sums can be taken apart at."""
-    return graph.producer(value).op in ("add", "sub", "neg", "mul", "div")
+def _is_sum(graph: Graph, node: Node) -> bool:
+    """Whether ``node`` is a sum of floats in any order."""
+    attrs = node.attrs
+    if not isinstance(attrs, ReduceAttributes) or attrs.op != "sum" or attrs.order != "any":
+        return False
+    type = graph.type(graph.operands(node)[0])
+    return type.dtype in FLOATS and 0 not in type.shape
+
+
+def _axes(node: Node) -> tuple[int, ...]:
+    assert isinstance(node.attrs, ReduceAttributes)
+    return node.attrs.axes
+
+
+def _linear(graph: Graph, node: Node, x: Value, known: Known) -> Emit | None:
+    """How to compute the sum ``node`` of ``x`` from known sums; None if ``x`` is no combination of their terms."""
+    return _Sums(graph, _axes(node), known, node.types[0]).of(x, 0)
 
 
 @dataclass(frozen=True)
 class _Sums:
-    """Sums over ``axes``, as values of ``type``, from the ``known`` ones."""
+    """Sums over ``axes``, as values of ``type``, from the ``known`` ones. Nothing is added to the graph until a result
+    is called."""
 
     graph: Graph
     axes: tuple[int, ...]
-    known: dict[tuple[Value, tuple[int, ...]], Value]
+    known: Known
     type: TensorType
 
-    def of(self, value: Value, steps: int) -> Value | None:
+    def of(self, value: Value, steps: int) -> Emit | None:
         """The sum of ``value``; None if it takes a pass over data."""
         if (value, self.axes) in self.known:
-            return self.known[value, self.axes]
+            total = self.known[value, self.axes]
+            return lambda: total
         g, node = self.graph, self.graph.producer(value)
-        if steps == MOST_STEPS or not _computes(g, value):
+        if steps == MOST_STEPS or node.op not in ("add", "sub", "neg", "mul", "div"):
             return None
         operands = g.operands(node)
         if node.op == "sub" and self._is_centered(*operands):
-            return splat(g, 0, self.type)
+            return lambda: splat(g, 0, self.type)
         if node.op in ("mul", "div"):
-            return self._scaled(node, operands, steps)
-        sums = [self._term(operand, steps) for operand in operands]
-        return None if None in sums else g.apply(node.op, *(total for total in sums if total is not None))
+            return self._scaled(node.op, *operands, steps)
+        terms = [self._term(operand, steps) for operand in operands]
+        sums = [emit for emit in terms if emit is not None]
+        return (lambda: g.apply(node.op, *(emit() for emit in sums))) if len(sums) == len(terms) else None
 
-    def _term(self, value: Value, steps: int) -> Value | None:
+    def _term(self, value: Value, steps: int) -> Emit | None:
         same = self._same(value)
         if same is None:
             return self.of(value, steps + 1)
-        return self.graph.apply("mul", same, self._count(self.graph.type(value).shape))
+        return lambda: self.graph.apply("mul", same(), self._count(value))
 
-    def _scaled(self, node: Node, operands: tuple[Value, ...], steps: int) -> Value | None:
-        x, y = operands
-        if (factor := self._same(y)) is not None:
-            total = self.of(x, steps + 1)
-            return None if total is None else self.graph.apply(node.op, total, factor)
-        if node.op == "mul" and (factor := self._same(x)) is not None:
-            total = self.of(y, steps + 1)
-            return None if total is None else self.graph.apply("mul", factor, total)
+    def _scaled(self, op: str, x: Value, y: Value, steps: int) -> Emit | None:
+        for terms, factor in ((x, y), (y, x))[: 1 + (op == "mul")]:
+            same = self._same(factor)
+            total = None if same is None else self.of(terms, steps + 1)
+            if same is not None and total is not None:
+                return lambda total=total, same=same: self.graph.apply(op, total(), same())
         return None
 
-    def _same(self, value: Value) -> Value | None:
-        """What all terms have in common, in the shape of a sum, if ``value`` is the same along the summed axes."""
-        g = self.graph
-        scalar = scalar_of(g, value)
+    def _same(self, value: Value) -> Emit | None:
+        """What all terms have in common, in the shape of a sum; None if ``value`` varies along the summed axes."""
+        g, scalar = self.graph, scalar_of(self.graph, value)
         if scalar is not None:
-            return splat(g, scalar, self.type)
-        node = g.producer(value)
-        if not isinstance(node.attrs, BroadcastAttributes) or set(node.attrs.axes) & set(self.axes):
+            return lambda: splat(g, scalar, self.type)
+        attrs = g.producer(value).attrs
+        if not isinstance(attrs, BroadcastAttributes) or set(attrs.axes) & set(self.axes):
             return None
-        (inner,) = g.operands(node)
+        (inner,) = g.operands(value.node)
         if g.type(inner).shape == self.type.shape:
-            return inner
+            return lambda: inner
         kept = [axis for axis in range(g.type(value).rank) if axis not in self.axes]
-        axes = tuple(kept.index(axis) for axis in node.attrs.axes)
-        return g.apply("broadcast", inner, attrs=BroadcastAttributes(self.type.shape, axes))
+        axes = tuple(kept.index(axis) for axis in attrs.axes)
+        return lambda: g.apply("broadcast", inner, attrs=BroadcastAttributes(self.type.shape, axes))
 
-    def _count(self, shape: Shape) -> Value:
-        """The number of terms of each sum."""
-        g, count = self.graph, self._number(shape)
+    def _count(self, value: Value) -> Value:
+        """The number of terms of each sum of ``value``."""
+        g, count = self.graph, self._number(value)
         if isinstance(count, int):
             return splat(g, count, self.type)
         number = g.apply("dim_value", attrs=DimValueAttributes(count, self.type.dtype))
         return g.apply("broadcast", number, attrs=BroadcastAttributes(self.type.shape, ()))
 
-    def _number(self, shape: Shape) -> DimLike:
+    def _number(self, value: Value) -> DimLike:
+        shape = self.graph.type(value).shape
         return product(shape[axis] for axis in self.axes)
 
     def _is_centered(self, x: Value, mean: Value) -> bool:
         """Whether ``mean`` is the mean of ``x`` over the summed axes, repeated."""
-        g, total = self.graph, self.known.get((x, self.axes))
-        inner = self._same(mean)
-        if total is None or inner is None or g.producer(inner).op != "div":
+        g, total, node = self.graph, self.known.get((x, self.axes)), self.graph.producer(mean)
+        if (
+            total is None
+            or not isinstance(node.attrs, BroadcastAttributes)
+            or set(node.attrs.axes) & set(self.axes)
+        ):
             return False
-        numerator, count = g.operands(g.producer(inner))
+        (inner,) = g.operands(node)
+        quotient = g.producer(inner)
+        if quotient.op != "div" or g.operands(quotient)[0] != total:
+            return False
+        _, count = g.operands(quotient)
         number: DimLike | float | None = scalar_of(g, count)
         while number is None and isinstance(g.producer(count).attrs, BroadcastAttributes):
-            (count,) = g.operands(g.producer(count))
+            (count,) = g.operands(count.node)
+            number = scalar_of(g, count)
         attrs = g.producer(count).attrs
-        if isinstance(attrs, DimValueAttributes):
-            number = attrs.size
-        return numerator == total and number == self._number(g.type(x).shape)
+        return number == self._number(x) or (
+            isinstance(attrs, DimValueAttributes) and attrs.size == self._number(x)
+        )

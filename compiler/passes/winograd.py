@@ -44,7 +44,9 @@ class Winograd(Pass):
         fixed = fixed_values(graph)
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            if not isinstance(node.attrs, ConvAttributes) or node.op != "conv":
+            if node.op != "conv" or not isinstance(node.attrs, ConvAttributes):
+                return None
+            if graph.type(graph.operands(node)[1]).shape[:-2] != (TAPS, TAPS):
                 return None
             refusal = _refusal(graph, node, node.attrs, fixed, context)
             if refusal is not None:
@@ -56,7 +58,7 @@ class Winograd(Pass):
             if tile is None:
                 context.observer.chose(Choice(node, "direct", reason))
                 return None
-            context.observer.chose(Choice(node, f"F({tile}, 3)", reason))
+            context.observer.chose(Choice(node, f"Winograd's F({tile}, 3)", reason))
             return [_fast(new, x, w, tile, context.machine)]
 
         return graph.rewrite(context.limit(rule))
@@ -67,9 +69,6 @@ def _refusal(
 ) -> str | None:
     """Why the convolution has to be direct, whatever it costs; None if it need not be."""
     x, w = graph.operands(node)
-    shape = graph.type(w).shape
-    if len(shape) != 4 or shape[:2] != (TAPS, TAPS):
-        return f"only filters of 3×3 are transformed, not of {'×'.join(map(str, shape[:-2]))}"
     if attrs.stride != (1, 1):
         return "its stride is not 1"
     if attrs.dilation != (1, 1):
@@ -102,7 +101,9 @@ def _fast(g: Graph, x: Value, w: Value, tile: int, machine: Machine) -> Value:
     size = (height - (TAPS - 1), width - (TAPS - 1))
     data = g.apply("winograd_data", _whole_tiles(g, x, tile), attrs=WinogradDataAttributes(tile))
     cells, _, rows, columns, c_in = g.type(data).shape
-    flat = g.apply("reshape", data, attrs=ReshapeAttributes((cells, samples, rows * columns, c_in)))
+    # A product takes its rows from one axis: the tiles of all images, unless their number is open.
+    images, tiles = (1, samples * rows * columns) if isinstance(samples, int) else (samples, rows * columns)
+    flat = g.apply("reshape", data, attrs=ReshapeAttributes((cells, images, tiles, c_in)))
     weights = _weights(g, w, tile, machine)
     products = g.apply("dot", flat, weights, attrs=DotAttributes((3,), (1,), batch=1))
     shape = (cells, samples, rows, columns, g.type(weights).shape[-1])

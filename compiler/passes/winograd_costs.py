@@ -24,23 +24,29 @@ USUAL_SIZE = 56
 #: Additions and multiplications of the transforms along one axis, by the size of a tile: of data, and of results.
 DATA_WORK = {2: 4, 4: 16}
 RESULT_WORK = {2: 4, 4: 12}
-#: How long moving one vector takes: to or from the core's own L2 cache, and from beyond it.
-NEAR, FAR = 4.0, 10.0
+#: How long moving one vector takes: to or from the core's own L2 cache, to or from beyond it, and of weights, which
+#: nothing has read since the call before.
+NEAR, FAR, WEIGHTS = 4.0, 10.0, 20.0
 #: Additions of a transform take longer than products: each loads or stores something, and they wait for each other.
 TRANSFORM = 2.0
+#: The share of the L2 cache that a block is worth its calls with, as in ``lowering.blocks``.
+SHARE = 4
 #: What it takes to call two kernels more.
 CALLS = 10_000.0
 
 
 @dataclass(frozen=True, slots=True)
 class Images:
-    """A convolution's work: ``samples`` of ``rows`` × ``columns`` results, from ``c_in`` to ``c_out`` channels."""
+    """A convolution's work: ``samples`` of ``rows`` × ``columns`` results, from ``c_in`` to ``c_out`` channels.
+    ``together``: whether the tiles of all samples are the rows of one product.
+    """
 
     samples: int
     rows: int
     columns: int
     c_in: int
     c_out: int
+    together: bool = True
 
     @classmethod
     def of(cls, samples: DimLike, rows: DimLike, columns: DimLike, c_in: int, c_out: int) -> Images:
@@ -48,7 +54,7 @@ class Images:
         open_rows = {name: USUAL_SIZE for size in (rows, columns) for name in dim_symbols(size)}
         names = {**dict.fromkeys(dim_symbols(samples), 1), **open_rows}
         n, height, width = (evaluate(size, names) for size in (samples, rows, columns))
-        return cls(max(1, n), height, width, c_in, c_out)
+        return cls(max(1, n), height, width, c_in, c_out, isinstance(samples, int))
 
 
 def best_tile(images: Images, machine: Machine) -> tuple[int | None, str]:
@@ -58,7 +64,7 @@ def best_tile(images: Images, machine: Machine) -> tuple[int | None, str]:
         return None, "the machine has no vectors"
     if min(images.c_in, images.c_out) < FEWEST_CHANNELS:
         few = min(images.c_in, images.c_out)
-        return None, f"{few} channels are too few to pay for transforms"
+        return None, f"{few} channel{'s are' if few > 1 else ' is'} too few to pay for transforms"
     if images.rows < 1 or images.columns < 1:
         return None, "its images may be empty"
     direct = direct_cost(images, machine)
@@ -74,7 +80,7 @@ def direct_cost(images: Images, machine: Machine) -> float:
     """The cost of the direct convolution."""
     cells = images.samples * images.rows * images.columns
     products = TAPS**2 * cells * images.c_in * _vectors(images.c_out, machine)
-    return max(float(products), _weights(TAPS**2, images, machine))
+    return products + _weights(TAPS**2, images, machine)
 
 
 def tiled_cost(images: Images, tile: int, machine: Machine) -> float:
@@ -83,13 +89,14 @@ def tiled_cost(images: Images, tile: int, machine: Machine) -> float:
     per_image = -(-images.rows // tile) * -(-images.columns // tile)
     tiles = images.samples * per_image
     into, out = _vectors(images.c_in, machine), _vectors(images.c_out, machine)
-    full = max(per_image, FULL_ROWS) / per_image
+    rows = tiles if images.together else per_image
+    full = max(rows, FULL_ROWS) / rows
     products = cells**2 * tiles * images.c_in * out * full
     arithmetic = DATA_WORK[tile] * 2 * cells * into + RESULT_WORK[tile] * (cells + tile) * out
     per_tile = cells**2 * (into + out)
     moved = tiles * per_tile * 2 * (NEAR if _stays(images, tile, machine) else FAR)
     weights = _weights(cells**2, images, machine)
-    return max(products, weights) + TRANSFORM * tiles * arithmetic + moved + CALLS
+    return products + weights + TRANSFORM * tiles * arithmetic + moved + CALLS
 
 
 def _stays(images: Images, tile: int, machine: Machine) -> bool:
@@ -99,14 +106,14 @@ def _stays(images: Images, tile: int, machine: Machine) -> bool:
     into, out = _vectors(images.c_in, machine), _vectors(images.c_out, machine)
     per_image = lanes * cells * (into + out) * -(-images.rows // tile) * -(-images.columns // tile)
     weights = lanes * cells * images.c_in * out
-    return images.samples * per_image <= machine.l2_bytes or weights <= min(per_image, machine.l2_bytes)
+    whole = images.samples * per_image <= machine.l2_bytes
+    return whole or max(weights, machine.l2_bytes // SHARE) <= min(per_image, machine.l2_bytes)
 
 
 def _weights(taps: int, images: Images, machine: Machine) -> float:
-    """The cost of reading the weights once, from beyond the caches if they do not fit."""
+    """The cost of reading the weights from beyond the caches, if they do not fit."""
     count = taps * images.c_in * _vectors(images.c_out, machine)
-    near = 4 * count * machine.lanes("float32") <= machine.l2_bytes
-    return count * (NEAR if near else FAR)
+    return 0.0 if 4 * count * machine.lanes("float32") <= machine.l2_bytes else WEIGHTS * count
 
 
 def _vectors(channels: int, machine: Machine) -> int:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 from math import gcd, prod
 from typing import TypeAlias, Union
 
@@ -106,7 +106,7 @@ class Dim:
             total = constant + other
             return Dim((*rest, ((), total)) if total else rest)
         totals = dict(self.terms)
-        for monomial, coefficient in terms_of(other):
+        for monomial, coefficient in other.terms:
             totals[monomial] = totals.get(monomial, 0) + coefficient
         return from_terms(totals)
 
@@ -116,18 +116,25 @@ class Dim:
         return Dim(tuple((monomial, -coefficient) for monomial, coefficient in self.terms))
 
     def __sub__(self, other: DimLike) -> DimLike:
-        return self + (-other)
+        if isinstance(other, int):
+            return self + (-other)
+        totals = dict(self.terms)
+        for monomial, coefficient in other.terms:
+            totals[monomial] = totals.get(monomial, 0) - coefficient
+        return from_terms(totals)
 
     def __rsub__(self, other: DimLike) -> DimLike:
         return (-self) + other
 
     def __mul__(self, other: DimLike) -> DimLike:
         if isinstance(other, int):
-            return Dim(tuple((monomial, factor * other) for monomial, factor in self.terms)) if other else 0
+            if other == 1:
+                return self
+            return Dim(tuple([(monomial, factor * other) for monomial, factor in self.terms])) if other else 0
         totals: dict[Monomial, int] = {}
         for left, a in self.terms:
-            for right, b in terms_of(other):
-                product = tuple(sorted(left + right, key=atom_key))
+            for right, b in other.terms:
+                product = tuple(sorted(left + right, key=atom_key)) if left and right else left or right
                 totals[product] = totals.get(product, 0) + a * b
         return from_terms(totals)
 
@@ -222,9 +229,13 @@ def atom_key(atom: Atom) -> tuple[int, str]:
     return (0, atom) if isinstance(atom, str) else (1, str(atom))
 
 
-def _monomial_key(item: tuple[Monomial, int]) -> tuple[int, list[tuple[int, str]]]:
-    monomial = item[0]
+@lru_cache(maxsize=1 << 14)  # few monomials are asked for again and again
+def _monomial_key(monomial: Monomial) -> tuple[int, list[tuple[int, str]]]:
     return (-len(monomial), [atom_key(atom) for atom in monomial])
+
+
+def _term_key(term: tuple[Monomial, int]) -> tuple[int, list[tuple[int, str]]]:
+    return _monomial_key(term[0])
 
 
 def terms_of(value: DimLike) -> tuple[tuple[Monomial, int], ...]:
@@ -236,12 +247,14 @@ def terms_of(value: DimLike) -> tuple[tuple[Monomial, int], ...]:
 
 def from_terms(totals: Mapping[Monomial, int]) -> DimLike:
     """The polynomial with these coefficients by monomial."""
-    kept = [(monomial, coefficient) for monomial, coefficient in totals.items() if coefficient]
+    kept = [term for term in totals.items() if term[1]]
     if not kept:
         return 0
     if len(kept) == 1 and not kept[0][0]:
         return kept[0][1]
-    return Dim(tuple(sorted(kept, key=_monomial_key)) if len(kept) > 1 else tuple(kept))
+    if len(kept) > 1:
+        kept.sort(key=_term_key)
+    return Dim(tuple(kept))
 
 
 def dim(name: str) -> Dim:

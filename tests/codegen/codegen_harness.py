@@ -89,7 +89,7 @@ def run_program(
     return call_entry(
         native.address(entry),
         native.plan_address(entry),
-        native.slots[entry],
+        len(program.entries[entry].arena),
         [dims[name] for name, _ in program.dims],
         [arrays.get(buffer.name) for buffer in program.table],
         nthreads,

@@ -12,8 +12,10 @@ A case is a file ``<pass>/<rule>.txt``::
     graph "before" { … }
 
 ``dims`` binds open sizes for the comparison of values, ``entry`` names the entry and ``machine`` one of
-``tests.machines``; each is left out where it does not matter. What follows ``-- after`` is ``unchanged`` where the pass
-has to leave the graph alone: a refusal is a decision, too. Graphs that it splits off come first.
+``tests.machines``, ``math`` and ``steady`` are those of ``PassContext``, and ``tolerance`` is how far float32 may be
+off (relative to the largest value); each is left out where it does not matter. What follows ``-- after`` is
+``unchanged`` where the pass has to leave the graph alone: a refusal is a decision, too. Graphs that it splits off come
+first.
 """
 
 from __future__ import annotations
@@ -30,7 +32,7 @@ import numpy as np
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.machine import Machine
-from netwright.compiler.passes.base import Pass, PassContext, Phase
+from netwright.compiler.passes.base import Math, Pass, PassContext, Phase
 from netwright.compiler.pipeline import PHASES
 from netwright.specs.dims import evaluate
 
@@ -39,6 +41,7 @@ from ..machines import MACHINES
 PASSES: dict[str, type[Pass]] = {one.name: type(one) for phase in PHASES for one in phase.passes}
 MARK = "-- after\n"
 UNCHANGED = "unchanged"
+_FIELDS = ("dims", "entry", "machine", "math", "steady", "tolerance")
 _CALL = re.compile(r"(\w+)(?:\((.*)\))?")
 
 
@@ -53,6 +56,9 @@ class Case:
     dims: Mapping[str, int]
     before: Graph
     after: str
+    math: Math = "fast"
+    steady: bool = False
+    tolerance: float = 0.0
 
     @property
     def one(self) -> Pass:
@@ -61,7 +67,7 @@ class Case:
 
     def run(self) -> list[Graph]:
         """The graphs that the pass makes, the one that it was given last; none where it changes nothing."""
-        context = PassContext(self.entry, self.machine)
+        context = PassContext(self.entry, self.machine, self.math, self.steady)
         found = Phase("one", (self.one,)).run(self.before, context)
         return [*context.split.values(), *(() if found is self.before else (found,))]
 
@@ -89,7 +95,7 @@ def read_case(path: Path, key: str = "pass", before: str = MARK) -> Case:
         if line and not line.startswith("#"):
             name, _, value = line.partition(":")
             fields[name] = value.strip()
-    if not mark or fields.keys() - {key, "dims", "entry", "machine"} or key not in fields:
+    if not mark or fields.keys() - {key, *_FIELDS} or key not in fields:
         raise ValueError(f"{path} needs a line «{key}:», a graph, and a line «{before.strip()}»")
     dims = dict(part.split("=") for part in fields.get("dims", "").split())
     return Case(
@@ -100,6 +106,9 @@ def read_case(path: Path, key: str = "pass", before: str = MARK) -> Case:
         {name: int(size) for name, size in dims.items()},
         parse_graph("".join(lines)),
         after.strip(),
+        "strict" if fields.get("math") == "strict" else "fast",
+        fields.get("steady") == "yes",
+        float(fields.get("tolerance", 0)),
     )
 
 

@@ -15,6 +15,7 @@ from netwright.compiler.graph.text import print_value
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.lowering.groups import Group, Grouping
+from netwright.compiler.lowering.outer_tiling import outer_tiling
 from netwright.compiler.lowering.roles import Roles
 from netwright.compiler.lowering.tiling import Tiling, choose_tilings
 from netwright.compiler.observers import Observer, Refusal
@@ -51,6 +52,10 @@ def tilings(case: Case) -> Iterator[str]:
     for group in groups.groups:
         if group.fusable:
             yield _group(group)
+            least = dict.fromkeys(case.dims, 1)
+            outer = outer_tiling(groups.roles, group, group.space, least, case.machine)
+            if outer is not None:
+                yield f"  outer products: {outer.describe(group.space, group.contractions()[0].extents)}"
             stored = [value for part in group.members for value in part.node.values if groups.stored(value)]
             for tiling in choose_tilings(groups.roles, group, group.space, stored, case.machine):
                 yield f"  {_tiling(tiling)}"

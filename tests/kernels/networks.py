@@ -13,6 +13,7 @@ def network(inputs: dict[str, Any], *layers: dict[str, Any], **train: Any) -> di
     spec: dict[str, Any] = {
         "netwright": 1,
         "model": "m",
+        "math": "strict",
         "dims": {"N": "batch", "T": "time"} if "T" in inputs["x"]["shape"] else {"N": "batch"},
         "inputs": inputs,
         "layers": [{"name": f"l{number}", **layer} for number, layer in enumerate(layers, 1)],
@@ -50,6 +51,18 @@ CASES: dict[str, tuple[dict[str, Any], str, tuple[str, ...]]] = {
         network(IMAGE, {**CONV, "activation": "relu"}, {"type": "max_pool2d", "pool_size": 2}),
         "predict",
         ("avx512", "avx2", "neon"),
+    ),
+    "fast_conv_pool": (
+        {
+            **network(
+                {"x": {"shape": ["N", 14, 14, 32]}},
+                {**CONV, "activation": "relu"},
+                {"type": "max_pool2d", "pool_size": 2},
+            ),
+            "math": "fast",
+        },
+        "predict",
+        ("avx512",),
     ),
     "depthwise": (
         network(IMAGE, {"type": "depthwise_conv2d", "kernel_size": 3, "padding": "same"}),

@@ -28,6 +28,7 @@ def test_kernels(name: str, machine: str, golden: Golden) -> None:
         version="golden",
         target="golden",
         machine=MACHINES[machine],
+        math=network.math,
     )
     golden.check(f"{name}.{machine}.txt", _numbered(program_text(lowered.program)))
 

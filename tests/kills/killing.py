@@ -99,7 +99,7 @@ class _Compiled:
         return self
 
     def engine(self, threads: int | None = None, pin: bool = False) -> Any:
-        build.compile_jit = self._code
+        build.compile_jit, build.program_cache = self._code, lambda: None
         return self.lowered.engine(threads, pin)
 
 

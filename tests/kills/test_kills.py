@@ -23,6 +23,7 @@ def _own_builds(monkeypatch: pytest.MonkeyPatch) -> None:
     """What these tests put in place of the compiler is for them alone."""
     monkeypatch.setattr(program, "build", program.build)
     monkeypatch.setattr(build, "compile_jit", build.compile_jit)
+    monkeypatch.setattr(build, "program_cache", build.program_cache)
 
 
 @pytest.mark.parametrize("number", [3, 5])

@@ -18,6 +18,7 @@ kernel k(N >= 1)
     if i - 1 >= 0:
       y[10, i, 0] = add(add(y[10, i - 1, 0]{8}, s[1, 0]{8}), broadcast<8>(w[3]))
     for t in 0 .. 20:
+      prefetch x[9, 2, i + 1, 8*t]
       z[t, i, 0] = x[9, 2, i, 0]{8}
 """
 
@@ -33,6 +34,7 @@ kernel k(N >= 1)
     if i - 1 >= 0:
       y[i, 0] = add(add(y[i - 1, 0]{8}, s[1, 0]{8}), broadcast<8>(w[3]))
     for t in 0 .. 20:
+      prefetch x[i + 1, 8*t]
       z[t, i, 0] = x[i, 0]{8}
 """
 

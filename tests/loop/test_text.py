@@ -24,6 +24,7 @@ SCALE = """kernel scale(N >= 1)
     index row = k[] in 0 .. N else 1
     for j in 0 .. 64 step 16:
       let v = x[row, j]{16, count N - j}
+      prefetch x[row + 1, 2*j]
       let total = 0.0:float32
       total = add(total, reduce<add>(v))
       if N - i - 2 >= 0 & j - 16 >= 0:
@@ -99,17 +100,19 @@ def test_programs_survive() -> None:
         ("in 0 .. N else 1", "in 0 .. N", 7),
         ("{16, count N - j}", "{16, count N - }", 9),
         ("{16, count N - j}", "{sixteen}", 9),
-        ("0.0:float32", "0.0:int32", 10),
-        ("0.0:float32", "0.0", 10),
-        ("add(total, reduce<add>(v))", "plus(total, total)", 11),
-        ("add(total, reduce<add>(v))", "add(total, other)", 11),
-        ("add(total, reduce<add>(v))", "add(total, total))", 11),
-        (">= 0 & j", "> 0 & j", 12),
-        ("      total = ", "       total = ", 11),
-        ("cast<float32>", "cast<float32", 17),
-        ("at [2]", "at [2", 19),
-        ("t[u, 0] = ", "z[u, 0] = ", 17),
-        ("  barrier", "  barriers", 18),
+        ("0.0:float32", "0.0:int32", 11),
+        ("0.0:float32", "0.0", 11),
+        ("prefetch x[", "prefetch [", 10),
+        ("prefetch x[", "prefetch w[", 10),
+        ("add(total, reduce<add>(v))", "plus(total, total)", 12),
+        ("add(total, reduce<add>(v))", "add(total, other)", 12),
+        ("add(total, reduce<add>(v))", "add(total, total))", 12),
+        (">= 0 & j", "> 0 & j", 13),
+        ("      total = ", "       total = ", 12),
+        ("cast<float32>", "cast<float32", 18),
+        ("at [2]", "at [2", 20),
+        ("t[u, 0] = ", "z[u, 0] = ", 18),
+        ("  barrier", "  barriers", 19),
     ],
 )
 def test_errors_name_the_line(before: str, after: str, line: int) -> None:

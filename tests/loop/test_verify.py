@@ -117,6 +117,8 @@ MUTATIONS = [
     (DENSE, "for r in", "unrolled for r in", "its bounds are not constant"),
     (DENSE, "        y[i + r", "        barrier\n        y[i + r", "a barrier inside a parallel loop"),
     (DENSE, "float32[K, 40]", "float32[M, 40]", "M is not in scope"),
+    (DENSE, "        y[i + r", "        prefetch x[100*i + 100, j]\n        y[i + r", None),
+    (DENSE, "        y[i + r", "        prefetch x[M]\n        y[i + r", "M is not in scope"),
     (DENSE, "read x: float32", "read x: float64", "broadcast|fma"),
     (CONV, "(H - 3)//2 + 1, H]", "(H - 3)//2, H]", "the shape of y|store to y"),
     (CONV, "conv(H >= 3)", "conv(H >= 1)", None),  # then there is nothing to do

@@ -26,4 +26,4 @@ from netwright.specs.dims import DimLike, dim
     ],
 )
 def test_steps(extent: DimLike, accumulators: int, expected: int) -> None:
-    assert unrolling(extent, accumulators) == expected
+    assert unrolling(extent, accumulators, 32) == expected

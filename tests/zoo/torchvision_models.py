@@ -133,14 +133,14 @@ def make(entry: Entry, path: Path) -> None:
     else:
         image = torch.randn(samples, 3, _IMAGES[entry.model], _IMAGES[entry.model])
     if models.segmentation.__name__ in type(module).__module__:
-        module = _first(module, "out")
+        module = first(module, "out")
     module = settle(module)
     axes = {"open": {0: "batch"}, "fixed": {}, "sizes": {0: "batch", 2: "height", 3: "width"}}[entry.shape]
     open_axes = {"image": axes} if axes else {}
     export(module, [image], path, dynamo=entry.exporter == "dynamo", names=["image"], open_axes=open_axes)
 
 
-def _first(module: Any, key: str) -> Any:
+def first(module: Any, key: str) -> Any:
     """A module that gives one value of another's dictionary."""
     import torch
 

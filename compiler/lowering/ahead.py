@@ -1,0 +1,83 @@
+"""Brings the weights of the next column tile into the cache while this one is computed.
+
+In networks for single samples every weight is read once per call, from behind the caches. A column tile's first rows
+would wait for its panels, and the others find them in the L2 cache; so each of the tiles of rows fetches a part of the
+panels that come next, in steps of its reduction.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from netwright.specs.dims import DimLike, Shape, dim_symbols
+
+from ..loop.intrinsics.builder import LANE
+from ..machine import Machine
+from .indices import Indices
+from .reader import Reader
+from .roles import ContractionPart
+from .tiling import Tiling
+
+#: A single tile of rows would have to fetch everything while it is computed, which the memory is too slow for.
+LEAST_TILES = 3
+#: How many tiles of rows an open axis is taken to have.
+OPEN_TILES = 4
+
+
+@dataclass(frozen=True)
+class Ahead:
+    """What a tile of rows fetches: its ``part`` of ``parts`` of the panels that are ``columns`` further on."""
+
+    columns: int
+    part: DimLike
+    parts: int
+
+    def fetch(self, reader: Reader, part: ContractionPart, index: Indices, at: Indices, least: int) -> None:
+        """Emits the prefetches of the reduction step ``at`` for the result vector at ``index``, of weights of at least
+        ``least`` bytes."""
+        following = (*index[:-1], index[-1] + self.columns)
+        for position, own in part.factors(following, (0,) * len(at)):
+            size, moving = part.types[position].nbytes, [LANE in dim_symbols(i) for i in own]
+            if isinstance(size, int) and size >= least and moving == [False] * (len(own) - 1) + [True]:
+                self._fetch(reader, part, position, own, at)
+
+    def _fetch(
+        self, reader: Reader, part: ContractionPart, position: int, own: Sequence[DimLike], at: Indices
+    ) -> None:
+        memory = reader.panel(part.operands[position], reader.settled(own))
+        if memory is None:
+            return
+        place, base = memory
+        depth, steps = 1, 0
+        for extent, k in zip(part.extents, at, strict=True):
+            depth, steps = depth * extent, steps * extent + k
+        buffer = reader.parameter(place, "read")
+        *panel, row, lane = base
+        rows = self.part * -(-depth // self.parts)
+        reader.b.prefetch(buffer, (*panel, row + rows, lane + steps * (place.type.shape[-1] // self.parts)))
+
+
+def ahead(
+    tiling: Tiling, space: Shape, order: Sequence[int], index: Mapping[int, DimLike], machine: Machine
+) -> Ahead | None:
+    """What the tile at ``index`` fetches; ``order``: the loops over axes, outermost first. None: nothing."""
+    last = len(space) - 1
+    if not machine.prefetch or tiling.row_axis is None or tiling.inner or tiling.lane_axis is not None:
+        return None
+    number, count, is_open = 0, 1, False
+    for axis in order[order.index(last) + 1 :]:
+        step = tiling.rows if axis == tiling.row_axis else 1
+        extent = space[axis]
+        tiles = (
+            -(-extent // step) if isinstance(extent, int) else OPEN_TILES if axis == tiling.row_axis else 1
+        )
+        if tiles == 1:
+            continue
+        number, count = number * tiles + index[axis] // step, count * tiles
+        is_open = is_open or not isinstance(extent, int)
+    if count < LEAST_TILES:
+        return None
+    parts = min(tiling.lanes, 1 << (count - 1).bit_length())
+    part = number if count <= parts and not is_open else number - number // parts * parts
+    return Ahead(tiling.lanes * tiling.vectors, part, parts)

@@ -1,0 +1,92 @@
+"""Drops the positions of a filter at which a convolution reads nothing but zeros of its padding.
+
+With large dilations that is most of the filter: at a dilation of 24, every tap of a 3×3 filter but the middle one lies
+outside of an image of 14×14, and the convolution is one of 1×1.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import ClassVar
+
+from netwright.specs.dims import DimLike
+
+from ..graph.graph import Graph
+from ..graph.node import Node, Value
+from ..ops.conv import ConvAttributes
+from ..ops.slice_pad import PadAttributes, SliceAttributes
+from .base import Pass, PassContext
+
+
+@dataclass(frozen=True)
+class DropTaps(Pass):
+    """Cuts off the first and last taps along each axis that no result cell reads data at."""
+
+    name: ClassVar[str] = "drop_taps"
+
+    def run(self, graph: Graph, context: PassContext) -> Graph:
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+            if not isinstance(node.attrs, ConvAttributes):
+                return None
+            x, w = operands
+            padding = new.producer(x)
+            if not isinstance(padding.attrs, PadAttributes) or padding.attrs.fill != 0:
+                return None
+            (content,) = new.operands(padding)
+            sizes, taps, cells = new.type(content).shape, new.type(w).shape, node.types[0].shape
+            unread = [
+                _unread(*numbers)
+                for numbers in zip(
+                    sizes[1:-1],
+                    padding.attrs.low[1:-1],
+                    padding.attrs.interior[1:-1],
+                    taps[:-2],
+                    cells[1:-1],
+                    node.attrs.stride,
+                    node.attrs.dilation,
+                    strict=True,
+                )
+            ]
+            if not any(map(any, unread)):
+                return None
+            return [_without(new, node, x, w, unread, node.attrs)]
+
+        return graph.rewrite(context.limit(rule))
+
+
+def _unread(
+    size: DimLike, low: DimLike, interior: DimLike, taps: DimLike, cells: DimLike, stride: int, dilation: int
+) -> tuple[int, int]:
+    """How many taps of an axis, at its beginning and at its end, read padding only; one is left in any case."""
+    if not (
+        isinstance(size, int) and isinstance(low, int) and isinstance(taps, int) and isinstance(cells, int)
+    ):
+        return 0, 0
+    if interior or size == 0 or cells == 0:
+        return 0, 0
+    reach = (cells - 1) * stride
+    first = next((tap for tap in range(taps - 1) if tap * dilation + reach >= low), taps - 1)
+    last = next((tap for tap in range(taps - 1, first, -1) if tap * dilation < low + size), first)
+    return first, taps - 1 - last
+
+
+def _without(
+    new: Graph, node: Node, x: Value, w: Value, unread: Sequence[tuple[int, int]], attrs: ConvAttributes
+) -> Value:
+    shape, taps = new.type(x).shape, new.type(w).shape
+    begin = [a * dilation for (a, _), dilation in zip(unread, attrs.dilation, strict=True)]
+    end = [
+        size - b * dilation
+        for size, (_, b), dilation in zip(shape[1:-1], unread, attrs.dilation, strict=True)
+    ]
+    x = _cut(new, x, (0, *begin, 0), (shape[0], *end, shape[-1]))
+    first = [a for a, _ in unread]
+    last = [size - b for size, (_, b) in zip(taps[:-2], unread, strict=True)]
+    w = _cut(new, w, (*first, 0, 0), (*last, *taps[-2:]))
+    return new.add(node.op, [x, w], attrs, layer=node.layer).values[0]
+
+
+def _cut(new: Graph, value: Value, start: Sequence[DimLike], limit: Sequence[DimLike]) -> Value:
+    ones = (1,) * len(start)
+    return new.apply("slice", value, attrs=SliceAttributes(tuple(start), tuple(limit), ones))
