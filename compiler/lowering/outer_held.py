@@ -24,7 +24,7 @@ from .roles import ContractionPart
 
 class HeldTiles(OuterTiles):
     """Emits the loops over shares of the result, which threads divide, over blocks of the sum, and over the tiles in
-    each."""
+    each. Threads divide the rows of a single share."""
 
     def __init__(
         self,
@@ -40,6 +40,9 @@ class HeldTiles(OuterTiles):
         self.first_row: DimLike = 0
 
     def emit(self) -> None:
+        if self.tiling.held is None:
+            super().emit()
+            return
         (rows, columns), (high, wide) = self.sizes, self.tiling.held
         width = self.tiling.lanes * self.tiling.vectors
         whole = columns // width * width
@@ -60,6 +63,9 @@ class HeldTiles(OuterTiles):
                 self._panel(starts, share + panel, own)
 
     def _row_tiles(self) -> Iterator[tuple[Indices, int]]:
+        if self.tiling.held is None:
+            yield from super()._row_tiles()
+            return
         (extent, _), rows, (high, _) = self.sizes, self.tiling.rows, self.tiling.held
         rest = extent % rows
         with self._span("i", 0, high, rows, "serial") as own:

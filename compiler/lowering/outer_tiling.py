@@ -43,7 +43,7 @@ class OuterTiling:
     the body of an innermost loop may have several terms.
 
     ``finishes``: whether something is computed from the sums, or they have an order or a start. Such sums are held in
-    memory until all blocks are added, those of ``held`` rows and columns at a time (see ``outer_held``).
+    memory until all blocks are added, those of ``held`` rows and columns at a time (None: all, see ``outer_held``).
     """
 
     lanes: int
@@ -56,7 +56,7 @@ class OuterTiling:
     packs: bool = False
     columns_outermost: bool = False
     finishes: bool = False
-    held: tuple[int, int] = (0, 0)
+    held: tuple[int, int] | None = None
     unrolls: bool = True
 
     def describe(self, space: Shape, extents: Shape) -> str:
@@ -199,7 +199,8 @@ def _held(tiling: OuterTiling, rows: int, columns: int, itemsize: int, machine: 
             wide = -(-panels // (-(-panels // wide) + 1))
         else:
             high = -(-tiles // (-(-tiles // high) + 1))
-    return replace(tiling, finishes=True, columns_outermost=False, held=(high * tiling.rows, wide * width))
+    held = None if (high, wide) == (tiles, panels) else (high * tiling.rows, wide * width)
+    return replace(tiling, finishes=True, columns_outermost=False, held=held)
 
 
 def _blocked(

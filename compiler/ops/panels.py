@@ -74,6 +74,14 @@ def pack(graph: Graph, matrix: Value, width: int) -> Value:
     """Adds the panels of ``matrix`` [*rows, columns], copied to new memory."""
     *rows, columns = graph.type(matrix).shape
     assert isinstance(columns, int)
+    node = graph.producer(matrix)
+    if isinstance(node.attrs, TransposeAttributes) and node.attrs.permutation == (
+        1,
+        0,
+    ):  # copied once, not twice
+        (turned,) = graph.operands(node)
+        panels = graph.apply("reshape", turned, attrs=ReshapeAttributes((columns // width, width, *rows)))
+        return graph.apply("copy", graph.apply("transpose", panels, attrs=TransposeAttributes((0, 2, 1))))
     split = graph.apply("reshape", matrix, attrs=ReshapeAttributes((*rows, columns // width, width)))
     order = (len(rows), *range(len(rows)), len(rows) + 1)
     return graph.apply("copy", graph.apply("transpose", split, attrs=TransposeAttributes(order)))
