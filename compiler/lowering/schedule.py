@@ -284,6 +284,8 @@ class _Scope:
                 entry.call(kernel, replace(info, flops=blocks.share(info.flops)), given)
         entry.lifetimes.leave_loop()
         entry.depth -= 1
+        if entry.depth == 0:
+            entry.moment += 1
         self._finish(group, complete, moves)
 
     def _finish(self, group: Group, complete: Targets, moves: Sequence[tuple[Place, Target]]) -> None:
