@@ -15,7 +15,7 @@ os.environ["OMP_NUM_THREADS"] = os.environ["OPENBLAS_NUM_THREADS"] = "1"
 import numpy as np
 from timing import medians
 
-from netwright import load
+from netwright import Program, load
 
 #: Channels in, channels out, rows and columns.
 LAYERS = (
@@ -24,7 +24,7 @@ LAYERS = (
 )  # fmt: skip
 
 
-def program(samples: int, c_in: int, c_out: int, size: int, math: str):
+def program(samples: int, c_in: int, c_out: int, size: int, math: str) -> Program:
     """The compiled layer."""
     spec = {
         "netwright": 1,
@@ -57,7 +57,7 @@ def main() -> None:
             programs = [program(samples, c_in, c_out, size, math) for math in ("strict", "fast")]
             strict, fast = (made.predict(x=x)["out"] for made in programs)
             error = float(np.abs(fast - strict).max() / np.sqrt(np.mean(strict.astype(np.float64) ** 2)))
-            a, b = medians([lambda p=p: p.predict(x=x) for p in programs], options.seconds)
+            a, b = medians([lambda p=p, x=x: p.predict(x=x) for p in programs], options.seconds)
             work = 2 * samples * size * size * c_in * c_out * 9 / 1e9
             print(
                 f"| {name} | {samples} | {work / a:.0f} | {work / b:.0f} | {a / b:.2f}× | {error:.1e} |",

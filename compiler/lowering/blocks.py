@@ -96,7 +96,7 @@ def _rows(roles: Roles, part: ContractionPart, data: Value, products: Value, mac
     if fits or per_image < wanted:
         return None
     count = -(-rows // max(1, wanted * rows // per_image))
-    return -(-rows // count)
+    return None if (images, count) == (1, 1) else -(-rows // count)
 
 
 def _image_bytes(type: TensorType) -> DimLike:

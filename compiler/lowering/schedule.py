@@ -294,6 +294,8 @@ class _Scope:
                 entry.call(kernel, info.part(blocks.share), given)
         entry.lifetimes.leave_loop()
         entry.depth -= 1
+        if entry.depth == 0:
+            entry.moment += 1
         self._finish(group, complete, moves)
 
     def _finish(self, group: Group, complete: Targets, moves: Sequence[tuple[Place, Target]]) -> None:

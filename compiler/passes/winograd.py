@@ -83,7 +83,20 @@ def _refusal(
         return "the results of sequences must not depend on how many steps are computed at once"
     if w not in fixed:
         return "its weights are no parameters"
+    if _is_widened(graph, w):
+        return "its weights take 16 bits, and transformed ones would take 32"
     return None
+
+
+def _is_widened(graph: Graph, value: Value) -> bool:
+    """Whether ``value`` is made, through views, of fewer bits."""
+    dtype, node = graph.type(value).dtype, graph.producer(value)
+    while node.op != "input" and graph.operands(node):
+        value = graph.operands(node)[0]
+        if np.dtype(graph.type(value).dtype).itemsize < np.dtype(dtype).itemsize:
+            return True
+        node = graph.producer(value)
+    return False
 
 
 def _images(graph: Graph, x: Value, w: Value) -> Images:
