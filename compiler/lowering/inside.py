@@ -42,9 +42,7 @@ def values_inside(
 class _Search:
     """Looks for values inside others, the largest first."""
 
-    def __init__(
-        self, roles: Roles, grouping: Grouping, outputs: Collection[Value], dims: Mapping[str, int]
-    ):
+    def __init__(self, roles: Roles, grouping: Grouping, outputs: Collection[Value], dims: Mapping[str, int]):
         self.roles, self.grouping = roles, grouping
         self.inside: dict[Value, Inside] = {}
         self._outputs, self._dims = outputs, dims
