@@ -2,18 +2,10 @@
 
 from __future__ import annotations
 
-import contextlib
-import mmap
-
 import numpy as np
 
-from .arrays import ALIGNMENT
+from .arrays import ALIGNMENT, HUGE_PAGE, LARGE, mapped
 from .errors import ExecutionError
-
-#: Arenas from this size on are mapped separately and ask for huge pages: above 16 MB this makes streaming 40 to 110 %
-#: faster.
-LARGE = 4 << 20
-HUGE_PAGE = 2 << 20
 
 
 class Arena:
@@ -33,7 +25,7 @@ class Arena:
         # free the old block before allocating the new one
         self._memory, self.address, self.size = None, 0, -1
         try:
-            self._memory = _large(size) if size >= LARGE else np.empty(size + ALIGNMENT, np.uint8)
+            self._memory = mapped(size) if size >= LARGE else np.empty(size + ALIGNMENT, np.uint8)
         except (MemoryError, OSError, OverflowError, ValueError) as error:
             raise ExecutionError(
                 f"the entry needs {size:,} bytes of scratch memory, which this machine does not give; "
@@ -43,13 +35,3 @@ class Arena:
         start = self._memory.ctypes.data
         self.address = start + -start % alignment
         self.size = size
-
-
-def _large(size: int) -> np.ndarray:
-    # Private: a mapping is shared with forked processes otherwise, which compute in theirs, and has no huge pages.
-    private = {"flags": mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS} if hasattr(mmap, "MAP_PRIVATE") else {}
-    block = mmap.mmap(-1, size + HUGE_PAGE, **private)
-    if hasattr(mmap, "MADV_HUGEPAGE"):
-        with contextlib.suppress(OSError):  # without huge pages in the kernel, it is only slower
-            block.madvise(mmap.MADV_HUGEPAGE)
-    return np.frombuffer(block, np.uint8)

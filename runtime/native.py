@@ -145,7 +145,7 @@ class NativeEngine:
         longest = {
             info.longest_of: sizes + position * ctypes.sizeof(ctypes.c_int64)
             for position, info in enumerate(self._manifest.dims)
-            if info.longest_of in passed
+            if info.longest_of is not None and info.longest_of in passed
         }
         function = self._caller.function(
             call,

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from netwright.specs.manifest import AVERAGE, GATHERED, PREPARE, SCALE, BufferInfo, Manifest
 
-from .arrays import aligned_copy, aligned_zeros, flat_zeros
+from .arrays import aligned_copy, aligned_zeros, flat_zeros, zeros_together
 from .calls import EntryCall, StateAllocator
 from .engine import Engine, find_entry
 from .errors import ExecutionError, WeightsError
@@ -46,33 +46,33 @@ class Session:
             if info.role == "state" or (info.role == "packed" and packs)
         ]
         _check(manifest, expected, given, optional=optional)
-        self._weights: dict[str, NDArray] = {}
         self._idle = {name: np.array(array) for name, array in (idle or {}).items()}
-        self._states: dict[str, NDArray] = {}
-        self._packed: dict[str, NDArray] = {}
-        gradients: dict[str, tuple[tuple[int, ...], np.dtype]] = {}
-        for info in manifest.buffers:
-            dtype, shape = np.dtype(info.dtype), static_shape(info)
-            if info.role in WEIGHT_ROLES:
-                self._weights[info.name] = aligned_copy(given[info.name], dtype)
-            elif info.role == "state" and info.name in given:
-                self._states[info.name] = aligned_copy(given[info.name], dtype)
-            elif info.role == "state" and shape is not None:
-                self._states[info.name] = aligned_zeros(shape, dtype)
-            elif info.role == "gradient" and shape is not None:
-                gradients[info.name] = (shape, dtype)
-            elif info.role == "packed":
-                if shape is None:
-                    raise ExecutionError(f"packed buffer {info.name!r} has no static shape")
-                self._packed[info.name] = (
-                    aligned_zeros(shape, dtype) if packs else aligned_copy(given[info.name], dtype)
-                )
+        static = [(info, shape) for info in manifest.buffers if (shape := static_shape(info)) is not None]
+        if problem := {info.name for info in manifest.buffers if info.role == "packed"} - {
+            info.name for info, _ in static
+        }:
+            raise ExecutionError(f"packed buffer {min(problem)!r} has no static shape")
+        owned = zeros_together(
+            {info.name: (shape, np.dtype(info.dtype)) for info, shape in static if info.role in given_roles}
+        )
+        for name in owned.keys() & given.keys():
+            owned[name][...] = given[name]
+
+        def of(*roles: str) -> dict[str, NDArray]:
+            return {info.name: owned[info.name] for info, _ in static if info.role in roles}
+
+        self._weights, self._states, self._packed = of(*WEIGHT_ROLES), of("state"), of("packed")
+        self._static_states = set(self._states)
+        for name in given.keys() & expected.keys() - owned.keys():  # states with a row per sequence
+            self._states[name] = aligned_copy(given[name], np.dtype(expected[name].dtype))
+        gradients = {
+            info.name: (shape, np.dtype(info.dtype)) for info, shape in static if info.role == "gradient"
+        }
         # In the order in which they are complete, so that the beginning can be sent while the rest is computed.
         marks = [name for entry in manifest.entries for names in entry.marks for name in names]
         order = {name: gradients[name] for name in dict.fromkeys([*marks, *gradients])}
         #: All that `gradients` computes of a part of a batch, in one array, and the part of it for each name.
         self.gradients, self._gradients = flat_zeros(order)
-        self._static_states = {name for name, info in expected.items() if static_shape(info) is not None}
         # packed buffers that are up to date with the parameters
         self._fresh: set[str] = set() if packs else set(self._packed)
         self._ready: set[str] = set()  # the entries whose packed buffers are all up to date

@@ -131,7 +131,7 @@ def _row_factor(part: ContractionPart, space: Shape) -> int | None:
     rows = {f"axis{axis}" for axis, size in enumerate(space[:-1]) if size != 1}
     lane = f"axis{len(space) - 1}"
     factors = part.factors(index, sums)
-    read = [set().union(*map(dim_symbols, at)) & rows for _, at in factors]
+    read = [{name for i in at for name in dim_symbols(i)} & rows for _, at in factors]
     if not rows or sorted(map(len, read)) != [0, len(rows)]:
         return None
     own = 0 if read[0] else 1
