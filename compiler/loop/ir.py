@@ -17,9 +17,10 @@ from typing import Literal, TypeAlias
 from netwright.specs.dims import DimLike, Shape
 
 from .call_info import CallInfo
+from .calling import Call, Slice
 from .operations import BINARY, COMPARE, FAR, UNARY, ValueType
 
-__all__ = ["BINARY", "COMPARE", "FAR", "UNARY", "CallInfo", "ValueType"]
+__all__ = ["BINARY", "COMPARE", "FAR", "UNARY", "Call", "CallInfo", "Slice", "ValueType"]
 
 Index: TypeAlias = DimLike
 
@@ -305,32 +306,6 @@ class Prefetch:
 
     buffer: str
     indices: tuple[Index, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Slice:
-    """The sub-buffer of ``buffer`` at ``leading`` indices, which a call passes.
-
-    With ``shape`` the buffer is first seen in that shape, of as many elements (row-major, so nothing moves).
-    """
-
-    buffer: str
-    leading: tuple[Index, ...] = ()
-    shape: Shape | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """Runs a kernel on sub-buffers (each with as many elements as the kernel's buffer) and dims, in the kernel's
-    order.
-
-    If the kernel returns a non-zero error code, the caller returns it at once. ``info`` has no effect on the code.
-    """
-
-    function: str
-    buffers: tuple[Slice, ...]
-    dims: tuple[Index, ...]
-    info: CallInfo = field(default=CallInfo(), compare=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,6 +20,8 @@ FURTHER_CODE = 0.01
 #: Rows and accumulators beyond these make kernels long without making them faster.
 MOST_ROWS = 14
 MOST_ACCUMULATORS = 28
+#: About so many single elements wait in registers, where instructions cannot read them from memory for all lanes.
+EARLY = 4
 
 
 def tile_size(
@@ -43,8 +45,9 @@ def _fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) 
     left = machine.vector_registers - vectors * products - 2
     if machine.broadcast_operand and machine.fma:
         return accumulators <= min(left, MOST_ACCUMULATORS)
-    # LLVM loads the elements of several rows early, where each needs a register.
-    return accumulators <= min(left - rows * cells - (not machine.fma), machine.accumulators)
+    # LLVM loads the elements of some rows early, where each needs a register.
+    early = min(rows * cells, EARLY)
+    return accumulators <= min(left - early - (not machine.fma), machine.accumulators)
 
 
 def _cost(rows: int, number: int, height: int, width: int, products: int, cells: int) -> float:
