@@ -17,6 +17,7 @@ _lock = threading.Lock()
 _running = 0
 _before = SELDOM
 _left = 0
+_others_freeze = False
 
 
 @contextmanager
@@ -27,7 +28,7 @@ def collected_seldom() -> Iterator[None]:
     What was made in that time counts as old then: looking through all of it would take a tenth of the time that
     compiling took.
     """
-    global _before, _left, _running
+    global _before, _left, _others_freeze, _running
     with _lock:
         if not _running:
             _before = gc.get_threshold()
@@ -43,7 +44,9 @@ def collected_seldom() -> Iterator[None]:
         with _lock:
             _running -= 1
             if not _running:
-                if gc.get_threshold() == SELDOM and not gc.get_freeze_count():
+                # Counting takes time for each object that others have frozen, so they are asked about once.
+                _others_freeze = _others_freeze or gc.get_freeze_count() > 0
+                if gc.get_threshold() == SELDOM and not _others_freeze:
                     _left += gc.get_count()[0]
                     gc.freeze()  # moves all objects out of the generations
                     gc.unfreeze()  # and into the oldest one
