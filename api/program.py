@@ -157,9 +157,14 @@ class Program:
             if out is not None:
                 inputs["out"] = out
             out = None
-        outputs = self.session.run("predict", inputs, None, out)
-        if out is not None:
-            return out
+        if out is None:
+            return self.predicted(inputs)
+        self.session.run("predict", inputs, None, out)
+        return out
+
+    def predicted(self, inputs: Mapping[str, ArrayLike]) -> dict[str, NDArray]:
+        """What ``predict`` returns, for inputs in a mapping. Raises what it raises."""
+        outputs = self.session.run("predict", inputs)
         return outputs if self._in_order else {name: outputs[name] for name in self.network.outputs}
 
     def stream(self) -> Stream:

@@ -146,7 +146,9 @@ class EntryCall:
             if len(out) != len(binding.outputs):
                 return None
             for name, _, _ in binding.outputs:
-                outputs[name] = array = out.get(name)
+                if (array := out.get(name)) is None:
+                    return None
+                outputs[name] = array
                 given.append(array)
         elif len(binding.outputs) == 1:
             outputs[binding.outputs[0][0]] = out
@@ -156,7 +158,7 @@ class EntryCall:
             return outputs
         if code == REFUSED:
             return None
-        buffers = dict(zip(self.inputs, given, strict=False))
+        buffers = {name: np.asarray(array) for name, array in zip(self.inputs, given, strict=False)}
         raise self._named(code_error(self._engine.manifest, self.entry.name, code), buffers, binding.dims)
 
     def _has_function(self, binding: _Binding) -> bool:

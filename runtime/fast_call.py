@@ -136,7 +136,7 @@ class Caller:
         for described, slot in zip(made.arrays, slots, strict=False):
             shape = (ctypes.c_int64 * max(len(slot.shape), 1))(*slot.shape)
             owners.append(shape)
-            letter = memoryview(np.empty(0, slot.dtype)).format
+            letter = memoryview(np.empty(0, slot.dtype).data).format
             described.slot = ctypes.addressof(call.pointers) + slot.index * ctypes.sizeof(ctypes.c_void_p)
             described.format = ord(letter) if len(letter) == 1 else 0
             described.itemsize = slot.dtype.itemsize

@@ -87,7 +87,7 @@ def _float64(high: NDArray[np.uint64], low: NDArray[np.uint64]) -> NDArray[np.fl
     both = high << _SHIFT
     both |= low
     both >>= np.uint64(11)
-    return both * 2.0**-53
+    return both.astype(np.float64) * 2.0**-53
 
 
 def normals(

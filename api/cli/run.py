@@ -74,7 +74,7 @@ def command(
         model = model.changed([*settings, *tap_settings(model, taps).values()])
     with compiling(model.name):
         program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
-    results = program.predict(**{name: read_npy(path) for name, path in inputs.items()})
+    results = program.predicted({name: read_npy(path) for name, path in inputs.items()})
     names = tap_names(taps)
     results = {names.get(name, name): array for name, array in results.items()}
     if output.suffix == ".npy" and len(results) != 1:

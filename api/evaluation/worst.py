@@ -98,7 +98,7 @@ class _Described:
         names = [*network.inputs, *(name for name in network.targets if name in data.headers)]
         arrays = data.read(np.array([row]), names)
         inputs = {name: arrays[name] for name in network.inputs}
-        prediction = Prediction([Place(data.name)], [], inputs, self._program.predict(**inputs))
+        prediction = Prediction([Place(data.name)], [], inputs, self._program.predicted(inputs))
         (values,) = self._shown.values(prediction)
         answers = list(zip(self._shown.answers, values, strict=True))
         targets = [(answer, self._cut(answer, arrays)) for answer in self._targets if answer.output in arrays]

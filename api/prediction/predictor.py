@@ -84,7 +84,7 @@ def predictions(program: Program, inputs: Inputs, sizes: BatchSizes) -> Iterator
 
 def _predicted(program: Program, batch: InputBatch, sizes: BatchSizes) -> Prediction:
     try:
-        outputs = program.predict(**sizes.padded(batch))
+        outputs = program.predicted(sizes.padded(batch))
     except (ExecutionError, InputError) as error:
         raise DataError(f"{batch.places[0]}: {error}") from error
     cut = {name: array[: len(batch)] for name, array in outputs.items()}

@@ -77,7 +77,7 @@ class Application:
         self._measures = Measures(name, VERSION)
         joined = joining(program.manifest, list(dtypes[0]), list(dtypes[1]), limits.batch)
         self._scheduler = Scheduler(
-            lambda arrays: program.predict(**arrays),
+            program.predicted,
             joined,
             self._measures,
             delay=limits.delay,

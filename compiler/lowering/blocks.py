@@ -146,7 +146,7 @@ class BlockKernels:
         """The loops over images and blocks; yields the values of the kernels' own dims."""
         _, images, rows, *_ = self.roles.type(self.chain.data).shape
         assert isinstance(rows, int)
-        counts = [count for count in (images, -(-rows // self.chain.rows)) if count != 1]
+        counts = tuple(count for count in (images, -(-rows // self.chain.rows)) if count != 1)
         with b.nest(counts, kind="serial") as (index, _, _):
             yield dict(zip(self.block.names, index, strict=True))
 

@@ -110,7 +110,8 @@ class _Search:
         axes = (axis for axis in range(len(own.shape)) if own.shape[axis] != around.shape[axis])
         axis = max(axes, default=0)
         run = product(own.shape[axis:])
-        return not isinstance(run, int) or own.with_shape((run,)).nbytes >= LEAST_RUN
+        nbytes = own.with_shape((run,)).nbytes
+        return not isinstance(nbytes, int) or nbytes >= LEAST_RUN
 
     def _is_read_by_index(self, value: Value) -> bool:
         """Whether all that reads ``value``, and something does, are kernels that compute an index for each element."""

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
+from math import prod
 from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
@@ -142,7 +143,8 @@ class OuterTiles:
         if cut is not None and sizes[cut] != 1:
             left = extents[cut] - starts[cut]
             block = self.tiling.block
-            even = isinstance(extents[cut], int) and extents[cut] % block == 0
+            extent = extents[cut]
+            even = isinstance(extent, int) and extent % block == 0
             sizes[cut] = block if even else dim_min(block, left)
         first = (*starts, *(0 for _ in range(len(extents) - len(starts))))
         yield from self._nested(first, sizes, (), 0, accumulators)
@@ -225,7 +227,7 @@ class OuterTiles:
     def _rows(self, first: Indices, rows: int) -> Iterator[Indices]:
         axis = self.tiling.row_axis
         behind = self.sizes[axis + 1 : -1]
-        for number in range(rows * product(behind)):
+        for number in range(rows * prod(behind)):
             at: list[DimLike] = []
             for size in reversed(behind):
                 number, own = divmod(number, size)

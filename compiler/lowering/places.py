@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from operator import add
 
 from netwright.specs.dims import DimLike, Shape, product
 
@@ -45,7 +44,7 @@ class Place:
 
     def within(self, index: Sequence[DimLike]) -> Sequence[DimLike]:
         """Where the element at ``index`` of the value is in the place."""
-        return tuple(map(add, index, self.shift)) if self.shift else index
+        return tuple(i + by for i, by in zip(index, self.shift, strict=True)) if self.shift else index
 
     def at(self, index: DimLike) -> Place:
         """The place at ``index`` of the first axis."""

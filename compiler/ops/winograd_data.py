@@ -107,6 +107,7 @@ class WinogradData(TileTransform):
 
 def _beyond(size: DimLike, tile: int, offset: int, index: DimLike) -> tuple[DimLike, ...]:
     """What must not be negative for the cell at ``index`` to exist; nothing where all tiles have it."""
-    if isinstance(size, int) and (tile_count(size, tile) - 1) * tile + offset < size:
+    last = (tile_count(size, tile) - 1) * tile + offset
+    if isinstance(size, int) and isinstance(last, int) and last < size:
         return ()
     return (size - 1 - index,)

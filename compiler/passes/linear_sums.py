@@ -104,7 +104,8 @@ class _Sums:
         if node.op == "sub" and self._is_centered(*operands):
             return lambda: splat(g, 0, self.type)
         if node.op in ("mul", "div"):
-            return self._scaled(node.op, *operands, steps)
+            left, right = operands
+            return self._scaled(node.op, left, right, steps)
         terms = [self._term(operand, steps) for operand in operands]
         sums = [emit for emit in terms if emit is not None]
         return (lambda: g.apply(node.op, *(emit() for emit in sums))) if len(sums) == len(terms) else None
