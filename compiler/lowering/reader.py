@@ -177,6 +177,29 @@ class Reader:
     def panel(self, value: Value, index: Sequence[DimLike]) -> tuple[Place, Indices] | None:
         """The place of weights in panels as wide as a vector, and the index there of lane 0 of ``value`` at ``index``;
         None if they do not lie so."""
+        loaded = self._loaded(value, index)
+        if loaded is None:
+            return None
+        value, index = loaded
+        place = self.place(value)
+        shape = [size for size in place.type.shape if size != 1]
+        if len(shape) < 3 or shape[-1] != self.lanes or not all(isinstance(size, int) for size in shape):
+            return None
+        base, stride = self.address(place, index)
+        return (place, base) if stride == 1 else None
+
+    def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
+        """Whether reading ``value`` at ``index`` loads a vector, in which lanes past ``count`` are 0."""
+        loaded = self._loaded(value, index)
+        if loaded is None:
+            return False
+        value, index = loaded
+        pairs = zip(index, self.roles.type(value).shape, strict=True)
+        return any(coefficient(i, LANE) != 0 for i, size in pairs if size != 1)
+
+    def _loaded(self, value: Value, index: Sequence[DimLike]) -> tuple[Value, Sequence[DimLike]] | None:
+        """The value in memory, and the index there, that reading ``value`` at ``index`` loads; None if it is computed,
+        or not the same one everywhere."""
         while not self._in_memory(value):
             part = self.roles.part(value)
             if not isinstance(part, ViewPart):
@@ -187,27 +210,7 @@ class Reader:
             (source,) = sources
             assert source.operand is not None
             value, index = part.operands[source.operand], self.settled(source.index)
-        place = self.place(value)
-        shape = [size for size in place.type.shape if size != 1]
-        if len(shape) < 3 or shape[-1] != self.lanes or not all(isinstance(size, int) for size in shape):
-            return None
-        base, stride = self.address(place, index)
-        return (place, base) if stride == 1 else None
-
-    def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
-        """Whether reading ``value`` at ``index`` loads a vector, in which lanes past ``count`` are 0."""
-        while not self._in_memory(value):
-            part = self.roles.part(value)
-            if not isinstance(part, ViewPart):
-                return False
-            sources = part.read(index)
-            if len(sources) != 1:
-                return False
-            (source,) = sources
-            assert source.operand is not None
-            value, index = part.operands[source.operand], source.index
-        pairs = zip(index, self.roles.type(value).shape, strict=True)
-        return any(coefficient(i, LANE) != 0 for i, size in pairs if size != 1)
+        return value, index
 
     def settled(self, index: Sequence[DimLike]) -> Indices:
         """``index`` without the quotients that are 0 in all lanes that exist, whatever the loop variables."""

@@ -15,8 +15,8 @@ from netwright.specs.dims import DimLike
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.conv import ConvAttributes
-from ..ops.slice_pad import PadAttributes, SliceAttributes
 from .base import Pass, PassContext
+from .padded import cut, zero_padding
 
 
 @dataclass(frozen=True)
@@ -30,17 +30,17 @@ class DropTaps(Pass):
             if not isinstance(node.attrs, ConvAttributes):
                 return None
             x, w = operands
-            padding = new.producer(x)
-            if not isinstance(padding.attrs, PadAttributes) or padding.attrs.fill != 0:
+            padded = zero_padding(new, x)
+            if padded is None:
                 return None
-            (content,) = new.operands(padding)
+            content, padding = padded
             sizes, taps, cells = new.type(content).shape, new.type(w).shape, node.types[0].shape
             unread = [
                 _unread(*numbers)
                 for numbers in zip(
                     sizes[1:-1],
-                    padding.attrs.low[1:-1],
-                    padding.attrs.interior[1:-1],
+                    padding.low[1:-1],
+                    padding.interior[1:-1],
                     taps[:-2],
                     cells[1:-1],
                     node.attrs.stride,
@@ -80,13 +80,8 @@ def _without(
         size - b * dilation
         for size, (_, b), dilation in zip(shape[1:-1], unread, attrs.dilation, strict=True)
     ]
-    x = _cut(new, x, (0, *begin, 0), (shape[0], *end, shape[-1]))
+    x = cut(new, x, (0, *begin, 0), (shape[0], *end, shape[-1]))
     first = [a for a, _ in unread]
     last = [size - b for size, (_, b) in zip(taps[:-2], unread, strict=True)]
-    w = _cut(new, w, (*first, 0, 0), (*last, *taps[-2:]))
+    w = cut(new, w, (*first, 0, 0), (*last, *taps[-2:]))
     return new.add(node.op, [x, w], attrs, layer=node.layer).values[0]
-
-
-def _cut(new: Graph, value: Value, start: Sequence[DimLike], limit: Sequence[DimLike]) -> Value:
-    ones = (1,) * len(start)
-    return new.apply("slice", value, attrs=SliceAttributes(tuple(start), tuple(limit), ones))

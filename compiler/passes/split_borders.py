@@ -21,8 +21,9 @@ from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.concat import ConcatAttributes
 from ..ops.conv import ConvAttributes
-from ..ops.slice_pad import PadAttributes, SliceAttributes
+from ..ops.slice_pad import PadAttributes
 from .base import Pass, PassContext
+from .padded import cut, zero_padding
 
 #: Several kernels are worth it if they have at most this share of the products.
 WORTH_SPLITTING = 0.5
@@ -48,14 +49,14 @@ class SplitBorders(Pass):
             if not isinstance(node.attrs, ConvAttributes):
                 return None
             x, w = operands
-            padding = new.producer(x)
-            if not isinstance(padding.attrs, PadAttributes) or padding.attrs.fill != 0:
+            padded = zero_padding(new, x)
+            if padded is None:
                 return None
-            (content,) = new.operands(padding)
-            axes = _axes(new, node, content, w, padding.attrs, node.attrs)
+            content, padding = padded
+            axes = _axes(new, node, content, w, padding, node.attrs)
             if axes is None or not _pays(axes, new.type(w).shape[:-2]):
                 return None
-            return [_joined(new, node, content, w, axes, padding.attrs, node.attrs)]
+            return [_joined(new, node, content, w, axes, padding, node.attrs)]
 
         return graph.rewrite(context.limit(rule))
 
@@ -123,8 +124,8 @@ def _joined(
         ):
             first.append(band.first * stride + band.first_tap * dilation - low)
             stop.append((band.stop - 1) * stride + (band.stop_tap - 1) * dilation - low + 1)
-        x = _cut(new, content, (0, *first, 0), (batch, *stop, channels))
-        taps = _cut(new, w, (*(b.first_tap for b in bands), 0, 0), (*(b.stop_tap for b in bands), *weights))
+        x = cut(new, content, (0, *first, 0), (batch, *stop, channels))
+        taps = cut(new, w, (*(b.first_tap for b in bands), 0, 0), (*(b.stop_tap for b in bands), *weights))
         results.append(new.add(node.op, [x, taps], attrs, layer=node.layer).values[0])
     for axis in range(len(axes), 0, -1):
         number = len(axes[axis - 1])
@@ -133,10 +134,3 @@ def _joined(
             for start in range(0, len(results), number)
         ]
     return results[0]
-
-
-def _cut(new: Graph, value: Value, start: Sequence[DimLike], limit: Sequence[DimLike]) -> Value:
-    if tuple(limit) == new.type(value).shape and not any(start):
-        return value
-    ones = (1,) * len(start)
-    return new.apply("slice", value, attrs=SliceAttributes(tuple(start), tuple(limit), ones))
