@@ -66,6 +66,12 @@ class Machine:
         return self.vector_registers * eighths // 8
 
     @property
+    def block_bytes(self) -> int:
+        """About how much kernels that run block by block should keep between them: it stays in the L2 cache, beside
+        what they read, and is worth their calls."""
+        return self.l2_bytes // 4
+
+    @property
     def partial_sums(self) -> int:
         """How many independent accumulators hide the latency of adding to one, as far as there are registers."""
         return min(8, self.vector_registers * 3 // 8)

@@ -14,7 +14,7 @@ from netwright.specs.dims import DimLike, Shape, dim_symbols
 
 from ..loop.intrinsics.builder import LANE
 from ..machine import Machine
-from .indices import Indices
+from .indices import Indices, power_of_two
 from .reader import Reader
 from .roles import ContractionPart
 from .tiling import Tiling
@@ -27,19 +27,20 @@ OPEN_TILES = 4
 
 @dataclass(frozen=True)
 class Ahead:
-    """What a tile of rows fetches: its ``part`` of ``parts`` of the panels that are ``columns`` further on."""
+    """What a tile of rows fetches: its ``part`` of ``parts`` of the panels that are ``columns`` further on, of weights
+    of at least ``least`` bytes."""
 
     columns: int
     part: DimLike
     parts: int
+    least: int
 
-    def fetch(self, reader: Reader, part: ContractionPart, index: Indices, at: Indices, least: int) -> None:
-        """Emits the prefetches of the reduction step ``at`` for the result vector at ``index``, of weights of at least
-        ``least`` bytes."""
+    def fetch(self, reader: Reader, part: ContractionPart, index: Indices, at: Indices) -> None:
+        """Emits the prefetches of the reduction step ``at`` for the result vector at ``index``."""
         following = (*index[:-1], index[-1] + self.columns)
         for position, own in part.factors(following, (0,) * len(at)):
             size, moving = part.types[position].nbytes, [LANE in dim_symbols(i) for i in own]
-            if isinstance(size, int) and size >= least and moving == [False] * (len(own) - 1) + [True]:
+            if isinstance(size, int) and size >= self.least and moving == [False] * (len(own) - 1) + [True]:
                 self._fetch(reader, part, position, own, at)
 
     def _fetch(
@@ -78,6 +79,6 @@ def ahead(
         is_open = is_open or not isinstance(extent, int)
     if count < LEAST_TILES:
         return None
-    parts = min(tiling.lanes, 1 << (count - 1).bit_length())
+    parts = min(tiling.lanes, power_of_two(count))
     part = number if count <= parts and not is_open else number - number // parts * parts
-    return Ahead(tiling.lanes * tiling.vectors, part, parts)
+    return Ahead(tiling.lanes * tiling.vectors, part, parts, machine.l1_bytes)

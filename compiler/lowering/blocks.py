@@ -25,9 +25,6 @@ from .places import Place, Target, same_index
 from .roles import ContractionPart, Roles, TransformPart
 from .transforms import Block
 
-#: A block has about this share of a core's L2 cache between its kernels, which leaves room for images and weights.
-SHARE = 4
-
 
 @dataclass(frozen=True)
 class Chain:
@@ -91,7 +88,7 @@ def _rows(roles: Roles, part: ContractionPart, data: Value, products: Value, mac
     weights = roles.type(part.operands[1]).nbytes
     if not (isinstance(rows, int) and isinstance(per_image, int) and isinstance(weights, int)):
         return None
-    wanted = max(machine.l2_bytes // SHARE, weights)
+    wanted = max(machine.block_bytes, weights)
     fits = isinstance(images, int) and images * per_image <= machine.l2_bytes
     if fits or per_image < wanted:
         return None

@@ -72,7 +72,7 @@ class _Family:
         machine: Machine,
         ahead: Ahead | None,
     ):
-        self.ahead, self.copy, self.least = ahead, 0, machine.l1_bytes
+        self.ahead = ahead
         self.reader, self.b, self.tiling = reader, reader.b, tiling
         self.combine, self.extents, self.order, self.terms = combine, extents, order, terms
         innermost = extents[-1] if extents and not tiling.inner else 1
@@ -113,17 +113,18 @@ class _Family:
         dtype = term.part.node.types[0].dtype
         return self.b.const(neutral(self.combine, dtype), dtype, self.tiling.lanes)
 
-    def _loops(self, at: Indices) -> None:
+    def _loops(self, at: Indices, copy: int = 0) -> None:
+        """Emits the loops over the axes after ``at``, which is in the ``copy``-th step of an unrolled loop."""
         axis, b = len(at), self.b
         if axis == len(self.extents):
-            self._accumulate(at, None)
+            self._accumulate(at, None, copy)
             return
         extent = self.extents[axis]
         innermost = product(self.extents[axis + 1 :]) == 1
         if self.tiling.inner and axis == len(self.extents) - 1:
             self._along_lanes(at, extent)
         elif extent == 1:
-            self._loops((*at, 0))
+            self._loops((*at, 0), copy)
         elif innermost and self.copies == extent:
             for k in range(self.copies):
                 self._loops((*at, k))
@@ -131,8 +132,7 @@ class _Family:
             copies = self.copies if innermost else 1
             with b.loop("k", 0, extent, step=copies) as k:
                 for copy in range(copies):
-                    self.copy = copy
-                    self._loops((*at, k + copy))
+                    self._loops((*at, k + copy), copy)
 
     def _along_lanes(self, at: Indices, extent: DimLike) -> None:
         lanes, b = self.tiling.lanes, self.b
@@ -147,7 +147,7 @@ class _Family:
             with b.when(rest - 1):
                 self._accumulate((*at, whole + dim(LANE)), rest)
 
-    def _accumulate(self, at: Indices, count: DimLike | None) -> None:
+    def _accumulate(self, at: Indices, count: DimLike | None, copy: int = 0) -> None:
         """Emits one reduction step of all terms. Where lanes run along the reduction, ``count`` of them exist (None:
         all)."""
         b, reader, lanes = self.b, self.reader, self.tiling.lanes
@@ -164,7 +164,7 @@ class _Family:
                     left = b.broadcast(b.index_value(count, "int64"), lanes)
                     total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
                 b.assign(register, total)
-            if self.ahead is not None and self.copy % self.ahead.parts == 0:
+            if self.ahead is not None and copy % self.ahead.parts == 0:
                 self._fetch(self.ahead, at)
         reader.lanes, reader.count = before
 
@@ -175,7 +175,7 @@ class _Family:
             key = (term.part.operands[1], term.index[-1])
             if term.part.role == "product" and term.count is None and key not in fetched:
                 fetched.add(key)
-                ahead.fetch(self.reader, term.part, term.index, at, self.least)
+                ahead.fetch(self.reader, term.part, term.index, at)
 
     def _places(self, term: Term, at: Indices) -> list[tuple[Value, Indices]]:
         """The values that a term reads in one reduction step, each with its index."""

@@ -16,14 +16,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any, TypeAlias
+from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, ceil_div, dim, product
 
 from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE, KernelBuilder
-from ..loop.ir import Expr
 from ..loop.leading import fixed_indices, without_leading
 from ..loop.typing import VerifyError
 from ..loop.verify import verify_function
@@ -31,6 +30,7 @@ from ..machine import Machine
 from .ahead import Ahead, ahead
 from .apart import divided_axes
 from .contract import contract
+from .epilogue import finish
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
@@ -39,7 +39,7 @@ from .places import Place, Target
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
 from .rows import Rows, row_tiles, span
-from .tiling import Tiling, choose_tilings
+from .tiling import Column, Tiling, choose_tilings
 from .transforms import Block, TransformTiles
 from .transposed import TransposedTiles
 
@@ -71,10 +71,6 @@ class Kernel:
     def places(self) -> tuple[Place, ...]:
         """The places that its buffers stand for."""
         return tuple(parameter.place.at_all(parameter.fixed) for parameter in self.parameters)
-
-
-#: A vector of a tile's columns: its distance from the first one, and how many of its lanes exist (None: all).
-Column: TypeAlias = tuple[int, DimLike | None]
 
 
 @dataclass(frozen=True)
@@ -167,6 +163,7 @@ class _Attempt:
     ):
         self.reader, self.b = reader, reader.b
         self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
+        self.order = self._order()
         self.divided = divided_axes(space, tiling.parallel_axis, self._nested(), targets)
 
     def build(self) -> Kernel:
@@ -175,9 +172,9 @@ class _Attempt:
             TransposedTiles(self.reader, self.space, self.targets, self.tiling, self.machine).emit()
         elif self.tiling.parallel_axis is None:
             with self.b.loop("one", 0, 1, kind="parallel"):  # nothing to divide: one thread runs the kernel
-                self._loops(self._order(), {}, (), 1)
+                self._loops(self.order, {}, (), 1)
         else:
-            self._loops(self._order(), {}, (), 1)
+            self._loops(self.order, {}, (), 1)
         return _finished(self.reader, str(self.tiling))
 
     def _nested(self) -> list[tuple[int, DimLike]]:
@@ -190,7 +187,7 @@ class _Attempt:
         last = len(space) - 1
         static = all(isinstance(size, int) for size in space)
         loops: list[tuple[int, DimLike]] = []
-        for axis in self._order():
+        for axis in self.order:
             if axis != last and axis != tiling.row_axis:
                 loops.append((axis, space[axis]))
                 continue
@@ -228,7 +225,7 @@ class _Attempt:
         """Emits the loops over the axes of ``order``, outermost first, and a tile of ``rows`` by ``columns`` inside."""
         if not order:
             whole = rows == self.tiling.rows  # code for what is left should be short
-            fetched = ahead(self.tiling, self.space, self._order(), index, self.machine) if whole else None
+            fetched = ahead(self.tiling, self.space, self.order, index, self.machine) if whole else None
             self._tile(self._cells(index, columns, rows), fetched)
             return
         axis, *inner = order
@@ -332,21 +329,9 @@ class _Attempt:
             reader.accumulators = contract(reader, self.tiling, wanted, self.machine, ahead)
             for cell, index in zip(cells, moved, strict=True):
                 with reader.vector(1 if self.tiling.inner else lanes, cell.count):
-                    # Read everything before storing anything: a buffer may be updated in place.
-                    values = [reader.read(value, index) for value, _ in self.targets]
-                    self._store(index, cell, values)
+                    finish(reader, self.targets, index, cell.count)
 
     def _lane_index(self, index: Indices) -> Indices:
         if self.tiling.inner or self.tiling.lanes == 1:
             return index
         return (*index[:-1], index[-1] + dim(LANE))
-
-    def _store(self, index: Indices, cell: Cell, values: Sequence[Expr]) -> None:
-        reader = self.reader
-        for (_, places), expr in zip(self.targets, values, strict=True):
-            for place, index_map in places:
-                at = index if reader.flat is not None else index_map(index)
-                base, stride = reader.address(place, at)
-                if reader.lanes > 1 and stride != 1:
-                    raise NotVectorizable
-                self.b.store(reader.parameter(place, "write"), base, expr, cell.count)

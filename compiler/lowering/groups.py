@@ -214,13 +214,15 @@ class Grouping:
             for base, _ in self.roles.bases(operand):
                 other = self.group_of.get(base.node)
                 if other is not None and other is not group and self._fits_into(other, group):
-                    for member in other.members:
-                        self.group_of[member.node.id] = group
-                    group.members = sorted(
-                        [*group.members, *other.members], key=lambda member: member.node.id
-                    )
-                    other.members = []
-                    other.fusable = False
+                    self.merge(other, group)
+
+    def merge(self, other: Group, group: Group) -> None:
+        """Moves all members of ``other`` into ``group``; nothing joins the empty one."""
+        for member in other.members:
+            self.group_of[member.node.id] = group
+        group.members = sorted([*group.members, *other.members], key=lambda member: member.node.id)
+        other.members = []
+        other.fusable = False
 
     def _fits_into(self, other: Group, group: Group) -> bool:
         """Whether ``other`` may run as late as ``group``, in one kernel with it."""

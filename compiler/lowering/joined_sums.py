@@ -20,22 +20,22 @@ if TYPE_CHECKING:
 def join_sums(grouping: Grouping, most_contractions: int, most_members: int) -> None:
     """Joins groups of reductions with the same loops and a large operand in common, none of which gets more than so
     many contractions and members."""
-    kept: list[Group] = []
+    kept: dict[object, list[Group]] = {}
     for group in grouping.groups:
         if not _reduces(group):
             continue
-        for earlier in list(kept):
+        alike = kept.setdefault(_loops(group), [])
+        for earlier in list(alike):
             number = len(earlier.contractions()) + len(group.contractions())
             if (
                 number <= most_contractions
                 and len(earlier.members) + len(group.members) <= most_members
-                and _loops(earlier) == _loops(group)
                 and _large(grouping.roles, earlier) & _large(grouping.roles, group)
                 and _may_wait(grouping, earlier, group)
             ):
-                kept.remove(earlier)
-                _join(grouping, earlier, group)
-        kept.append(group)
+                alike.remove(earlier)
+                grouping.merge(earlier, group)
+        alike.append(group)
 
 
 def _reduces(group: Group) -> bool:
@@ -46,6 +46,7 @@ def _reduces(group: Group) -> bool:
 
 
 def _loops(group: Group) -> object:
+    """What groups that can be joined agree in."""
     part = group.contractions()[0]
     return group.space, part.node.op, part.node.attrs, part.extents, part.order
 
@@ -87,11 +88,3 @@ def _may_wait(grouping: Grouping, earlier: Group, later: Group) -> bool:
                     elif home.order < later.order:
                         return False
     return True
-
-
-def _join(grouping: Grouping, earlier: Group, later: Group) -> None:
-    for part in earlier.members:
-        grouping.group_of[part.node.id] = later
-    later.members = sorted([*earlier.members, *later.members], key=lambda part: part.node.id)
-    earlier.members = []
-    earlier.fusable = False

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netwright.specs.dims import Shape, dim, dim_symbols, product, typical
+from netwright.specs.dims import Shape, dim_symbols, product, typical
 
 from ..machine import Machine
 from .roles import ContractionPart
@@ -18,7 +18,7 @@ from .roles import ContractionPart
 
 @dataclass(frozen=True)
 class Operands:
-    """Bytes that a kernel reads: ``shared`` by all rows and read by columns, and those of each ``row``-wise operand."""
+    """Bytes of operands that a kernel reads: ``shared`` by all rows, which read it by columns, and ``others``."""
 
     shared: int
     others: int
@@ -27,7 +27,7 @@ class Operands:
 def column_depth(
     space: Shape,
     row_axis: int | None,
-    contractions: Sequence[ContractionPart],
+    operands: Operands,
     width: int,
     machine: Machine,
 ) -> int | None:
@@ -40,7 +40,6 @@ def column_depth(
     columns = space[-1] if space else 1
     if not isinstance(columns, int) or columns <= width:
         return None
-    operands = _operands(space, contractions)
     if 4 * operands.shared <= 3 * machine.l2_bytes:
         return None
     extents = [typical(space[axis]) for axis in outer]
@@ -49,11 +48,6 @@ def column_depth(
     ]
     best = min(traffic)
     return None if traffic[-1] == best else traffic.index(best)
-
-
-def shared_bytes(space: Shape, contractions: Sequence[ContractionPart]) -> int:
-    """Bytes of the operands that all rows share."""
-    return _operands(space, contractions).shared
 
 
 def _traffic(operands: Operands, extents: Sequence[int], depth: int, blocks: int, machine: Machine) -> int:
@@ -65,16 +59,15 @@ def _traffic(operands: Operands, extents: Sequence[int], depth: int, blocks: int
     return operands.shared * outside + operands.others * again
 
 
-def _operands(space: Shape, contractions: Sequence[ContractionPart]) -> Operands:
-    index = tuple(dim(f"axis{axis}") for axis in range(len(space)))
+def operands_of(space: Shape, contractions: Sequence[ContractionPart]) -> Operands:
+    """The operands of contractions over ``space``, with a typical number for each open size."""
     column = f"axis{len(space) - 1}"
     shared: dict[object, int] = {}
     others: dict[object, int] = {}
     for part in contractions:
         if len(part.node.types[0].shape) != len(space):
             continue
-        reduction = tuple(dim(f"k{axis}") for axis in range(len(part.extents)))
-        for position, at in part.factors(index, reduction):
+        for position, at in part.general_factors():
             axes = {name for i in at for name in dim_symbols(i) if name.startswith("axis")}
             kind = shared if axes == {column} else others
             kind[part.operands[position]] = typical(part.types[position].nbytes)

@@ -18,14 +18,13 @@ from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from .contract import unrolling
+from .epilogue import store
 from .indices import Indices
 from .outer_tiling import OuterTiling
 from .places import Target
 from .reader import NotVectorizable, Reader
 from .roles import ContractionPart
-
-#: One vector of a tile's columns: its offset, and how many of its lanes exist (None: all).
-Column = tuple[int, DimLike | None]
+from .tiling import Column
 
 
 class OuterTiles:
@@ -258,21 +257,16 @@ class OuterTiles:
                 self.b.assign(register, self.b.fma(row, vectors[cell % len(columns)], register))
 
     def _load(self, index: Indices, count: DimLike | None) -> Expr:
-        place, index_map = self.targets[0]
-        return self._at(place, index_map, index, count, None)
-
-    def _store(self, register: Expr, index: Indices, count: DimLike | None) -> None:
-        for place, index_map in self.targets:
-            self._at(place, index_map, index, count, register)
-
-    def _at(
-        self, place: Any, index_map: Any, index: Indices, count: DimLike | None, value: Expr | None
-    ) -> Any:
-        reader, lanes = self.reader, self.tiling.lanes
+        """The sum at ``index`` of the blocks before."""
+        (place, index_map), reader, lanes = self.targets[0], self.reader, self.tiling.lanes
         with reader.vector(lanes, count):
             base, stride = reader.address(place, index_map((*index[:-1], index[-1] + dim(LANE))))
             if lanes > 1 and stride != 1:
                 raise NotVectorizable
-            if value is None:
-                return self.b.load(reader.parameter(place, "read"), base, lanes, count)
-            self.b.store(reader.parameter(place, "write"), base, value, count)
+            return self.b.load(reader.parameter(place, "read"), base, lanes, count)
+
+    def _store(self, register: Expr, index: Indices, count: DimLike | None) -> None:
+        with self.reader.vector(self.tiling.lanes, count):
+            for place, index_map in self.targets:
+                at = index_map((*index[:-1], index[-1] + dim(LANE)))
+                store(self.reader, place, at, register, count)

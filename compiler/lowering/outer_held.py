@@ -14,12 +14,14 @@ from netwright.specs.dims import DimLike, Shape, dim, dim_min
 from ..graph.node import Value
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
+from .epilogue import finish
 from .indices import Indices
-from .outer import Column, OuterTiles
+from .outer import OuterTiles
 from .outer_tiling import OuterTiling
 from .places import Target, same_index
-from .reader import NotVectorizable, Reader
+from .reader import Reader
 from .roles import ContractionPart
+from .tiling import Column
 
 
 class HeldTiles(OuterTiles):
@@ -121,11 +123,4 @@ class HeldTiles(OuterTiles):
         """Computes the results at ``index`` from the sums, and stores them."""
         reader = self.reader
         with reader.scope(), reader.vector(self.tiling.lanes, count):
-            # Read everything before storing anything: a buffer may be updated in place.
-            values = [reader.read(value, index) for value, _ in self.results]
-            for (_, places), value in zip(self.results, values, strict=True):
-                for place, index_map in places:
-                    base, stride = reader.address(place, index_map(index))
-                    if self.tiling.lanes > 1 and stride != 1:
-                        raise NotVectorizable
-                    self.b.store(reader.parameter(place, "write"), base, value, count)
+            finish(reader, self.results, index, count)

@@ -13,16 +13,16 @@ from math import prod
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, Shape, bounds, coefficient, dim, dim_symbols, evaluate, product
+from netwright.specs.dims import DimLike, Shape, bounds, coefficient, dim_symbols, product, typical
 
 from ..machine import Machine
 from .groups import Group
+from .indices import power_of_two
 from .roles import ContractionPart, Roles
+from .tile_size import MOST_ACCUMULATORS
 
 #: Sums of fewer terms gain nothing.
 LEAST_TERMS = 64
-#: A tile never has more accumulators than this: LLVM would keep some of them in memory.
-MOST_ACCUMULATORS = 28
 #: The value assumed for an open size when memory traffic is compared.
 TYPICAL = 32
 #: So much longer may a kernel take whose tiles threads can divide than one with a single tile.
@@ -93,7 +93,7 @@ def outer_tiling(
     if factor is None:
         return None
     along = _moves(part, space, factor)
-    lanes = min(machine.lanes(dtype), 1 << (columns - 1).bit_length())
+    lanes = min(machine.lanes(dtype), power_of_two(columns))
     panel = machine.l1_bytes * 2 // 3 // np.dtype(dtype).itemsize
     costs = {
         tile: _cost(sizes, columns, lanes, along, panel, *tile)
@@ -126,11 +126,9 @@ def _are_some(terms: DimLike, dims: Mapping[str, int]) -> bool:
 def _row_factor(part: ContractionPart, space: Shape) -> int | None:
     """The position of the operand that has the rows, in which rows are contiguous; the other one has the columns
     alone. None if the product is no sum of outer products."""
-    index = tuple(dim(f"axis{axis}") for axis in range(len(space)))
-    sums = tuple(dim(f"sum{axis}") for axis in range(len(part.extents)))
     rows = {f"axis{axis}" for axis, size in enumerate(space[:-1]) if size != 1}
     lane = f"axis{len(space) - 1}"
-    factors = part.factors(index, sums)
+    factors = part.general_factors()
     read = [{name for i in at for name in dim_symbols(i)} & rows for _, at in factors]
     if not rows or sorted(map(len, read)) != [0, len(rows)]:
         return None
@@ -146,8 +144,7 @@ def _row_factor(part: ContractionPart, space: Shape) -> int | None:
 def _moves(part: ContractionPart, space: Shape, factor: int) -> bool:
     """Whether the operand with the rows has the columns, too, as in a depthwise convolution: then it is loaded as
     vectors."""
-    index = tuple(dim(f"axis{axis}") for axis in range(len(space)))
-    _, at = part.factors(index, (0,) * len(part.extents))[factor]
+    _, at = part.general_factors()[factor]
     return any(f"axis{len(space) - 1}" in dim_symbols(i) for i in at)
 
 
@@ -226,7 +223,7 @@ def _blocked(
         return tiling
     made = replace(tiling, cut=cut, block=block, packs=columns > width)
     results = prod(sizes) * columns * itemsize
-    blocks = -(-_typical(product(part.extents)) // (block * inside))
+    blocks = -(-typical(product(part.extents), TYPICAL) // (block * inside))
     return replace(
         made, columns_outermost=_streams_rows(part, tiling, results, blocks, -(-columns // width), machine)
     )
@@ -238,10 +235,6 @@ def _streams_rows(
     """Whether to read the operand with the rows again for each of ``panels`` rather than ``results`` bytes of sums for
     each of ``blocks``, as far as they do not stay in the second cache."""
     position, _ = part.factors((0,) * part.node.types[0].rank, (0,) * len(part.extents))[tiling.factor]
-    rows = _typical(part.types[position].nbytes)
+    rows = typical(part.types[position].nbytes, TYPICAL)
     kept = machine.l2_bytes // 2
     return panels > 1 and results > kept and rows * (panels if rows > kept else 1) < 2 * blocks * results
-
-
-def _typical(size: DimLike) -> int:
-    return size if isinstance(size, int) else evaluate(size, dict.fromkeys(dim_symbols(size), TYPICAL))

@@ -113,13 +113,16 @@ class ContractionPart(Part):
         """The extents of a window, none of which is open."""
         return tuple(extent for extent in self.extents if isinstance(extent, int))
 
+    def general_factors(self) -> Sequence[tuple[int, Sequence[DimLike]]]:
+        """The factors at an index of names: `axis0`, `axis1`, … of the result, and `term0`, … of the reduction."""
+        index = tuple(dim(f"axis{axis}") for axis in range(self.node.types[0].rank))
+        return self.factors(index, tuple(dim(f"term{axis}") for axis in range(len(self.extents))))
+
     @property
     def sums_outer_products(self) -> bool:
         """Whether neither factor is contiguous along the terms: the product is a sum of rows by rows."""
-        index = tuple(dim(f"axis{axis}") for axis in range(self.node.types[0].rank))
-        terms = [f"term{axis}" for axis in range(len(self.extents))]
-        factors = self.factors(index, tuple(map(dim, terms)))
-        return all(at and not dim_symbols(at[-1]) & set(terms) for _, at in factors)
+        terms = {f"term{axis}" for axis in range(len(self.extents))}
+        return all(at and not dim_symbols(at[-1]) & terms for _, at in self.general_factors())
 
     @property
     def pitch(self) -> tuple[int, ...] | None:

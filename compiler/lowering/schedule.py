@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 
 from netwright.specs.dims import DimLike, dim, product
@@ -98,6 +99,17 @@ class _Entry:
         self.storages[storage.name] = storage
         self.accesses.setdefault(storage.name, set()).add(access)
         self.lifetimes.touch(storage)
+
+    @contextmanager
+    def looped(self) -> Iterator[None]:
+        """Around a loop over calls. The end of an outermost one is a moment."""
+        self.lifetimes.enter_loop()
+        self.depth += 1
+        yield
+        self.lifetimes.leave_loop()
+        self.depth -= 1
+        if self.depth == 0:
+            self.moment += 1
 
     def call(
         self, kernel: Kernel, info: ir.CallInfo | None = None, given: Mapping[str, DimLike] | None = None
@@ -240,12 +252,12 @@ class _Scope:
         blocks = {
             chain.back.order: chain for chain in chains(self.roles, self.grouping, self.entry.program.machine)
         }
-        inside = {group.order for chain in blocks.values() for group in (chain.into, chain.multiplied)}
+        earlier = {group.order for chain in blocks.values() for group in (chain.into, chain.multiplied)}
         for group in self.grouping.groups:
             match group.members:
                 case []:
                     pass  # another group drew them in
-                case _ if group.order in inside:
+                case _ if group.order in earlier:
                     pass  # computed when its block is
                 case _ if group.order in blocks:
                     self._emit_blocks(blocks[group.order])
@@ -286,16 +298,10 @@ class _Scope:
         blocks = BlockKernels(
             self.roles, chain, self.place, targets, self.allocate, program.dims, program.machine
         )
-        entry.lifetimes.enter_loop()
-        entry.depth += 1
-        with blocks.loops(entry.b) as given:
+        with entry.looped(), blocks.loops(entry.b) as given:
             for kernel, part in zip(blocks.kernels, (chain.into, chain.multiplied, group), strict=True):
                 info = self._computed([member.node for member in part.members], kernel)
                 entry.call(kernel, info.part(blocks.share), given)
-        entry.lifetimes.leave_loop()
-        entry.depth -= 1
-        if entry.depth == 0:
-            entry.moment += 1
         self._finish(group, complete, moves)
 
     def _finish(self, group: Group, complete: Targets, moves: Sequence[tuple[Place, Target]]) -> None:
@@ -351,9 +357,7 @@ class _Scope:
             self.places[node.values[position]] = double.at(length - 2 * (length // 2))
         for place in results:
             entry.touch(place.storage, "write")
-        entry.lifetimes.enter_loop()
-        entry.depth += 1
-        with entry.b.loop("t", 0, length) as t:
+        with entry.looped(), entry.b.loop("t", 0, length) as t:
             step = length - 1 - t if attrs.reverse else t
             parity = t - 2 * (t // 2)
             places = [
@@ -366,10 +370,7 @@ class _Scope:
             for value, place in zip(body.outputs.values(), written, strict=True):
                 inner.bind_output(value, place)
             inner.emit()
-        entry.lifetimes.leave_loop()
-        entry.depth -= 1
         if entry.depth == 0:
-            entry.moment += 1
             for value, place in zip(node.values[carries:], results, strict=True):
                 entry.note(value, place, [node.layer])
 

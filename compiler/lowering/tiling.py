@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from math import gcd, prod
+from typing import TypeAlias
 
 import numpy as np
 
@@ -17,9 +18,13 @@ from netwright.specs.dims import DimLike, Shape
 from ..graph.node import Value
 from ..machine import Machine
 from .groups import Group
-from .loop_order import column_depth, shared_bytes
+from .indices import power_of_two
+from .loop_order import column_depth, operands_of
 from .roles import ContractionPart, Roles
-from .tile_size import tile_size
+from .tile_size import MOST_ROWS, tile_size
+
+#: A vector of a tile's columns: its distance from the first one, and how many of its lanes exist (None: all).
+Column: TypeAlias = tuple[int, DimLike | None]
 
 #: Most rows of a tile along an open axis.
 OPEN_ROWS = 8
@@ -118,10 +123,11 @@ def _wide(
     machine: Machine,
 ) -> Tiling:
     """Lanes along the last axis."""
-    lanes = native if not isinstance(columns, int) else min(native, _power_of_two(columns))
+    lanes = native if not isinstance(columns, int) else min(native, power_of_two(columns))
     if not contractions:
         return Tiling(lanes, parallel_axis=parallel)
-    per_cell = len(contractions) * _window_cells(group)
+    cells = _window_cells(group)
+    per_cell = len(contractions) * cells
     blocks = -(-columns // lanes) if isinstance(columns, int) else 1
     row_axis = _row_axis(space) if any(map(_is_product, contractions)) else None
     # Rows share the vectors of an operand: fewer vectors leave room for more rows.
@@ -132,12 +138,12 @@ def _wide(
     extent = space[row_axis]
     if isinstance(extent, int):
         number = blocks if isinstance(columns, int) else columns // lanes
-        cells = _window_cells(group)
         rows, vectors = tile_size(extent, number, len(contractions), cells, most, machine)
     else:
         rows = _rows(extent, max(1, machine.accumulators // (vectors * per_cell)))
-    depth = column_depth(space, row_axis, contractions, lanes * vectors, machine)
-    halves = shared_bytes(space, contractions) > machine.l1_bytes
+    operands = operands_of(space, contractions)
+    depth = column_depth(space, row_axis, operands, lanes * vectors, machine)
+    halves = operands.shared > machine.l1_bytes
     if depth == 0 or _columns_first(space, row_axis, lanes * vectors):
         parallel = len(space) - 1
     return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel, column_depth=depth, halves=halves)
@@ -209,7 +215,7 @@ def _window_cells(group: Group) -> int:
 
 
 def _rows(extent: DimLike, most: int) -> int:
-    most = min(most, 14)
+    most = min(most, MOST_ROWS)
     if not isinstance(extent, int):
         return min(most, OPEN_ROWS)
     tiles = -(-extent // most)
@@ -247,7 +253,3 @@ def _widest(group: Group, stored: Sequence[str]) -> str:
     types = dict.fromkeys([*stored, *(type.dtype for part in group.members for type in part.node.types)])
     floats = [name for name in types if np.dtype(name).kind == "f"]
     return max(floats or [stored[0], "float32"], key=lambda name: np.dtype(name).itemsize)
-
-
-def _power_of_two(n: int) -> int:
-    return 1 << max(0, n - 1).bit_length()

@@ -18,10 +18,11 @@ from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..machine import Machine
 from .apart import divided_axes
+from .epilogue import finish
 from .groups import Group
-from .indices import Indices
+from .indices import Indices, power_of_two
 from .places import Target
-from .reader import NotVectorizable, Reader
+from .reader import Reader
 from .tiling import parallel_axis
 
 
@@ -63,7 +64,7 @@ class TransformTiles:
         # What is transformed back has the cells of a tile on another axis; its tiles are those of the result.
         self.reads_block = len(part.op.tile(part.node.attrs)) < part.types[0].rank - 1
         native, columns = machine.lanes(part.node.types[0].dtype), space[-1]
-        self.lanes = native if not isinstance(columns, int) else min(native, 1 << (columns - 1).bit_length())
+        self.lanes = native if not isinstance(columns, int) else min(native, power_of_two(columns))
         self.counts = tuple(part.op.tiles(part.node.attrs, part.types))
         self.extents = part.op.tile(part.node.attrs)
         # Of a pool, a tile has as many elements as windows.
@@ -141,15 +142,7 @@ class TransformTiles:
 
     def _store(self, cell: Indices, column: DimLike, count: DimLike | None) -> None:
         reader, lane = self.reader, column + dim(LANE) if self.lanes > 1 else column
-        index = (*cell, lane)
-        # Read everything before storing anything: a buffer may be updated in place.
-        values = [reader.read(value, index) for value, _ in self.targets]
-        for (_, places), value in zip(self.targets, values, strict=True):
-            for place, index_map in places:
-                base, stride = reader.address(place, index_map(index))
-                if reader.lanes > 1 and stride != 1:
-                    raise NotVectorizable
-                self.b.store(reader.parameter(place, "write"), base, value, count)
+        finish(reader, self.targets, (*cell, lane), count)
 
 
 def _cells(tile: Indices, extents: Sequence[int]) -> Iterator[Indices]:

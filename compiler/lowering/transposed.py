@@ -22,9 +22,10 @@ from ..loop.ir import Expr
 from ..machine import Machine
 from .apart import divided_axes
 from .contract import contract
-from .indices import Indices, is_linear
+from .epilogue import store
+from .indices import Indices, is_linear, power_of_two
 from .places import IndexMap, Place, Target
-from .reader import NotVectorizable, Reader
+from .reader import Reader
 from .tiling import Tiling
 
 #: Up to this many rows are merged directly even if they are no power of two; more are padded to a power of two.
@@ -217,13 +218,9 @@ class TransposedTiles:
             if rows != lanes:
                 row = b.shuffle(row, row, range(start, start + rows))
             reader.lanes, before = rows, reader.lanes
-            at = index_map(self._moved(index, lane, dim(LANE)))
-            base, stride = reader.address(place, at)
-            reader.lanes = before
-            if rows > 1 and stride != 1:
-                raise NotVectorizable
             with b.when(count - 1 - lane):
-                b.store(reader.parameter(place, "write"), base, row, present)
+                store(reader, place, index_map(self._moved(index, lane, dim(LANE))), row, present)
+            reader.lanes = before
 
 
 def merged(b: KernelBuilder, vectors: Sequence[Expr]) -> list[Expr]:
@@ -262,11 +259,6 @@ def _picked(b: KernelBuilder, vectors: Sequence[Expr], elements: range) -> Expr:
 
 def _merges(rows: int) -> bool:
     return rows <= FEW_ROWS or rows & (rows - 1) == 0
-
-
-def power_of_two(n: int) -> int:
-    """The least power of two that is at least ``n``."""
-    return 1 << max(0, n - 1).bit_length()
 
 
 @contextmanager

@@ -76,6 +76,10 @@ def _product(points: Sequence[Fraction]) -> tuple[Fraction, ...]:
 #
 # The same matrices, with sums that several rows have in common computed once. ``plus(c, a, b)`` is b + c·a.
 
+#: Additions and multiplications of a transform along one axis, by the size of a tile: of data, and of results.
+DATA_WORK = {2: 4, 4: 16}
+RESULT_WORK = {2: 4, 4: 12}
+
 
 def data_transform(b: Any, tile: int, d: Sequence[Any]) -> list[Any]:
     """Bᵀ d for the α elements ``d`` of a row or column."""

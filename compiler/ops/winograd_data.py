@@ -16,7 +16,7 @@ from ..graph.types import FLOATS, TensorType
 from .base import Cost, Sample, moved_bytes
 from .contexts import EvaluationContext
 from .protocols import ReadTile, TileTransform
-from .winograd import POINTS, TAPS, both_axes, data_matrix, data_transform, in_floats, tile_count
+from .winograd import DATA_WORK, POINTS, TAPS, both_axes, data_matrix, data_transform, in_floats, tile_count
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,9 +90,8 @@ class WinogradData(TileTransform):
     def cost(
         self, attrs: WinogradDataAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]
     ) -> Cost:
-        per_row = {2: 4, 4: 16}[attrs.tile]  # operations of one transform along an axis
         cells = attrs.tile + TAPS - 1
-        return Cost(results[0].size * 2 * per_row // cells, moved_bytes(operands, results))
+        return Cost(results[0].size * 2 * DATA_WORK[attrs.tile] // cells, moved_bytes(operands, results))
 
     def samples(self) -> Sequence[Sample]:
         def x(*shape: int) -> TensorType:

@@ -16,7 +16,7 @@ from ..graph.types import FLOATS, TensorType
 from .base import Cost, Sample, moved_bytes, sizes
 from .contexts import EvaluationContext
 from .protocols import ReadTile, TileTransform
-from .winograd import POINTS, TAPS, both_axes, in_floats, result_matrix, result_transform
+from .winograd import POINTS, RESULT_WORK, TAPS, both_axes, in_floats, result_matrix, result_transform
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,9 +78,8 @@ class WinogradResult(TileTransform):
     def cost(
         self, attrs: WinogradResultAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]
     ) -> Cost:
-        # A transform along an axis has 4 or 12 operations; α columns have one each, and then m rows.
         cells = attrs.tile + TAPS - 1
-        per_tile = {2: 4, 4: 12}[attrs.tile] * (cells + attrs.tile)
+        per_tile = RESULT_WORK[attrs.tile] * (cells + attrs.tile)  # α columns, and then m rows
         return Cost(operands[0].size * per_tile // cells**2, moved_bytes(operands, results))
 
     def samples(self) -> Sequence[Sample]:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from netwright.specs.dims import DimLike, dim_symbols, evaluate
 
 from ..machine import Machine
-from ..ops.winograd import POINTS, TAPS
+from ..ops.winograd import DATA_WORK, POINTS, RESULT_WORK, TAPS
 
 #: With fewer channels, transforms cost more than products save.
 FEWEST_CHANNELS = 16
@@ -21,16 +21,11 @@ FULL_ROWS = 8
 LEAST_GAIN = 1.15
 #: Images are assumed to have so many rows and columns where these are open.
 USUAL_SIZE = 56
-#: Additions and multiplications of the transforms along one axis, by the size of a tile: of data, and of results.
-DATA_WORK = {2: 4, 4: 16}
-RESULT_WORK = {2: 4, 4: 12}
 #: How long moving one vector takes: to or from the core's own L2 cache, to or from beyond it, and of weights, which
 #: nothing has read since the call before.
 NEAR, FAR, WEIGHTS = 4.0, 10.0, 20.0
 #: Additions of a transform take longer than products: each loads or stores something, and they wait for each other.
 TRANSFORM = 2.0
-#: The share of the L2 cache that a block is worth its calls with, as in ``lowering.blocks``.
-SHARE = 4
 #: What it takes to call two kernels more.
 CALLS = 10_000.0
 
@@ -107,7 +102,7 @@ def _stays(images: Images, tile: int, machine: Machine) -> bool:
     per_image = lanes * cells * (into + out) * -(-images.rows // tile) * -(-images.columns // tile)
     weights = lanes * cells * images.c_in * out
     whole = images.samples * per_image <= machine.l2_bytes
-    return whole or max(weights, machine.l2_bytes // SHARE) <= min(per_image, machine.l2_bytes)
+    return whole or max(weights, machine.block_bytes) <= min(per_image, machine.l2_bytes)
 
 
 def _weights(taps: int, images: Images, machine: Machine) -> float:

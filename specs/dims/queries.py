@@ -92,9 +92,9 @@ def counted(value: DimLike, multiples: Mapping[str, int]) -> DimLike:
 TYPICAL = 8
 
 
-def typical(value: DimLike) -> int:
-    """``value`` with a typical number in place of every dim, for estimates of costs."""
-    return value if isinstance(value, int) else evaluate(value, dict.fromkeys(dim_symbols(value), TYPICAL))
+def typical(value: DimLike, number: int = TYPICAL) -> int:
+    """``value`` with a typical ``number`` in place of every dim, for estimates of costs."""
+    return value if isinstance(value, int) else evaluate(value, dict.fromkeys(dim_symbols(value), number))
 
 
 def evaluate(value: DimLike, binding: Mapping[str, int]) -> int:
