@@ -75,13 +75,31 @@ def pack(graph: Graph, matrix: Value, width: int) -> Value:
     *rows, columns = graph.type(matrix).shape
     assert isinstance(columns, int)
     node = graph.producer(matrix)
-    if isinstance(node.attrs, TransposeAttributes) and node.attrs.permutation == (
-        1,
-        0,
-    ):  # copied once, not twice
+    if isinstance(node.attrs, TransposeAttributes) and node.attrs.permutation == (1, 0):
+        # Packed from where it was transposed from, so that it is copied once.
         (turned,) = graph.operands(node)
         panels = graph.apply("reshape", turned, attrs=ReshapeAttributes((columns // width, width, *rows)))
         return graph.apply("copy", graph.apply("transpose", panels, attrs=TransposeAttributes((0, 2, 1))))
     split = graph.apply("reshape", matrix, attrs=ReshapeAttributes((*rows, columns // width, width)))
     order = (len(rows), *range(len(rows)), len(rows) + 1)
     return graph.apply("copy", graph.apply("transpose", split, attrs=TransposeAttributes(order)))
+
+
+def fills_panels(type: TensorType, width: int) -> bool:
+    """Whether the columns of a matrix fill whole panels, at least two of them: a single one is contiguous already."""
+    if type.rank < 2 or not all(isinstance(size, int) for size in type.shape):
+        return False
+    columns = type.shape[-1]
+    return isinstance(columns, int) and columns % width == 0 and columns >= 2 * width
+
+
+def in_panels(graph: Graph, matrix: Value, width: int) -> Value:
+    """``matrix``, read from panels in new memory."""
+    return graph.apply("panels", pack(graph, matrix, width), attrs=PanelsAttributes(width))
+
+
+def copied(graph: Graph, matrix: Value, width: int) -> Value:
+    """A copy of ``matrix``: in panels if its columns fill these, else as it is."""
+    if fills_panels(graph.type(matrix), width):
+        return in_panels(graph, matrix, width)
+    return graph.apply("copy", matrix)

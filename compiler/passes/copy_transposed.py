@@ -14,9 +14,8 @@ from typing import ClassVar
 
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
-from ..machine import Machine
 from ..ops.layout import TransposeAttributes
-from ..ops.panels import PanelsAttributes, pack
+from ..ops.panels import copied
 from ..ops.protocols import contraction
 from .base import Pass, PassContext
 
@@ -42,7 +41,7 @@ class CopyTransposed(Pass):
             if node.values[0] not in wanted:
                 return None
             transposed = new.add(node.op, operands, node.attrs, layer=node.layer).values[0]
-            return [_copied(new, transposed, context.machine)]
+            return [copied(new, transposed, context.machine.lanes(new.type(transposed).dtype))]
 
         return graph.rewrite(context.limit(rule))
 
@@ -75,11 +74,3 @@ def _is_parameter(graph: Graph, value: Value) -> bool:
         (value,) = graph.operands(node)
         node = graph.producer(value)
     return isinstance(node.attrs, InputAttributes) and node.attrs.role == "parameter"
-
-
-def _copied(new: Graph, value: Value, machine: Machine) -> Value:
-    type = new.type(value)
-    columns, lanes = type.shape[-1], machine.lanes(type.dtype)
-    if isinstance(columns, int) and columns % lanes == 0 and columns > lanes:
-        return new.apply("panels", pack(new, value, lanes), attrs=PanelsAttributes(lanes))
-    return new.apply("copy", value)

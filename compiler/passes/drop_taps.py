@@ -14,9 +14,8 @@ from netwright.specs.dims import DimLike
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.conv import ConvAttributes
 from .base import Pass, PassContext
-from .padded import cut, zero_padding
+from .padded import PaddedConv, cut, padded_conv
 
 
 @dataclass(frozen=True)
@@ -27,30 +26,23 @@ class DropTaps(Pass):
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            if not isinstance(node.attrs, ConvAttributes):
+            conv = padded_conv(new, node, operands)
+            if conv is None:
                 return None
-            x, w = operands
-            padded = zero_padding(new, x)
-            if padded is None:
-                return None
-            content, padding = padded
-            sizes, taps, cells = new.type(content).shape, new.type(w).shape, node.types[0].shape
             unread = [
                 _unread(*numbers)
                 for numbers in zip(
-                    sizes[1:-1],
-                    padding.low[1:-1],
-                    padding.interior[1:-1],
-                    taps[:-2],
-                    cells[1:-1],
-                    node.attrs.stride,
-                    node.attrs.dilation,
+                    new.type(conv.content).shape[1:-1],
+                    conv.padding.low[1:-1],
+                    conv.padding.interior[1:-1],
+                    new.type(conv.w).shape[:-2],
+                    node.types[0].shape[1:-1],
+                    conv.attrs.stride,
+                    conv.attrs.dilation,
                     strict=True,
                 )
             ]
-            if not any(map(any, unread)):
-                return None
-            return [_without(new, node, x, w, unread, node.attrs)]
+            return [_without(new, node, conv, unread)] if any(map(any, unread)) else None
 
         return graph.rewrite(context.limit(rule))
 
@@ -71,17 +63,15 @@ def _unread(
     return first, taps - 1 - last
 
 
-def _without(
-    new: Graph, node: Node, x: Value, w: Value, unread: Sequence[tuple[int, int]], attrs: ConvAttributes
-) -> Value:
-    shape, taps = new.type(x).shape, new.type(w).shape
-    begin = [a * dilation for (a, _), dilation in zip(unread, attrs.dilation, strict=True)]
+def _without(new: Graph, node: Node, conv: PaddedConv, unread: Sequence[tuple[int, int]]) -> Value:
+    shape, taps = new.type(conv.x).shape, new.type(conv.w).shape
+    begin = [a * dilation for (a, _), dilation in zip(unread, conv.attrs.dilation, strict=True)]
     end = [
         size - b * dilation
-        for size, (_, b), dilation in zip(shape[1:-1], unread, attrs.dilation, strict=True)
+        for size, (_, b), dilation in zip(shape[1:-1], unread, conv.attrs.dilation, strict=True)
     ]
-    x = cut(new, x, (0, *begin, 0), (shape[0], *end, shape[-1]))
+    x = cut(new, conv.x, (0, *begin, 0), (shape[0], *end, shape[-1]))
     first = [a for a, _ in unread]
     last = [size - b for size, (_, b) in zip(taps[:-2], unread, strict=True)]
-    w = cut(new, w, (*first, 0, 0), (*last, *taps[-2:]))
-    return new.add(node.op, [x, w], attrs, layer=node.layer).values[0]
+    w = cut(new, conv.w, (*first, 0, 0), (*last, *taps[-2:]))
+    return new.add(node.op, [x, w], conv.attrs, layer=node.layer).values[0]

@@ -17,7 +17,7 @@ from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
 from ..graph.types import TensorType
 from ..machine import Machine
-from ..ops.panels import PanelsAttributes, pack
+from ..ops.panels import PanelsAttributes, fills_panels, pack
 from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
@@ -57,7 +57,7 @@ def _packed(graph: Graph, lanes: int, context: PassContext, *, parameters: bool)
         if isinstance(node.attrs, ScanAttributes):
             return _pack_scan(new, node, node.attrs, operands, panels_of, lanes)
         position = _packed_operand(node)
-        if position is None or not _fits(new, operands[position], lanes):
+        if position is None or not fills_panels(new.type(operands[position]), lanes):
             return None
         pays = (
             _is_parameter(new, operands[position])
@@ -128,7 +128,7 @@ def _weights(attrs: ScanAttributes, lanes: int) -> set[int]:
     return {
         position
         for position, value in enumerate(list(attrs.body.inputs.values())[: attrs.n_consts])
-        if _fits(attrs.body, value, lanes) and _is_weight(attrs.body, value, lanes)
+        if fills_panels(attrs.body.type(value), lanes) and _is_weight(attrs.body, value, lanes)
     }
 
 
@@ -156,16 +156,6 @@ def _of_panels(
 def _input(graph: Graph, name: str, type: TensorType, packed: bool, lanes: int) -> Value:
     value = graph.input(name, type, "body")
     return graph.apply("panels", value, attrs=PanelsAttributes(lanes)) if packed else value
-
-
-def _fits(graph: Graph, value: Value, lanes: int) -> bool:
-    """Whether the columns fill whole panels, at least two of them: a single one is contiguous already."""
-    shape = graph.type(value).shape
-    if len(shape) < 2:
-        return False
-    *rows, columns = shape
-    static = all(isinstance(size, int) for size in rows)
-    return static and isinstance(columns, int) and columns % lanes == 0 and columns >= 2 * lanes
 
 
 def _pays_per_call(graph: Graph, node: Node, value: Value, machine: Machine) -> bool:

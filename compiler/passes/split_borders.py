@@ -20,10 +20,8 @@ from netwright.specs.dims import DimLike
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.concat import ConcatAttributes
-from ..ops.conv import ConvAttributes
-from ..ops.slice_pad import PadAttributes
 from .base import Pass, PassContext
-from .padded import cut, zero_padding
+from .padded import PaddedConv, cut, padded_conv
 
 #: Several kernels are worth it if they have at most this share of the products.
 WORTH_SPLITTING = 0.5
@@ -46,31 +44,24 @@ class SplitBorders(Pass):
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            if not isinstance(node.attrs, ConvAttributes):
+            conv = padded_conv(new, node, operands)
+            axes = None if conv is None else _axes(new, node, conv)
+            if conv is None or axes is None or not _pays(axes, new.type(conv.w).shape[:-2]):
                 return None
-            x, w = operands
-            padded = zero_padding(new, x)
-            if padded is None:
-                return None
-            content, padding = padded
-            axes = _axes(new, node, content, w, padding, node.attrs)
-            if axes is None or not _pays(axes, new.type(w).shape[:-2]):
-                return None
-            return [_joined(new, node, content, w, axes, padding, node.attrs)]
+            return [_joined(new, node, conv, axes)]
 
         return graph.rewrite(context.limit(rule))
 
 
-def _axes(
-    graph: Graph, node: Node, content: Value, w: Value, padding: PadAttributes, attrs: ConvAttributes
-) -> list[list[Band]] | None:
+def _axes(graph: Graph, node: Node, conv: PaddedConv) -> list[list[Band]] | None:
     """The bands of each axis; None if sizes are open, or some results read no data at all."""
-    cells, sizes, taps = node.types[0].shape[1:-1], graph.type(content).shape[1:-1], graph.type(w).shape[:-2]
-    if padding.interior != (0,) * len(padding.interior) or any(padding.low[axis] for axis in (0, -1)):
+    cells = node.types[0].shape[1:-1]
+    sizes, taps = graph.type(conv.content).shape[1:-1], graph.type(conv.w).shape[:-2]
+    if any(conv.padding.interior) or any(conv.padding.low[axis] for axis in (0, -1)):
         return None
     axes: list[list[Band]] = []
     for number, size, low, count, stride, dilation in zip(
-        cells, sizes, padding.low[1:-1], taps, attrs.stride, attrs.dilation, strict=True
+        cells, sizes, conv.padding.low[1:-1], taps, conv.attrs.stride, conv.attrs.dilation, strict=True
     ):
         if not all(isinstance(given, int) for given in (number, size, low, count)):
             return None
@@ -103,30 +94,24 @@ def _pays(axes: Sequence[Sequence[Band]], taps: Sequence[DimLike]) -> bool:
     return left <= WORTH_SPLITTING * whole
 
 
-def _joined(
-    new: Graph,
-    node: Node,
-    content: Value,
-    w: Value,
-    axes: Sequence[Sequence[Band]],
-    padding: PadAttributes,
-    attrs: ConvAttributes,
-) -> Value:
+def _joined(new: Graph, node: Node, conv: PaddedConv, axes: Sequence[Sequence[Band]]) -> Value:
     """The convolutions of all bands, joined along the last axis of cells first."""
-    batch, *_, channels = new.type(content).shape
-    weights = new.type(w).shape[-2:]
+    batch, *_, channels = new.type(conv.content).shape
+    weights = new.type(conv.w).shape[-2:]
     results: list[Value] = []
     for bands in product(*axes):
         first: list[DimLike] = []
         stop: list[DimLike] = []
         for band, low, stride, dilation in zip(
-            bands, padding.low[1:-1], attrs.stride, attrs.dilation, strict=True
+            bands, conv.padding.low[1:-1], conv.attrs.stride, conv.attrs.dilation, strict=True
         ):
             first.append(band.first * stride + band.first_tap * dilation - low)
             stop.append((band.stop - 1) * stride + (band.stop_tap - 1) * dilation - low + 1)
-        x = cut(new, content, (0, *first, 0), (batch, *stop, channels))
-        taps = cut(new, w, (*(b.first_tap for b in bands), 0, 0), (*(b.stop_tap for b in bands), *weights))
-        results.append(new.add(node.op, [x, taps], attrs, layer=node.layer).values[0])
+        x = cut(new, conv.content, (0, *first, 0), (batch, *stop, channels))
+        taps = cut(
+            new, conv.w, (*(b.first_tap for b in bands), 0, 0), (*(b.stop_tap for b in bands), *weights)
+        )
+        results.append(new.add(node.op, [x, taps], conv.attrs, layer=node.layer).values[0])
     for axis in range(len(axes), 0, -1):
         number = len(axes[axis - 1])
         results = [

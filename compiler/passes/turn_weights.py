@@ -18,7 +18,7 @@ from ..graph.types import TensorType
 from ..machine import Machine
 from ..ops.dot import DotAttributes
 from ..ops.layout import TransposeAttributes
-from ..ops.panels import PanelsAttributes, pack
+from ..ops.panels import copied
 from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 
@@ -44,7 +44,7 @@ class TurnWeights(Pass):
                 return None
             left, right, *start = operands
             if right not in turned:
-                turned[right] = _copied(new, _transposed(new, right), machine)
+                turned[right] = copied(new, _transposed(new, right), machine.lanes(new.type(right).dtype))
             attrs = replace(attrs, rhs_contract=(0,))
             return new.add("dot", [left, turned[right], *start], attrs, layer=node.layer).values
 
@@ -105,11 +105,3 @@ def _has_columns(type: TensorType, machine: Machine) -> bool:
 
 def _transposed(graph: Graph, matrix: Value) -> Value:
     return graph.apply("transpose", matrix, attrs=TransposeAttributes((1, 0)))
-
-
-def _copied(graph: Graph, matrix: Value, machine: Machine) -> Value:
-    type = graph.type(matrix)
-    columns, lanes = type.shape[-1], machine.lanes(type.dtype)
-    if not isinstance(columns, int) or columns % lanes:
-        return graph.apply("copy", matrix)
-    return graph.apply("panels", pack(graph, matrix, lanes), attrs=PanelsAttributes(lanes))

@@ -20,7 +20,7 @@ from ..observers import Choice
 from ..ops.constant import constant
 from ..ops.dot import MATMUL, DotAttributes
 from ..ops.layout import ReshapeAttributes
-from ..ops.panels import PanelsAttributes, pack
+from ..ops.panels import fills_panels, in_panels
 from ..ops.slice_pad import PadAttributes
 from ..ops.windows import ConvAttributes
 from ..ops.winograd import TAPS, filter_matrix, in_floats, tile_count
@@ -149,6 +149,4 @@ def _weights(g: Graph, w: Value, tile: int, machine: Machine) -> Value:
     moved = g.apply("dot", both, flat, attrs=MATMUL)
     split = g.apply("reshape", moved, attrs=ReshapeAttributes((len(along) ** 2, c_in, c_out)))
     lanes = machine.lanes(g.type(w).dtype)
-    if c_out % lanes or c_out < 2 * lanes:
-        return split
-    return g.apply("panels", pack(g, split, lanes), attrs=PanelsAttributes(lanes))
+    return in_panels(g, split, lanes) if fills_panels(g.type(split), lanes) else split
