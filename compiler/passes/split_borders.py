@@ -57,11 +57,12 @@ def _axes(graph: Graph, node: Node, conv: PaddedConv) -> list[list[Band]] | None
     """The bands of each axis; None if sizes are open, or some results read no data at all."""
     cells = node.types[0].shape[1:-1]
     sizes, taps = graph.type(conv.content).shape[1:-1], graph.type(conv.w).shape[:-2]
-    if any(conv.padding.interior) or any(conv.padding.low[axis] for axis in (0, -1)):
+    padding = conv.padding
+    if any(padding.interior) or any(padding.low[axis] or padding.high[axis] for axis in (0, -1)):
         return None
     axes: list[list[Band]] = []
     for number, size, low, count, stride, dilation in zip(
-        cells, sizes, conv.padding.low[1:-1], taps, conv.attrs.stride, conv.attrs.dilation, strict=True
+        cells, sizes, padding.low[1:-1], taps, conv.attrs.stride, conv.attrs.dilation, strict=True
     ):
         if not all(isinstance(given, int) for given in (number, size, low, count)):
             return None
