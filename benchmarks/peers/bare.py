@@ -11,6 +11,7 @@ import importlib.util
 import io
 import warnings
 from collections import Counter
+from collections.abc import Callable
 
 import numpy as np
 import onnx
@@ -19,7 +20,7 @@ from onnx import helper, numpy_helper
 from netwright.onnx import export_model
 
 from ..problem import Arrays, Problem
-from . import Unsupported
+from . import Runner, Unsupported
 
 #: Layers that our export writes as many operators, of which ONNX has one: a peer would not be at its best.
 _IN_PARTS = {"conv_transpose2d", "up_sampling2d"}
@@ -34,6 +35,15 @@ def bare_model(problem: Problem) -> tuple[onnx.ModelProto, Turns, Turns]:
         return _by_torch(problem)
     proto = export_model(problem.fixed, dict(problem.weights)).proto
     return without_turns(proto)
+
+
+def bare_runner(problem: Problem, run: Callable[[onnx.ModelProto, Arrays], Runner]) -> Runner:
+    """A peer's call of a problem's bare model, given how it ``run``s a model on inputs."""
+    proto, given, answered = bare_model(problem)
+    made = run(proto, turned(problem.inputs, given))
+    answers = made.answers
+    assert answers is not None
+    return Runner(made.run, lambda: turned_back(answers(), answered))
 
 
 def _by_torch(problem: Problem) -> tuple[onnx.ModelProto, Turns, Turns]:

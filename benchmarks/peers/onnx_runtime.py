@@ -6,11 +6,9 @@ import numpy as np
 import onnx
 import onnxruntime
 
-from netwright.onnx import export_model
-
 from ..problem import Arrays, Problem
 from . import Runner
-from .bare import bare_model, turned, turned_back
+from .bare import bare_runner
 from .stepping import stateful
 
 
@@ -18,11 +16,7 @@ def runner(problem: Problem, threads: int, name: str) -> Runner:
     """To predict, or to make a step of a stream. A model of more than 2 GB does not fit the format."""
     if problem.case.kind == "step":
         return _steps(problem, threads)
-    proto, given, answered = bare_model(problem)
-    made = model_runner(proto, turned(problem.inputs, given), threads)
-    answers = made.answers
-    assert answers is not None
-    return Runner(made.run, lambda: turned_back(answers(), answered))
+    return bare_runner(problem, lambda proto, inputs: model_runner(proto, inputs, threads))
 
 
 def model_runner(proto: onnx.ModelProto, inputs: Arrays, threads: int) -> Runner:
@@ -40,7 +34,7 @@ def model_runner(proto: onnx.ModelProto, inputs: Arrays, threads: int) -> Runner
 def _steps(problem: Problem, threads: int) -> Runner:
     """The states go through NumPy arrays from call to call."""
     network = stateful(problem)
-    proto = export_model(network.model, dict(problem.weights)).proto
+    proto = network.proto()
     session = _session(proto.SerializeToString(), threads)
     outputs = [*problem.spec["outputs"], *network.states.values()]
     given = network.start()

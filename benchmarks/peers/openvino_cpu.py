@@ -9,11 +9,9 @@ import numpy as np
 import onnx
 import openvino
 
-from netwright.onnx import export_model
-
 from ..problem import Arrays, Problem
 from . import Runner, Unsupported
-from .bare import bare_model, turned, turned_back
+from .bare import bare_runner
 from .stepping import stateful
 
 
@@ -21,11 +19,7 @@ def runner(problem: Problem, threads: int, name: str) -> Runner:
     """To predict, or to make a step of a stream."""
     if problem.case.kind == "step":
         return _steps(problem, threads)
-    proto, given, answered = bare_model(problem)
-    made = model_runner(proto, turned(problem.inputs, given), threads)
-    answers = made.answers
-    assert answers is not None
-    return Runner(made.run, lambda: turned_back(answers(), answered))
+    return bare_runner(problem, lambda proto, inputs: model_runner(proto, inputs, threads))
 
 
 def model_runner(proto: onnx.ModelProto, inputs: Arrays, threads: int) -> Runner:
@@ -46,7 +40,7 @@ def model_runner(proto: onnx.ModelProto, inputs: Arrays, threads: int) -> Runner
 def _steps(problem: Problem, threads: int) -> Runner:
     """The states go through NumPy arrays from call to call."""
     network = stateful(problem)
-    proto = export_model(network.model, dict(problem.weights)).proto
+    proto = network.proto()
     request, given = _request(proto, threads), network.start()
     outputs = [*problem.spec["outputs"], *network.states.values()]
 

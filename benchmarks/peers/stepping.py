@@ -7,6 +7,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 
@@ -32,6 +33,12 @@ class Stateful:
     def model(self) -> netwright.Model:
         """With all sizes fixed."""
         return netwright.load(self.spec, dims=dict(self.problem.case.sizes))
+
+    def proto(self) -> Any:
+        """As an ONNX model."""
+        from netwright.onnx import export_model  # not every peer with steps needs onnx
+
+        return export_model(self.model, dict(self.problem.weights)).proto
 
     def start(self) -> Arrays:
         """The inputs of the first step."""
