@@ -83,28 +83,29 @@ class Build:
             raise RequestError(str(error)) from None
 
     def _compiled(self, watch: bool) -> tuple[StoredProgram, NativeProgram]:
+        """The program's code, from the cache if it is there, and the program in this process."""
         # What is lowered already may have been verified, and is what then has to run.
-        known = watch or self._key is None or isinstance(self._lowered, Lowered)
-        cache = None if known else program_cache()
-        key = "" if cache is None or self._key is None else self._key()
-        if cache is not None and (stored := get_program(cache, key)) is not None:
-            manifest = stored.manifest
-            entries = [entry.name for entry in manifest.entries]
-            return stored, NativeProgram(manifest.model, entries, self.target, stored.objects)
-        program = self._run(watch)
-        lowered = self.lowered
-        stored = StoredProgram(lowered.manifest, lowered.constants, program.objects)
-        if cache is not None:
+        cached = self._key is not None and not watch and not isinstance(self._lowered, Lowered)
+        cache = program_cache() if cached else None
+        if cache is None or self._key is None:
+            return self._made(watch)
+        key = self._key()
+        stored = get_program(cache, key)
+        if stored is None:
+            stored, program = self._made(watch)
             put_program(cache, key, stored)
-        return stored, program
+            return stored, program
+        entries = [entry.name for entry in stored.manifest.entries]
+        return stored, NativeProgram(stored.manifest.model, entries, self.target, stored.objects)
+
+    def _made(self, watch: bool) -> tuple[StoredProgram, NativeProgram]:
+        program, lowered = self._run(watch), self.lowered
+        return StoredProgram(lowered.manifest, lowered.constants, program.objects), program
 
     def _run(self, watch: bool) -> NativeProgram:
         """Compiles the program into this process, its kernels while others are still lowered."""
         if isinstance(self._lowered, Lowered):
-            program = self._lowered.program
-            return (
-                compile_jit(program, self.target, watch=True) if watch else compile_jit(program, self.target)
-            )
+            return compile_jit(self._lowered.program, self.target, watch=watch)
         with compiled_ahead(self.target) as ahead:
             self._lowered = self._lowered(ready=ahead and ahead.add)
             return compile_jit(self._lowered.program, self.target, watch=watch, ahead=ahead)

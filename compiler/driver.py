@@ -7,7 +7,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo, ScoreInfo, c_prefix
+from netwright.specs.manifest import (
+    BufferInfo,
+    DimInfo,
+    EntryInfo,
+    Manifest,
+    RangeInfo,
+    ScoreInfo,
+    c_prefix,
+    has_time,
+)
 
 from . import pipeline
 from .graph.graph import Graph
@@ -73,7 +82,7 @@ def lower(
             ready(kernel)
 
     builder = ProgramBuilder(model, {d.name: d.min for d in dims}, machine, check)
-    sequences = any(info.role == "time" for info in dims)
+    sequences = has_time(dims)
     entries = pipeline.run(graphs, machine, math=math, steady=sequences, observer=observer)
     for name, graph in entries.items():
         lower_entry(builder, name, graph, observer, steady=sequences and name in _STEADY)

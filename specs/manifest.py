@@ -36,6 +36,7 @@ Buffers of role "constant" have contents that the compiler computed; the engine 
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from typing import Literal
 
 from pydantic import BaseModel, ConfigDict
@@ -204,6 +205,11 @@ class ScoreInfo(_Frozen):
     weights: list[float] = []
     rises: bool = False
     """Whether more is better."""
+
+
+def has_time(dims: Iterable[DimInfo]) -> bool:
+    """Whether a dim counts steps, whose results must not depend on how many are computed at once."""
+    return any(info.role == "time" for info in dims)
 
 
 class Manifest(_Frozen):

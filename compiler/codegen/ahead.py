@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import os
 import sys
-import threading
 from collections.abc import Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
+
+from netwright.specs.overlapping import Overlapping
 
 from ..loop import ir
 from .cache import default_cache
@@ -23,10 +24,6 @@ from .target import Target
 #: How long a thread keeps Python's lock while another one waits for it, in seconds. LLVM's thread needs the lock a
 #: dozen times per kernel, for microseconds: at Python's own 5 ms it would wait for longer than it works.
 TURN = 1e-4
-
-_lock = threading.Lock()
-_running = 0
-_before = TURN
 
 
 class Ahead:
@@ -73,19 +70,20 @@ def idle_processors() -> float:
     return usable - load * usable / (os.cpu_count() or usable)
 
 
-@contextmanager
-def short_turns() -> Iterator[None]:
-    """Has Python's threads take turns quickly, until the last of those that run at the same time ends."""
-    global _before, _running
-    with _lock:
-        if not _running:
-            _before = sys.getswitchinterval()
-            sys.setswitchinterval(min(TURN, _before))
-        _running += 1
-    try:
-        yield
-    finally:
-        with _lock:
-            _running -= 1
-            if not _running:
-                sys.setswitchinterval(_before)
+class _Turns:
+    """How long Python's threads keep its lock while another one waits."""
+
+    def __init__(self) -> None:
+        self._before = TURN
+
+    def shorten(self) -> None:
+        self._before = sys.getswitchinterval()
+        sys.setswitchinterval(min(TURN, self._before))
+
+    def restore(self) -> None:
+        sys.setswitchinterval(self._before)
+
+
+_turns = _Turns()
+#: Has Python's threads take turns quickly, until the last of those that run at the same time ends.
+short_turns = Overlapping(_turns.shorten, _turns.restore)

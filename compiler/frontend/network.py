@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.specs.dims import DimLike
-from netwright.specs.manifest import DimInfo, ScoreInfo
+from netwright.specs.manifest import DimInfo, ScoreInfo, has_time
 from netwright.specs.models.initializers import InitializerSpec, initialize
 from netwright.specs.random import Stream
 from netwright.specs.source.tree import Span
@@ -148,7 +148,7 @@ class Network:
     @property
     def has_time(self) -> bool:
         """Whether a dim counts steps, whose results must not depend on how many are computed at once."""
-        return any(info.role == "time" for info in self.dims.values())
+        return has_time(self.dims.values())
 
 
 def initial_values(network: Network, seed: int | None = None) -> dict[str, NDArray]:
