@@ -95,7 +95,7 @@ class _Compiled:
     def _build(self, *network: Any) -> _Compiled:
         self.lowered = build.build(*network)
         code = _compile(self.lowered.lowered.program, self.lowered.target)
-        self._code = lambda *_: code
+        self._code = lambda *_, **__: code
         return self
 
     def engine(self, threads: int | None = None, pin: bool = False) -> Any:
