@@ -134,7 +134,7 @@ if sys.argv[2] == "running":
     threading.Thread(target=work, daemon=True).start()
 print("well", flush=True)
 """
-    for moment in ("asleep", "running", "running", "running"):
+    for moment in ("asleep", "running", "running"):
         done = python(code, spec, moment)
         assert (done.returncode, done.stdout) == (0, "well\n"), done.stderr
 
@@ -165,7 +165,7 @@ program = netwright.load(sys.argv[1]).compile(threads=int(sys.argv[2]), entries=
 x = np.ones((16, 12, 12, 3), np.float32)
 program.predict(x=x)
 before = time.process_time()
-for _ in range(300):
+for _ in range(100):
     program.predict(x=x)
 between = time.process_time()
 time.sleep(0.5)
@@ -187,7 +187,7 @@ def test_an_executable_on_a_busy_machine(spec: Path, busy: None, deep: bool) -> 
     expected = program.predict(x=x)["y"]
     built = spec.with_name("images")
     program.save(built)
-    for threads in ["4"] * (20 if deep else 5) + ["1", "auto", "64"]:
+    for threads in ["4"] * (20 if deep else 2) + ["1", "auto", "64"]:
         command = [built, "-i", "x=x.npy", "-o", "y.npy", "--threads", threads]
         done = subprocess.run(command, cwd=spec.parent, capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr
