@@ -46,6 +46,7 @@ train:
   parts: 4
   epochs: 40
 """
+EPOCHS = 40
 
 
 def main() -> int:
@@ -77,6 +78,9 @@ def kill(folder: Path, kills: int, draw: random.Random) -> int:
         os.kill(victim, signal.SIGKILL)
         began = time.monotonic()
         job.communicate(timeout=120)
+        if job.returncode == 0 and len(read_history(checkpoint)[1]) == EPOCHS:  # the rank had just ended
+            checkpoint.unlink()
+            continue
         if job.returncode == 0:
             raise SystemExit("the job did not notice that a rank was killed")
         place = "no checkpoint yet"
