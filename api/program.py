@@ -68,6 +68,7 @@ class Program:
         cpu: str = "native",
         seed: int | None = None,
         verify: bool = False,
+        tune: bool | str | Path = False,
     ):
         self.load, self.network, self.cpu = load, network, cpu
         self._how = engine, threads, pin
@@ -81,7 +82,13 @@ class Program:
             made = reference(network, graphs)
         elif engine == "native":
             running = bounded_network(load, network)
-            built = build(running, entry_graphs(running, self.entries), named_target(cpu))
+            graphs, target = entry_graphs(running, self.entries), named_target(cpu)
+            machine = None
+            if tune:
+                from .tuning.chosen import chosen_machine  # loads what most programs do without
+
+                machine = chosen_machine(running, graphs, target, tune)
+            built = build(running, graphs, target, machine=machine)
             if verify:
                 built.verify()
             made = self._native = built.engine(threads, pin)
