@@ -106,22 +106,25 @@ def lines(made: Profile, speed: Speed) -> list[str]:
         f"{'layers':<{_NAMES}} {'µs':>9} {'model':>9} {'time':>5} {'GFLOP/s':>8} {'peak':>6} {'bytes':>9} {'runs':>4}",
     ]
     rows = made.rows()
-    text += [_row(row, made, speed) for row in rows]
+    planned = any(call.units for call in made.calls)
+    text += [_row(row, made, speed, planned) for row in rows]
     text += ["", "kernels:"]
     for row in rows:
         text += _kernel(row, speed)
     return text
 
 
-def _row(row: Row, made: Profile, speed: Speed) -> str:
+def _row(row: Row, made: Profile, speed: Speed, planned: bool) -> str:
+    """A line of the table; ``planned``: whether the kernels' plans are known, from which their times are predicted."""
     name = row.layers if len(row.layers) <= _NAMES else row.layers[: _NAMES - 1] + "…"
     has = row.flops > 0
+    predicted = f"{row.predicted(speed) / 1e3:,.2f}" if planned else "-"
     rate = f"{row.gflops:,.1f}" if has else "-"
     share = f"{row.share(speed, made.threads):.0%}" if has else "-"
     time = f"{row.ns / max(made.ns, 1):.0%}"
     runs = max(call.count for call in row.calls)
     return (
-        f"{name:<{_NAMES}} {row.ns / 1e3:>9,.2f} {row.predicted(speed) / 1e3:>9,.2f} {time:>5} {rate:>8} {share:>6} "
+        f"{name:<{_NAMES}} {row.ns / 1e3:>9,.2f} {predicted:>9} {time:>5} {rate:>8} {share:>6} "
         f"{bytes_text(row.bytes):>9} {runs:>4,}"
     )
 

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from statistics import median
 
 from netwright.compiler.codegen.cache import ObjectCache, default_cache
 from netwright.compiler.codegen.jit import Recorder
@@ -18,6 +17,7 @@ from netwright.compiler.codegen.stored import program_key
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
+from netwright.compiler.loop import ir
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.machine import Machine
 from netwright.compiler.observers import Choice, Observer
@@ -38,8 +38,8 @@ from .file import (
 )
 from .measure import Trial
 
-#: Rounds of measurement, and calls per round.
-ROUNDS, CALLS = 7, 3
+#: Rounds of measurement, how long a program is called in each, and at least and at most how often.
+ROUNDS, SECONDS, CALLS = 7, 0.01, (2, 100)
 #: A plan has to save so much of the time of the plan by cost to be chosen.
 LEAST_GAIN = 0.03
 #: The entries whose kernels are measured.
@@ -50,8 +50,8 @@ Progress = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Tuned:
-    """The plans, how many products and convolutions have others than by cost, and the CPU seconds per call before and
-    after (0 where they come from the cache)."""
+    """The plans, how many products and convolutions have others than by cost, and the seconds of all kernels per
+    call before and after (0 where the plans come from the cache)."""
 
     plans: MachinePlans
     changed: int
@@ -63,7 +63,7 @@ class Tuned:
         text = f"{self.changed} of {self.total} products have other plans than by cost"
         if not self.before:
             return f"{text} (measured before)"
-        return f"{text}: {self.before * 1e6:,.1f} µs became {self.after * 1e6:,.1f} µs"
+        return f"{text}: {self.before * 1e6:,.1f} µs became {self.after * 1e6:,.1f} µs in kernels"
 
 
 def tuned_machine(machine: Machine, plans: MachinePlans) -> Machine:
@@ -151,21 +151,43 @@ class _Search:
             convolutions=convolutions,
         )
         self.progress("comparing all plans together")
-        by_cost = self._trial(Tuning())
-        trial = self._trial(plans.tuning())
+        by_cost, trial = self._trial(Tuning(algorithms=algorithms)), self._trial(plans.tuning())
         self._measure([by_cost, trial])
-        return _counted(plans, median(by_cost.seconds), median(trial.seconds))
+        plans = plans.model_copy(update={"products": self._confirmed(products, by_cost, trial)})
+        return _counted(plans, by_cost.seconds, trial.seconds)
+
+    def _confirmed(self, products: Mapping[str, Product], by_cost: Trial, trial: Trial) -> dict[str, Product]:
+        """The products whose plans are still faster when all are measured again; the others by cost. Of many plans that
+        take the same time, the one that seems to be the fastest was only lucky."""
+        usual, times = self._totals(by_cost), self._totals(trial)
+        made: dict[str, Product] = {}
+        for name, product in products.items():
+            (choice, ns), now = usual[name], times[name][1]
+            if now >= ns:
+                made[name] = _product(choice, Measured(ns=ns, by_cost_ns=ns))
+            else:
+                made[name] = product.model_copy(update={"measured": Measured(ns=now, by_cost_ns=ns)})
+        return made
+
+    def _totals(self, trial: Trial) -> dict[str, tuple[TileChoice, int]]:
+        """Each product's choice in a program, and its nanoseconds."""
+        made: dict[str, tuple[TileChoice, int]] = {}
+        for planned, ns in self._planned(trial):
+            _, before = made.get(planned.signature, (None, 0))
+            made[planned.signature] = planned.choice, before + ns
+        return made
 
     def _trial(self, tuning: Tuning) -> Trial:
         return Trial(self.network, self.graphs, replace(self.machine, tuning=tuning), self.dims)
 
     def _measure(self, trials: list[Trial]) -> None:
         for trial in trials:
-            trial.run(self.recorder, 2)
-            trial.seconds.clear()
+            trial.run(self.recorder, 3)
+        least, most = CALLS
+        calls = max(least, min(most, round(SECONDS / max(min(trial.seconds for trial in trials), 1e-6))))
         for _ in range(ROUNDS):
             for trial in trials:
-                trial.run(self.recorder, CALLS)
+                trial.run(self.recorder, calls)
 
     def _convolutions(self) -> dict[str, Convolution]:
         """The algorithms of convolutions that have a choice."""
@@ -216,39 +238,38 @@ class _Search:
         self._measure(trials)
         times: dict[str, dict[TileChoice, int]] = {name: {} for name in choices}
         for trial in trials:
-            own: dict[tuple[str, TileChoice], int] = {}
-            for planned, ns in self._planned(trial):
-                at = planned.signature, planned.choice
-                own[at] = own.get(at, 0) + ns
-            for (name, choice), ns in own.items():
-                if name in times:
-                    times[name].setdefault(choice, ns)
+            for name, (choice, ns) in self._totals(trial).items():
+                times[name].setdefault(choice, ns)
         made: dict[str, Product] = {}
         for name, measured in times.items():
             usual = plans[name].choice
             best = min(measured, key=lambda choice: measured[choice])
             if measured[best] > (1 - LEAST_GAIN) * measured[usual]:
                 best = usual
-            made[name] = Product(
-                rows=best.rows,
-                vectors=best.vectors,
-                depth=best.depth,
-                steps=best.steps,
-                prefetch=best.prefetch,
-                plan=str(best),
-                measured=Measured(ns=measured[best], by_cost_ns=measured[usual]),
-            )
+            made[name] = _product(best, Measured(ns=measured[best], by_cost_ns=measured[usual]))
         return made
 
     def _planned(self, trial: Trial) -> list[tuple[Planned, int]]:
         timed = [
-            (call.info.planned, ns) for call, ns in (trial.times() if trial.seconds else _untimed(trial))
+            (call.info.planned, ns) for call, ns in (trial.times() if trial.has_run else _untimed(trial))
         ]
         return [(planned, ns) for planned, ns in timed if planned is not None and planned.is_tunable]
 
 
-def _untimed(trial: Trial) -> list[tuple]:
+def _untimed(trial: Trial) -> list[tuple[ir.Call, int]]:
     return [(call, 0) for calls in trial.calls.values() for call in calls if call is not None]
+
+
+def _product(choice: TileChoice, measured: Measured) -> Product:
+    return Product(
+        rows=choice.rows,
+        vectors=choice.vectors,
+        depth=choice.depth,
+        steps=choice.steps,
+        prefetch=choice.prefetch,
+        plan=str(choice),
+        measured=measured,
+    )
 
 
 def _best(ns: list[int], usual: int) -> int:
