@@ -153,17 +153,20 @@ class _Search:
         self.progress("comparing all plans together")
         by_cost, trial = self._trial(Tuning(algorithms=algorithms)), self._trial(plans.tuning())
         self._measure([by_cost, trial])
-        plans = plans.model_copy(update={"products": self._confirmed(products, by_cost, trial)})
-        return _counted(plans, by_cost.seconds, trial.seconds)
+        pays = trial.seconds < by_cost.seconds
+        plans = plans.model_copy(update={"products": self._confirmed(products, by_cost, trial, pays)})
+        return _counted(plans, by_cost.seconds, min(trial.seconds, by_cost.seconds))
 
-    def _confirmed(self, products: Mapping[str, Product], by_cost: Trial, trial: Trial) -> dict[str, Product]:
-        """The products whose plans are still faster when all are measured again; the others by cost. Of many plans that
-        take the same time, the one that seems to be the fastest was only lucky."""
+    def _confirmed(
+        self, products: Mapping[str, Product], by_cost: Trial, trial: Trial, pays: bool
+    ) -> dict[str, Product]:
+        """The products whose plans are still faster when all are measured again, if together they pay; the others by
+        cost. Of many plans that take the same time, the one that seems to be the fastest was only lucky."""
         usual, times = self._totals(by_cost), self._totals(trial)
         made: dict[str, Product] = {}
         for name, product in products.items():
             (choice, ns), now = usual[name], times[name][1]
-            if now >= ns:
+            if now >= ns or not pays:
                 made[name] = _product(choice, Measured(ns=ns, by_cost_ns=ns))
             else:
                 made[name] = product.model_copy(update={"measured": Measured(ns=now, by_cost_ns=ns)})
