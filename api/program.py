@@ -43,6 +43,7 @@ from .training import monitor_of, run_training, training_plan
 from .trainings.folder import RunFolder
 from .trainings.info import CHECKPOINT, is_run
 from .trainings.recorded import train_in
+from .tuning.chosen import chosen_machine
 from .warm_start import WarmStart, warm_start
 
 EngineName = Literal["native", "reference"]
@@ -85,8 +86,6 @@ class Program:
             graphs, target = entry_graphs(running, self.entries), named_target(cpu)
             machine = None
             if tune:
-                from .tuning.chosen import chosen_machine  # loads what most programs do without
-
                 machine = chosen_machine(running, graphs, target, tune)
             built = build(running, graphs, target, machine=machine)
             if verify:

@@ -103,7 +103,8 @@ def lines(made: Profile, speed: Speed) -> list[str]:
         f"{made.model}{sizes}, {threads}: {made.ns / 1e3:,.1f} µs in kernels, the median of {made.runs} calls",
         f"peak: {peak:,.0f} GFLOP/s of float32",
         "",
-        f"{'layers':<{_NAMES}} {'µs':>9} {'model':>9} {'time':>5} {'GFLOP/s':>8} {'peak':>6} {'bytes':>9} {'runs':>4}",
+        f"{'layers':<{_NAMES}} {'µs':>9} {'predicted':>9} {'time':>5} {'GFLOP/s':>8} {'peak':>6} "
+        f"{'bytes':>9} {'runs':>4}",
     ]
     rows = made.rows()
     planned = any(call.units for call in made.calls)

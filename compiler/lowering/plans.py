@@ -11,14 +11,13 @@ from netwright.specs.dims import Shape, product
 from ..graph.graph import Graph
 from ..graph.node import Value
 from ..machine import Machine
-from ..ops.winograd_data import WinogradDataAttributes
 from ..plans.costs import Work, predicted
 from ..plans.plan import Loop, Plan
 from ..plans.tuning import TileChoice
 from .ahead import ahead
 from .groups import Group
 from .loop_order import operands_of
-from .roles import ContractionPart, Roles
+from .roles import ContractionPart, Roles, TransformPart
 from .sum_steps import partial_sums, sum_steps
 from .tile_choices import TileRoom, signature
 from .tiling import Tiling, tile_room
@@ -123,7 +122,7 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
         fetches = ahead(tiling, space, [loop.axis for loop in loops], index, machine) is not None
     panels = any(_is_packed(roles.graph, value) for part in contractions for value in part.operands)
     plan = Plan(
-        _algorithm(roles.graph, contractions),
+        _algorithm(roles, contractions),
         str(tiling.tile),
         tuple(loops),
         contractions[0].extents,
@@ -163,16 +162,16 @@ def _loop(space: Shape, axis: int, tiling: Tiling) -> Loop:
     return Loop("axis", axis, space[axis])
 
 
-def _algorithm(graph: Graph, contractions: Sequence[ContractionPart]) -> str:
+def _algorithm(roles: Roles, contractions: Sequence[ContractionPart]) -> str:
     part = contractions[0]
     if part.role != "product":
         return "reduction"
-    source = graph.producer(_source(graph, part.operands[0])).attrs
-    if isinstance(source, WinogradDataAttributes):
-        return f"Winograd F({source.tile}, 3)"
-    if part.node.op != "conv":
-        return "product" if part.node.op == "dot" else part.node.op.replace("_", " ")
-    return "1×1" if all(extent == 1 for extent in part.extents[:-1]) else "direct"
+    source = roles.part(_source(roles.graph, part.operands[0]))
+    if isinstance(source, TransformPart):
+        return f"{source.op.algorithm(source.node.attrs)}, {part.node.op}"
+    if len(part.extents) < 2:
+        return part.node.op
+    return f"{'1×1' if all(extent == 1 for extent in part.extents[:-1]) else 'direct'} {part.node.op}"
 
 
 def _is_packed(graph: Graph, value: Value) -> bool:

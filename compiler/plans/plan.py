@@ -28,7 +28,7 @@ class Loop:
 class Plan:
     """How a kernel computes a product or a reduction.
 
-    ``algorithm``: `direct`, `1×1`, `product`, `reduction`, `Winograd F(4, 3)`, …; ``tile``: the register tile in words.
+    ``algorithm``: `direct conv`, `1×1 conv`, `dot`, `Winograd F(4, 3), dot`, …; ``tile``: the register tile in words.
     ``loops``: outermost first; inside is the sum over ``terms``, ``steps`` of the innermost at once (None: decided
     tile by tile), in ``sums`` independent parts. ``panels``: whether weights are packed in panels of columns, and
     ``prefetch``: whether those of the next columns are fetched ahead. ``tuned``: whether it was measured.

@@ -105,14 +105,20 @@ def test_other_plans_are_other_code_and_the_same_bits(
     model: Model, plans: MachinePlans, tmp_path: Path
 ) -> None:
     path = tmp_path / "plans.json"
-    other = _changed(plans, rows=4, vectors=2, steps=4, depth=None)
+    # Eight accumulators add each sum up in one part, on every machine.
+    other = _changed(plans, rows=8, vectors=1, steps=4, depth=None)
     add_to_file(path, host_target(), other)
-    text = _text(model.network, other)
-    assert text != _text(model.network, _changed(plans, rows=8, vectors=1, steps=2, depth=None))
+    second = _changed(plans, rows=8, vectors=1, steps=2, depth=None)
+    assert _text(model.network, other) != _text(model.network, second)
+    add_to_file(tmp_path / "second.json", host_target(), second)
     x = np.random.default_rng(0).standard_normal((8, 64), np.float32)
     expected = model.compile(seed=1, entries=["predict"]).predict(x=x)
-    answered = model.compile(seed=1, entries=["predict"], tune=path).predict(x=x)
-    assert np.array_equal(answered["y"], expected["y"])
+    answers = [
+        model.compile(seed=1, entries=["predict"], tune=file).predict(x=x)["y"]
+        for file in (path, tmp_path / "second.json")
+    ]
+    assert np.array_equal(*answers)
+    np.testing.assert_allclose(answers[0], expected["y"], rtol=1e-5, atol=1e-5)
 
 
 def _file(path: Path, plans: MachinePlans, **to: Any) -> None:
@@ -171,10 +177,13 @@ def test_what_tuning_refuses(model: Model) -> None:
         tuning.tune(model.network, {}, host_target())
 
 
-def test_explain_shows_plans_and_what_came_next(cli: Cli, tmp_path: Path) -> None:
+def test_explain_shows_plans_and_what_came_next(plans: MachinePlans, cli: Cli, tmp_path: Path) -> None:
     (tmp_path / "spec.yaml").write_text(SPEC, encoding="utf-8")
-    lines = cli("explain", "spec.yaml").output.partition("Plans of products")[2].splitlines()
-    assert lines[1].startswith("  hidden: product: loops over ")
+    _file(tmp_path / "plans.json", plans)
+    output = cli("explain", "spec.yaml", "--tuning", "plans.json").output
+    lines = output.partition("Plans of products")[2].splitlines()
+    assert "; tuned" in "".join(lines)
+    assert lines[1].startswith("  hidden: dot: loops over ")
     assert "µs predicted" in "".join(lines)
     assert any("not a tile of" in line for line in lines)
 
