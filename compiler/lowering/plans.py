@@ -8,8 +8,6 @@ from functools import cached_property
 
 from netwright.specs.dims import Shape, product
 
-from ..graph.graph import Graph
-from ..graph.node import Value
 from ..machine import Machine
 from ..plans.costs import Work, predicted
 from ..plans.plan import Loop, Plan
@@ -21,9 +19,6 @@ from .roles import ContractionPart, Roles, TransformPart
 from .sum_steps import partial_sums, sum_steps
 from .tile_choices import TileRoom, signature
 from .tiling import Tiling, tile_room
-
-#: Operations through which a product's operand is looked for.
-_SEEN_THROUGH = ("reshape", "panels", "slice")
 
 
 @dataclass(frozen=True)
@@ -120,7 +115,7 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
     if last >= 0:
         index = dict.fromkeys(range(len(space)), 0)
         fetches = ahead(tiling, space, [loop.axis for loop in loops], index, machine) is not None
-    panels = any(_is_packed(roles.graph, value) for part in contractions for value in part.operands)
+    panels = any(_is_packed(roles, part, tiling.lanes) for part in contractions)
     plan = Plan(
         _algorithm(roles, contractions),
         str(tiling.tile),
@@ -166,7 +161,7 @@ def _algorithm(roles: Roles, contractions: Sequence[ContractionPart]) -> str:
     part = contractions[0]
     if part.role != "product":
         return "reduction"
-    source = roles.part(_source(roles.graph, part.operands[0]))
+    source = roles.part(roles.unreshaped(part.operands[0]))
     if isinstance(source, TransformPart):
         return f"{source.op.algorithm(source.node.attrs)}, {part.node.op}"
     if len(part.extents) < 2:
@@ -174,16 +169,10 @@ def _algorithm(roles: Roles, contractions: Sequence[ContractionPart]) -> str:
     return f"{'1×1' if all(extent == 1 for extent in part.extents[:-1]) else 'direct'} {part.node.op}"
 
 
-def _is_packed(graph: Graph, value: Value) -> bool:
-    node = graph.producer(value)
-    while node.op in _SEEN_THROUGH:
-        if node.op == "panels":
+def _is_packed(roles: Roles, part: ContractionPart, lanes: int) -> bool:
+    """Whether an operand lies in panels as wide as a vector: in memory it has an axis more than the product reads."""
+    for operand, own in zip(part.operands[:2], part.types, strict=False):
+        types = [roles.type(base) for base, _ in roles.bases(operand)]
+        if any(type.rank > own.rank and type.shape[-1] == lanes for type in types):
             return True
-        node = graph.producer(graph.operands(node)[0])
     return False
-
-
-def _source(graph: Graph, value: Value) -> Value:
-    while graph.producer(value).op in _SEEN_THROUGH:
-        value = graph.operands(graph.producer(value))[0]
-    return value

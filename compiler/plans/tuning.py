@@ -33,8 +33,9 @@ class TileChoice:
 
     def __str__(self) -> str:
         text = f"{self.rows} × {self.vectors}"
-        text += "" if self.depth is None else f", columns inside {self.depth} loops"
-        text += "" if self.steps is None else f", {self.steps} terms at once"
+        if self.depth is not None:
+            text += f", columns inside of {self.depth}" if self.depth else ", columns outermost"
+        text += "" if self.steps is None else f", sum by {self.steps}"
         return text if self.prefetch else f"{text}, no prefetch"
 
 
