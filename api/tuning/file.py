@@ -68,7 +68,7 @@ class MachinePlans(_Strict):
             name: TileChoice(each.rows, each.vectors, each.depth, each.steps, each.prefetch)
             for name, each in self.products.items()
         }
-        algorithms = {name: each.algorithm for name, each in self.convolutions.items()}
+        algorithms: dict[str, Algorithm] = {name: each.algorithm for name, each in self.convolutions.items()}
         return Tuning(tuple(sorted(tiles.items())), tuple(sorted(algorithms.items())))
 
 

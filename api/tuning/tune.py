@@ -142,7 +142,8 @@ class _Search:
 
     def run(self) -> Tuned:
         convolutions = self._convolutions()
-        algorithms = tuple(sorted((name, each.algorithm) for name, each in convolutions.items()))
+        chosen: dict[str, Algorithm] = {name: each.algorithm for name, each in convolutions.items()}
+        algorithms = tuple(sorted(chosen.items()))
         products = self._products(algorithms)
         plans = MachinePlans(
             l1_bytes=self.machine.l1_bytes,

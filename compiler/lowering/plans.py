@@ -103,14 +103,13 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
         return None
     last = len(space) - 1
     loops = [_loop(space, axis, tiling) for axis in loop_axes(space, tiling)]
+    first = contractions[0]
     families = {(part.combine, part.extents, part.order) for part in contractions}
     steps, sums = tiling.steps, 1
     whole = tiling.accumulators
     if whole and len(families) == 1 and not tiling.inner and tiling.lane_axis is None:
-        (_, extents, order) = next(iter(families))
-        role = contractions[0].role
-        steps = steps or sum_steps(extents, whole, role, machine)
-        sums = partial_sums(steps, whole, order, machine)
+        steps = steps or sum_steps(first.extents, whole, first.role, machine)
+        sums = partial_sums(steps, whole, first.order, machine)
     fetches = False
     if last >= 0:
         index = dict.fromkeys(range(len(space)), 0)
@@ -120,7 +119,7 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
         _algorithm(roles, contractions),
         str(tiling.tile),
         tuple(loops),
-        contractions[0].extents,
+        first.extents,
         steps,
         sums,
         panels,
