@@ -84,10 +84,7 @@ class Program:
         elif engine == "native":
             running = bounded_network(load, network)
             graphs, target = entry_graphs(running, self.entries), named_target(cpu)
-            machine = None
-            if tune:
-                machine = chosen_machine(running, graphs, target, tune)
-            built = build(running, graphs, target, machine=machine)
+            built = build(running, graphs, target, machine=chosen_machine(running, graphs, target, tune))
             if verify:
                 built.verify()
             made = self._native = built.engine(threads, pin)

@@ -17,10 +17,12 @@ from .tune import tune, tuned_machine
 
 def chosen_machine(
     network: Network, graphs: Mapping[str, Graph], target: Target, how: bool | str | Path
-) -> Machine:
-    """The target's machine with the plans in the file ``how``; True measures them here. Raises TuningError,
+) -> Machine | None:
+    """The target's machine with the plans in the file ``how``; True measures them here, False is None. Raises TuningError,
     RequestError, OSError."""
-    if isinstance(how, bool):
+    if how is False:
+        return None
+    if how is True:
         plans = tune(network, graphs, target).plans
     else:
         plans = plans_for(read_tuning(how), target, str(how))

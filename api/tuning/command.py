@@ -15,8 +15,7 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.machine import Machine
 
 from ..cli.output import console
-from .chosen import chosen_machine
-from .file import add_to_file, machine_name
+from .file import add_to_file, machine_name, plans_for, read_tuning
 from .tune import tune, tuned_machine
 
 Chosen = Callable[[Network, Mapping[str, Graph], Target], Machine]
@@ -45,6 +44,6 @@ def tuned_by(tunes: bool, file: Path | None, dims: Mapping[str, Any]) -> Chosen:
 
     def read(network: Network, graphs: Mapping[str, Graph], target: Target) -> Machine:
         assert file is not None
-        return chosen_machine(network, graphs, target, file)
+        return tuned_machine(describe(target), plans_for(read_tuning(file), target, str(file)))
 
     return measured if tunes else read
