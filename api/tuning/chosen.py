@@ -11,19 +11,20 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.machine import Machine
 
-from .file import plans_for, read_tuning
+from .file import MachinePlans, plans_for, read_tuning
 from .tune import tune, tuned_machine
 
 
 def chosen_machine(
     network: Network, graphs: Mapping[str, Graph], target: Target, how: bool | str | Path
 ) -> Machine | None:
-    """The target's machine with the plans in the file ``how``; True measures them here, False is None. Raises TuningError,
-    RequestError, OSError."""
+    """The target's machine with the plans in the file ``how``; True measures them here, and False is None. Raises
+    TuningError, RequestError, OSError."""
     if how is False:
         return None
-    if how is True:
-        plans = tune(network, graphs, target).plans
-    else:
-        plans = plans_for(read_tuning(how), target, str(how))
-    return tuned_machine(describe(target), plans)
+    known = tune(network, graphs, target).plans if how is True else _read(how, target)
+    return tuned_machine(describe(target), known)
+
+
+def _read(path: str | Path, target: Target) -> MachinePlans:
+    return plans_for(read_tuning(path), target, str(path))
