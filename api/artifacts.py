@@ -17,12 +17,14 @@ from netwright.compiler.codegen.checks import Vectors
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.platforms import Makes, chosen_target, chosen_targets, platform_named
 from netwright.compiler.codegen.selection import without_entries
+from netwright.compiler.codegen.target import Target
 from netwright.compiler.codegen.web import link_module, write_loader
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.loop.text import program_text
+from netwright.compiler.machine import Machine
 from netwright.compiler.ops.base import EvaluationError
 from netwright.compiler.pipeline import run
 from netwright.compiler.streaming import STEP, StepGraph
@@ -137,8 +139,12 @@ def save(
         return _written(path, "\n\n".join(texts) + "\n")
     lowerings = Lowerings()
     origin = identified(load)
-    made = _named(build(network, graphs, target, lowerings), origin)
-    more = [_named(build(network, graphs, other), origin) for other in others]
+
+    def machine(each: Target) -> Machine | None:
+        return None if request.tuned is None else request.tuned(network, graphs, each)
+
+    made = _named(build(network, graphs, target, lowerings, machine=machine(target)), origin)
+    more = [_named(build(network, graphs, other, machine=machine(other)), origin) for other in others]
     program, manifest = made.lowered.program, made.lowered.manifest
     shown = layer_names(network)
     debug = debug_info(load, network) if request.debug else None

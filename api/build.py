@@ -23,6 +23,7 @@ from netwright.compiler.codegen.verification import Verified, verify_kernels
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
+from netwright.compiler.machine import Machine
 from netwright.compiler.observers import Observer
 from netwright.runtime.fast_call import process_caller
 from netwright.runtime.native import NativeEngine
@@ -131,10 +132,16 @@ def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, G
 
 
 def build(
-    network: Network, graphs: Mapping[str, Graph], target: Target, observer: Observer | None = None
+    network: Network,
+    graphs: Mapping[str, Graph],
+    target: Target,
+    observer: Observer | None = None,
+    *,
+    machine: Machine | None = None,
 ) -> Build:
-    """A program of graphs for ``target``. It is lowered at once for an observer, else when it is needed."""
-    machine = describe(target)
+    """A program of graphs for ``target``. It is lowered at once for an observer, else when it is needed. ``machine`` is
+    the target's, with tuned plans; by default without."""
+    machine = machine or describe(target)
     dims = list(network.dims.values())
     labels = {name: info.labels for name, info in network.outputs.items() if info.labels}
     lowering = partial(

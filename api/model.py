@@ -141,6 +141,7 @@ class Model:
         seed: int | None = None,
         math: Literal["strict", "fast"] | None = None,
         verify: bool = False,
+        tune: bool | str | Path = False,
     ) -> Program:
         """Compiles the model and returns it ready to run.
 
@@ -153,11 +154,13 @@ class Model:
         Up to ``threads`` threads share each call (None: as many as there are processors), as many as its work
         justifies; their number does not change the results. ``pin`` keeps each thread, the calling one included, on a
         processor of its own from then on, which is meant for processes that do nothing else. ``verify`` first runs the
-        machine code of every kernel against the loop interpreter.
+        machine code of every kernel against the loop interpreter. With ``tune``, plans of products are measured on this
+        computer first, unless the cache has them; a path reads them from a file that `netwright compile --tune` wrote.
 
         Raises SpecError for a spec with errors or over its memory budget, WeightsError for weights that don't fit,
         TargetError for a CPU that is unknown or not this one, RequestError for unknown entries or an invalid number of
-        threads, and VerificationError if machine code computes wrong results.
+        threads, VerificationError if machine code computes wrong results, and TuningError for a file of plans that
+        can't be read or does not fit.
         """
         model = self
         if math is not None and math != self.spec.math:
@@ -174,6 +177,7 @@ class Model:
             cpu=cpu,
             seed=seed,
             verify=verify,
+            tune=tune,
         )
 
     @property

@@ -43,6 +43,7 @@ from .training import monitor_of, run_training, training_plan
 from .trainings.folder import RunFolder
 from .trainings.info import CHECKPOINT, is_run
 from .trainings.recorded import train_in
+from .tuning.chosen import chosen_machine
 from .warm_start import WarmStart, warm_start
 
 EngineName = Literal["native", "reference"]
@@ -68,6 +69,7 @@ class Program:
         cpu: str = "native",
         seed: int | None = None,
         verify: bool = False,
+        tune: bool | str | Path = False,
     ):
         self.load, self.network, self.cpu = load, network, cpu
         self._how = engine, threads, pin
@@ -81,7 +83,8 @@ class Program:
             made = reference(network, graphs)
         elif engine == "native":
             running = bounded_network(load, network)
-            built = build(running, entry_graphs(running, self.entries), named_target(cpu))
+            graphs, target = entry_graphs(running, self.entries), named_target(cpu)
+            built = build(running, graphs, target, machine=chosen_machine(running, graphs, target, tune))
             if verify:
                 built.verify()
             made = self._native = built.engine(threads, pin)

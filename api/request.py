@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
+from netwright.compiler.codegen.target import Target
 from netwright.compiler.codegen.verification import Verified
+from netwright.compiler.frontend.network import Network
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.machine import Machine
 
 from .generation.compiled import Compiled
 
@@ -49,3 +53,5 @@ class Request:
     """How `predict` writes texts, the only entry then; None: the entries are the network's own."""
     target: str | None = None
     """The system that it is for, as `netwright targets` lists them; None: this one, or what the CPU implies."""
+    tuned: Callable[[Network, Mapping[str, Graph], Target], Machine] | None = None
+    """Gives a target's machine with tuned plans for the graphs; None: all plans by cost."""

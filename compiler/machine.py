@@ -11,6 +11,8 @@ from typing import Literal
 
 import numpy as np
 
+from .plans.tuning import UNTUNED, Tuning
+
 #: With more columns than this, vectors along the columns pay however wide registers are.
 FEW_COLUMNS = 4
 
@@ -30,6 +32,8 @@ class Machine:
 
     Memory: ``l1_bytes`` (data) and ``l2_bytes`` of a core's own caches, ``pointer_bytes``, and ``byte_order``.
     ``cores``: how many threads run at the same time, if known.
+
+    ``tuning``: what was measured to be faster than what follows from the rest.
     """
 
     vector_bytes: int
@@ -46,6 +50,7 @@ class Machine:
     cores: int | None = None
     pointer_bytes: int = 8
     byte_order: Literal["little", "big"] = "little"
+    tuning: Tuning = UNTUNED
 
     def lanes(self, dtype: str) -> int:
         """How many elements of ``dtype`` (a NumPy name) one vector register holds."""

@@ -51,11 +51,13 @@ class Refusal:
 
 @dataclass(frozen=True, slots=True)
 class Choice:
-    """A choice among algorithms: ``node`` is computed by the one called ``algorithm``, and why."""
+    """A choice among algorithms: ``node`` is computed by the one called ``algorithm``, and why. ``signature``: what a
+    tuned choice is found by; empty where there was none to make."""
 
     node: Node
     algorithm: str
     reason: str
+    signature: str = ""
 
 
 @dataclass(frozen=True, slots=True)

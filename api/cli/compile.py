@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, Literal
 
@@ -114,6 +115,18 @@ _BESIDE = {
     "says, else fast]",
 )
 @click.option(
+    "--tune",
+    "tunes",
+    is_flag=True,
+    help="First measure on this computer which plans of products are fastest, and keep them in the cache.",
+)
+@click.option(
+    "--tuning",
+    type=PATH,
+    metavar="FILE",
+    help="Plans that were measured: with --tune they are written there, else read from there.",
+)
+@click.option(
     "--verify",
     is_flag=True,
     help="First run the machine code of every kernel against an interpreter; write nothing if it differs.",
@@ -181,6 +194,8 @@ def command(
     stop_after: str | None,
     max_rewrites: int | None,
     math: str | None,
+    tunes: bool,
+    tuning: Path | None,
     verify: bool,
     length: int | None,
     beam: int | None,
@@ -235,6 +250,8 @@ def command(
         raise click.UsageError(
             "--weights-dtype needs --weights, and goes with no --quantize, --generate or page"
         )
+    if (tunes or tuning is not None) and kind in (WEB, "graph"):
+        raise click.UsageError(f"--tune and --tuning are for code, and {kind} has other")
     if math is not None:
         settings = (*settings, f"math={math}")
     model = load(spec, settings, dims=dims)
@@ -288,6 +305,10 @@ def command(
         writing=writing,
         target=target,
     )
+    if tunes or tuning is not None:
+        from ..tuning.command import tuned_by  # loads what most compilations do without
+
+        request = replace(request, tuned=tuned_by(tunes, tuning, dims))
     with compiling(model.name):
         paths = save(model.load, network, values, output, request)
     for path in paths:

@@ -9,12 +9,18 @@ import click
 from rich.syntax import Syntax
 from rich.text import Text
 
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.speed import measure_speed
+from netwright.compiler.codegen.target import host_target
 from netwright.specs.diagnostics.codes import CODES
 from netwright.specs.diagnostics.pages import Page, pages
 
 from ..inspection.optimizations import optimizations
+from ..inspection.plans import layer_plans
 from ..model import load
-from .options import format_option, settings_option
+from ..tuning.chosen import tuned_machine
+from ..tuning.file import plans_for, read_tuning
+from .options import PATH, format_option, settings_option
 from .output import console, paragraph, show_warnings
 
 _SPECS = (".yaml", ".yml", ".json")
@@ -30,12 +36,26 @@ _SPECS = (".yaml", ".yml", ".json")
     show_default=True,
     help="Which entry of a spec.",
 )
+@click.option(
+    "--tuning",
+    type=PATH,
+    metavar="FILE",
+    help="With the plans of a spec's products in this file, as compile does.",
+)
 @format_option
 @settings_option
-def command(code: str | None, markdown: bool, entry: str, form: str, settings: tuple[str, ...]) -> None:
+def command(
+    code: str | None,
+    markdown: bool,
+    entry: str,
+    tuning: Path | None,
+    form: str,
+    settings: tuple[str, ...],
+) -> None:
     """Explain a diagnostic's CODE with an example: lines with (-) are wrong, lines with (+) are right.
 
-    Given a SPEC, explain how the compiler optimizes it: what each pass changes, and which operations become one kernel.
+    Given a SPEC, explain how the compiler optimizes it: what each pass changes, which operations become one kernel,
+    and how each product is computed, with the time that is predicted for it and the next best plan.
     Without either, list all codes.
     """
     if code is None:
@@ -46,12 +66,23 @@ def command(code: str | None, markdown: bool, entry: str, form: str, settings: t
         model = load(code, settings)
         show_warnings(model)
         report = optimizations(model, entry)
+        machine = None
+        if tuning is not None:
+            target = host_target()
+            machine = tuned_machine(describe(target), plans_for(read_tuning(tuning), target, str(tuning)))
+        plans = layer_plans(model, measure_speed(), entry, machine)
         if form == "json":
-            click.echo(json.dumps(report.to_json(), indent=2, ensure_ascii=False))
+            data = report.to_json() | {"plans": [plan.to_json() for plan in plans]}
+            click.echo(json.dumps(data, indent=2, ensure_ascii=False))
             return
         out = console()
         for line in report.to_text().splitlines():
             paragraph(out, line, 4)
+        if plans:
+            paragraph(out, "", 4)
+            paragraph(out, "Plans of products, and the time of one run on one core of this computer:", 4)
+        for line in [line for plan in plans for line in plan.lines()]:
+            paragraph(out, f"  {line}", 6)
         return
     page = pages().get(_normal(code))
     if page is None:

@@ -10,6 +10,7 @@ from netwright.compiler.codegen.linker import LinkError
 from netwright.compiler.codegen.target import TargetError
 from netwright.compiler.codegen.verification import VerificationError
 from netwright.compiler.passes.unroll import UnrollError
+from netwright.compiler.plans.tuning import TuningError
 from netwright.runtime.errors import RuntimeFault
 from netwright.runtime.training import DivergedError
 from netwright.specs.diagnostics.visible import visible
@@ -25,6 +26,7 @@ _EXPECTED = (
     DimError,
     RequestError,
     UnrollError,
+    TuningError,
     TargetError,
     CacheError,
     LinkError,

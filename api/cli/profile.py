@@ -21,7 +21,7 @@ from .output import show_warnings
 
 _SPECS = (".yaml", ".yml", ".json")
 #: The width of the column of layers, and of lines that are broken.
-_NAMES, _WIDTH = 27, 80
+_NAMES, _WIDTH = 19, 80
 
 
 @click.command("profile")
@@ -63,8 +63,8 @@ def command(
     """Measure a network kernel by kernel: time, arithmetic and the share of what one core can do, bytes, and how each
     kernel is made.
 
-    SPEC is compiled into this process. An executable measures itself; it can be for another CPU, if there is an
-    emulator.
+    Beside each time is the one that the compiler's cost model predicts for one thread. SPEC is compiled into this
+    process. An executable measures itself; it can be for another CPU, if there is an emulator.
     """
     if ranges := [name for name, size in dims.items() if not isinstance(size, int)]:
         raise RequestError(f"a profile is for one size: {ranges[0]}=64, not a range")
@@ -103,26 +103,30 @@ def lines(made: Profile, speed: Speed) -> list[str]:
         f"{made.model}{sizes}, {threads}: {made.ns / 1e3:,.1f} µs in kernels, the median of {made.runs} calls",
         f"peak: {peak:,.0f} GFLOP/s of float32",
         "",
-        f"{'layers':<{_NAMES}} {'µs':>9} {'time':>6} {'GFLOP/s':>8} {'peak':>6} {'bytes':>9} {'runs':>5}",
+        f"{'layers':<{_NAMES}} {'µs':>9} {'predicted':>9} {'time':>5} {'GFLOP/s':>8} {'peak':>6} "
+        f"{'bytes':>9} {'runs':>4}",
     ]
     rows = made.rows()
-    text += [_row(row, made, speed) for row in rows]
+    planned = any(call.units for call in made.calls)
+    text += [_row(row, made, speed, planned) for row in rows]
     text += ["", "kernels:"]
     for row in rows:
         text += _kernel(row, speed)
     return text
 
 
-def _row(row: Row, made: Profile, speed: Speed) -> str:
+def _row(row: Row, made: Profile, speed: Speed, planned: bool) -> str:
+    """A line of the table; ``planned``: whether the kernels' plans are known, from which their times are predicted."""
     name = row.layers if len(row.layers) <= _NAMES else row.layers[: _NAMES - 1] + "…"
     has = row.flops > 0
+    predicted = f"{row.predicted(speed) / 1e3:,.2f}" if planned else "-"
     rate = f"{row.gflops:,.1f}" if has else "-"
     share = f"{row.share(speed, made.threads):.0%}" if has else "-"
     time = f"{row.ns / max(made.ns, 1):.0%}"
     runs = max(call.count for call in row.calls)
     return (
-        f"{name:<{_NAMES}} {row.ns / 1e3:>9,.2f} {time:>6} {rate:>8} {share:>6} "
-        f"{bytes_text(row.bytes):>9} {runs:>5,}"
+        f"{name:<{_NAMES}} {row.ns / 1e3:>9,.2f} {predicted:>9} {time:>5} {rate:>8} {share:>6} "
+        f"{bytes_text(row.bytes):>9} {runs:>4,}"
     )
 
 

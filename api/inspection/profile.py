@@ -19,7 +19,10 @@ from netwright.compiler.codegen.speed import Speed
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import initial_states, initial_values
+from netwright.compiler.loop.ir import Call
 from netwright.compiler.loop.marks import watched
+from netwright.compiler.lowering.plans import Planned
+from netwright.compiler.plans.costs import Rates, moving_seconds, seconds
 from netwright.runtime.session import Session
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import DimInfo
@@ -47,6 +50,16 @@ class TimedCall:
     flops: int
     bytes: int
     ns: int
+    units: float = 0.0
+    """The predicted time of one run in the units of ``compiler.plans.costs``; 0 for kernels without a plan."""
+    lanes: int = 0
+    """The lanes of the vectors that the units are of."""
+
+    def predicted(self, rates: Rates) -> float:
+        """The predicted nanoseconds of all runs."""
+        if self.units:
+            return self.count * seconds(self.units, self.lanes, rates) * 1e9
+        return self.count * moving_seconds(self.flops, self.bytes, rates) * 1e9
 
 
 @dataclass(frozen=True)
@@ -154,6 +167,11 @@ class Row:
         """10⁹ floating-point operations per second; 0 for what only moves data."""
         return self.flops / self.ns if self.ns else 0.0
 
+    def predicted(self, speed: Speed) -> float:
+        """The nanoseconds that the cost model predicts for one thread."""
+        known = Rates(speed.flops_per_second["float32"], speed.bytes_per_second["memory"])
+        return sum(call.predicted(known) for call in self.calls)
+
     def share(self, speed: Speed, threads: int) -> float:
         """The part of this computer's peak in float32 that is reached."""
         return self.gflops * 1e9 / (speed.flops_per_second["float32"] * threads)
@@ -170,7 +188,11 @@ class Row:
         """As a JSON object."""
         measured: dict[str, Any] = {}
         if speed is not None:
-            measured = {"share_of_peak": self.share(speed, threads), "bound": self.bound(speed)}
+            measured = {
+                "share_of_peak": self.share(speed, threads),
+                "bound": self.bound(speed),
+                "predicted_ns": round(self.predicted(speed)),
+            }
         return {
             "layers": self.layers.split(", "),
             "ns": self.ns,
@@ -234,6 +256,7 @@ def profile(
             flops=evaluate(call.info.flops, bound),
             bytes=evaluate(call_bytes(program, call), bound),
             ns=int(np.median(times[:, moment])),
+            **_predicted(call, bound),
         )
         for moment, call in enumerate(moments)
         if call is not None
@@ -245,6 +268,15 @@ def profile(
     )
     told = {dim.name: sizes[dim.name] for dim in manifest.dims if dim.longest_of is None}
     return Profile(network.model, runs, engine.threads, told, calls, last)
+
+
+def _predicted(call: Call, bound: Mapping[str, int]) -> dict[str, Any]:
+    """The predicted units of a call's kernel, and the lanes of its vectors."""
+    planned = call.info.planned
+    if not isinstance(planned, Planned) or planned.work is None:
+        return {}
+    units = planned.units(work=planned.work.sized(bound))
+    return {"units": units or 0.0, "lanes": planned.work.lanes}
 
 
 def _sizes(known: Sequence[DimInfo], given: Mapping[str, int]) -> dict[str, int]:

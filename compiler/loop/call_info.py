@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 from netwright.specs.dims import DimLike
 
@@ -12,7 +13,7 @@ from netwright.specs.dims import DimLike
 @dataclass(frozen=True)
 class CallInfo:
     """What a call computes, for measurements and messages: the paths of its layers, the operations of the graph that it
-    runs, and how its kernel is cut into tiles.
+    runs, and how its kernel is cut into tiles. ``planned`` is the kernel's plan as lowering knows it, if it has one.
 
     ``counted`` gives ``main`` and ``flops``. It is asked when they are needed, since counting takes time and most
     programs are never measured.
@@ -22,6 +23,7 @@ class CallInfo:
     operations: tuple[str, ...] = ()
     tiles: str = ""
     counted: Callable[[], tuple[str, DimLike]] = lambda: ("", 0)
+    planned: Any = field(default=None, compare=False, repr=False)
 
     def part(self, share: Callable[[DimLike], DimLike]) -> CallInfo:
         """Of a call that computes only a share of the operations; ``share`` gives that share of a number."""

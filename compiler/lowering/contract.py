@@ -22,6 +22,7 @@ from .ahead import Ahead
 from .indices import Indices
 from .reader import Reader
 from .roles import ContractionPart
+from .sum_steps import partial_sums, sum_steps
 from .tiling import Tiling
 
 
@@ -75,16 +76,14 @@ class _Family:
         self.ahead = ahead
         self.reader, self.b, self.tiling = reader, reader.b, tiling
         self.combine, self.extents, self.order, self.terms = combine, extents, order, terms
-        innermost = extents[-1] if extents and not tiling.inner else 1
-        # Products take registers, too, where multiplying and adding is not one instruction.
-        free = machine.vector_registers if machine.fma else machine.vector_registers * 2 // 3
-        if terms[0].part.role == "reduction":
-            free //= 2  # what is fused into it loads vectors of its own, for each term
-        if len(terms) < tiling.rows * tiling.vectors:
-            free = free * 2 // 3  # what is left of rows or columns is seldom worth long code
-        self.copies = unrolling(innermost, len(terms), free)
-        most = machine.partial_sums // len(terms) if order == "any" else 1
-        partial = max(1, min(self.copies, most))
+        if tiling.steps is not None and len(terms) == tiling.accumulators:
+            self.copies = tiling.steps
+        else:
+            whole = len(terms) >= tiling.rows * tiling.vectors
+            role = terms[0].part.role
+            axes = () if tiling.inner else extents
+            self.copies = sum_steps(axes, len(terms), role, machine, whole)
+        partial = partial_sums(self.copies, len(terms), order, machine)
         self.multiplies_bytes = terms[0].part.op.multiplies_bytes
         self.registers = [
             [self.b.register("acc", self._first(term)) for term in terms] for _ in range(partial)
@@ -210,16 +209,3 @@ class _Family:
     def _vanishes(self, places: Sequence[tuple[Value, Indices]]) -> bool:
         """Whether lanes past ``count`` add nothing to the sum, because a load fills them with 0."""
         return self.combine == "add" and any(self.reader.is_masked(value, index) for value, index in places)
-
-
-def unrolling(extent: DimLike, accumulators: int, registers: int = 32) -> int:
-    """How many steps of an innermost reduction loop its body holds: enough to hide the loop's overhead, and few enough
-    for the ``registers``, since LLVM loads operands of several steps early."""
-    if not isinstance(extent, int):
-        return 1
-    if extent * accumulators <= 3 * registers and extent <= 8:
-        return extent
-    for copies in (8, 4, 2):
-        if extent % copies == 0 and 2 * accumulators * copies <= 3 * registers:
-            return copies
-    return 1

@@ -15,7 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from netwright.specs.dims import DimLike, Shape, ceil_div, dim, product
@@ -36,6 +36,7 @@ from .groups import Group
 from .indices import Indices
 from .outer_products import outer_products
 from .places import Place, Target
+from .plans import Planned, described, loop_axes, planned
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
 from .rows import Rows, row_tiles, span
@@ -55,12 +56,13 @@ class Parameter:
 @dataclass(frozen=True)
 class Kernel:
     """A finished kernel, what its buffers stand for, in order, and how it is cut into tiles, in words. ``proved`` tells
-    that the verifier has proved its accesses."""
+    that the verifier has proved its accesses; ``planned`` is the plan of what it sums up, if it does."""
 
     function: ir.Function
     parameters: tuple[Parameter, ...]
     tiles: str = ""
     proved: bool = False
+    planned: Planned | None = field(default=None, compare=False)
 
     @classmethod
     def over(cls, function: ir.Function, *places: Place) -> Kernel:
@@ -97,10 +99,12 @@ def build(
     if group.transform() is not None:
         transform = TransformTiles(reader, group, targets, machine, block)
         transform.emit()
-        return _finished(reader, str(transform))
+        return _finished(
+            reader, str(transform), described(roles, group, "transform", str(transform), machine)
+        )
     tiles = outer_products(reader, group, targets, dims, machine)
     if tiles is not None:
-        return _finished(reader, tiles)
+        return _finished(reader, tiles, described(roles, group, "outer products", tiles, machine))
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
@@ -108,7 +112,7 @@ def build(
         reader.flat = space if flat else None
         reader.close = CLOSE_STEPS if tiling.inner else CLOSE
         try:
-            kernel = _Attempt(reader, space, targets, tiling, machine).build()
+            kernel = _Attempt(reader, group, space, targets, tiling, machine).build()
         except NotVectorizable:
             continue
         if reader.moved_axes and kernel.function.dims:
@@ -132,9 +136,9 @@ def _is_proved(function: ir.Function) -> bool:
     return True
 
 
-def _finished(reader: Reader, tiles: str) -> Kernel:
+def _finished(reader: Reader, tiles: str, planned: Planned | None) -> Kernel:
     """The kernel that has been emitted, with its ``tiles`` in words."""
-    return replace(_of_sub_buffers(reader.b.finish(), reader.places), tiles=tiles)
+    return replace(_of_sub_buffers(reader.b.finish(), reader.places), tiles=tiles, planned=planned)
 
 
 def _of_sub_buffers(function: ir.Function, places: Sequence[Place]) -> Kernel:
@@ -156,6 +160,7 @@ class _Attempt:
     def __init__(
         self,
         reader: Reader,
+        group: Group,
         space: Shape,
         targets: Sequence[tuple[Value, Sequence[Target]]],
         tiling: Tiling,
@@ -163,7 +168,12 @@ class _Attempt:
     ):
         self.reader, self.b = reader, reader.b
         self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
-        self.order = self._order()
+        self.planned = planned(reader.roles, group, space, tiling, machine)
+        plan = self.planned and self.planned.plan
+        self.order = plan.order if plan else loop_axes(space, tiling)
+        self.fetches = plan is not None and plan.prefetch
+        if plan is not None:
+            self.tiling = replace(tiling, steps=plan.steps)
         self.divided = divided_axes(space, tiling.parallel_axis, self._nested(), targets)
 
     def build(self) -> Kernel:
@@ -175,7 +185,7 @@ class _Attempt:
                 self._loops(self.order, {}, (), 1)
         else:
             self._loops(self.order, {}, (), 1)
-        return _finished(self.reader, str(self.tiling))
+        return _finished(self.reader, str(self.tiling), self.planned)
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.
@@ -206,17 +216,6 @@ class _Attempt:
                 break  # the columns after whole blocks have a loop of their own
         return loops
 
-    def _order(self) -> list[int]:
-        """The axes in the order of the loops over them, outermost first: of those that are not tiled, of columns, of
-        rows."""
-        last = len(self.space) - 1
-        if last < 0:
-            return []
-        order = [axis for axis in range(last) if axis != self.tiling.row_axis]
-        depth = len(order) if self.tiling.column_depth is None else self.tiling.column_depth
-        rows = [] if self.tiling.row_axis is None else [self.tiling.row_axis]
-        return [*order[:depth], last, *order[depth:], *rows]
-
     # -- loops over tiles ---------------------------------------------------------------------------------------
 
     def _loops(
@@ -225,7 +224,8 @@ class _Attempt:
         """Emits the loops over the axes of ``order``, outermost first, and a tile of ``rows`` by ``columns`` inside."""
         if not order:
             whole = rows == self.tiling.rows  # code for what is left should be short
-            fetched = ahead(self.tiling, self.space, self.order, index, self.machine) if whole else None
+            fetches = whole and self.fetches
+            fetched = ahead(self.tiling, self.space, self.order, index, self.machine) if fetches else None
             self._tile(self._cells(index, columns, rows), fetched)
             return
         axis, *inner = order

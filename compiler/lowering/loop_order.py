@@ -10,9 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netwright.specs.dims import Shape, dim_symbols, product, typical
+from netwright.specs.dims import Shape, dim_symbols, typical
 
 from ..machine import Machine
+from ..plans.shapes import traffic
 from .roles import ContractionPart
 
 
@@ -43,20 +44,12 @@ def column_depth(
     if 4 * operands.shared <= 3 * machine.l2_bytes:
         return None
     extents = [typical(space[axis]) for axis in outer]
-    traffic = [
-        _traffic(operands, extents, depth, -(-columns // width), machine) for depth in range(len(outer) + 1)
+    moved = [
+        traffic(operands.shared, operands.others, extents, depth, -(-columns // width), machine)
+        for depth in range(len(outer) + 1)
     ]
-    best = min(traffic)
-    return None if traffic[-1] == best else traffic.index(best)
-
-
-def _traffic(operands: Operands, extents: Sequence[int], depth: int, blocks: int, machine: Machine) -> int:
-    """Bytes that come from behind the L2 cache if ``depth`` loops stand outside of the one over columns."""
-    outside = product(extents[:depth])
-    assert isinstance(outside, int)
-    inside = operands.others // outside  # read again for each block of columns, unless it stays in the cache
-    again = blocks if 2 * inside > machine.l2_bytes else 1
-    return operands.shared * outside + operands.others * again
+    best = min(moved)
+    return None if moved[-1] == best else moved.index(best)
 
 
 def operands_of(space: Shape, contractions: Sequence[ContractionPart]) -> Operands:

@@ -17,13 +17,13 @@ from netwright.specs.dims import DimLike, Shape, dim, dim_min, product
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
-from .contract import unrolling
 from .epilogue import store
 from .indices import Indices
 from .outer_tiling import OuterTiling
 from .places import Target
 from .reader import NotVectorizable, Reader
 from .roles import ContractionPart
+from .sum_steps import unrolling
 from .tiling import Column
 
 

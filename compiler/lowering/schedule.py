@@ -324,7 +324,8 @@ class _Scope:
         def types(node: Node) -> list[TensorType]:
             return [roles.type(value) for value in roles.graph.operands(node)]
 
-        return computed(nodes, types, self.entry.program.dims, kernel.tiles)
+        info = computed(nodes, types, self.entry.program.dims, kernel.tiles)
+        return replace(info, planned=kernel.planned)
 
     def _emit_opaque(self, part: OpaquePart) -> None:
         node, program = part.node, self.entry.program

@@ -21,7 +21,8 @@ from .groups import Group
 from .indices import power_of_two
 from .loop_order import column_depth, operands_of
 from .roles import ContractionPart, Roles
-from .tile_size import MOST_ROWS, tile_size
+from .tile_choices import TileRoom, signature
+from .tile_size import MOST_ROWS
 
 #: A vector of a tile's columns: its distance from the first one, and how many of its lanes exist (None: all).
 Column: TypeAlias = tuple[int, DimLike | None]
@@ -40,7 +41,8 @@ class Tiling:
     ``segment`` on the last axis. If ``lane_axis`` is given, lanes run along that axis instead, and rows along the
     last one (see ``transposed``). ``column_depth`` loops over whole axes stand outside of the loop over column tiles
     (None: all of them, see ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see
-    ``rows``).
+    ``rows``). A whole tile of contractions has ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum
+    at once (None: see ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured.
     """
 
     lanes: int
@@ -53,19 +55,29 @@ class Tiling:
     lane_axis: int | None = None
     column_depth: int | None = None
     halves: bool = True
+    accumulators: int = 0
+    cells: int = 1
+    steps: int | None = None
+    prefetch: bool = True
+    tuned: bool = False
 
     @property
     def columns_per_vector(self) -> int:
         return 1 if self.inner else self.lanes
 
-    def __str__(self) -> str:
+    @property
+    def tile(self) -> str:
         """The tile in words: `6 rows × 2 vectors of 16`."""
         if self.lanes == 1:
             return "scalars" if self.rows == 1 else f"{self.rows} rows of scalars"
         where = " along the sum" if self.inner else "" if self.lane_axis is None else " across rows"
         vectors = f"{self.vectors} vector{'s' * (self.vectors > 1)} of {self.lanes}{where}"
-        tile = vectors if self.rows == 1 else f"{self.rows} rows × {vectors}"
-        if self.column_depth is None:
+        return vectors if self.rows == 1 else f"{self.rows} rows × {vectors}"
+
+    def __str__(self) -> str:
+        """The tile, and where the loop over columns is if it is not inside of all whole axes."""
+        tile = self.tile
+        if self.lanes == 1 or self.column_depth is None:
             return tile
         return f"{tile}, " + ("columns outermost" if self.column_depth == 0 else "columns outside of rows")
 
@@ -80,7 +92,7 @@ def choose_tilings(
     segment = _segment(contractions)
     columns = segment or (space[-1] if space else 1)
     parallel = parallel_axis(space)
-    wide = replace(_wide(space, columns, contractions, group, native, parallel, machine), segment=segment)
+    wide = _wide(space, columns, contractions, group, native, parallel, machine, segment)
     if not contractions:
         transposed = list(_transposed(space, native, parallel))
         if isinstance(columns, int) and machine.is_narrow(columns, dtype):
@@ -121,32 +133,68 @@ def _wide(
     native: int,
     parallel: int | None,
     machine: Machine,
+    segment: int | None,
 ) -> Tiling:
     """Lanes along the last axis."""
     lanes = native if not isinstance(columns, int) else min(native, power_of_two(columns))
     if not contractions:
-        return Tiling(lanes, parallel_axis=parallel)
+        return Tiling(lanes, parallel_axis=parallel, segment=segment)
     cells = _window_cells(group)
     per_cell = len(contractions) * cells
     blocks = -(-columns // lanes) if isinstance(columns, int) else 1
     row_axis = _row_axis(space) if any(map(_is_product, contractions)) else None
-    # Rows share the vectors of an operand: fewer vectors leave room for more rows.
     most = machine.vector_registers // (8 if row_axis is not None else 4)
     vectors = max(1, min(blocks, most, machine.vector_registers // 4 // per_cell))
     if row_axis is None:
-        return Tiling(lanes, vectors, parallel_axis=parallel)
-    extent = space[row_axis]
-    if isinstance(extent, int):
-        number = blocks if isinstance(columns, int) else columns // lanes
-        rows, vectors = tile_size(extent, number, len(contractions), cells, most, machine)
+        return Tiling(lanes, vectors, parallel_axis=parallel, segment=segment)
+    extent, operands = space[row_axis], operands_of(space, contractions)
+    own = Tiling(lanes, row_axis=row_axis, segment=segment, cells=cells)
+    tuned = None
+    if machine.tuning.tiles:
+        name = signature(group, space, contractions)
+        tuned = machine.tuning.tile(name)
+        if tuned is not None:
+            tile_room(space, own, contractions, machine).check(tuned, name)
+    if tuned is not None:
+        rows, vectors, depth = tuned.rows, tuned.vectors, tuned.depth
+        own = replace(own, steps=tuned.steps, prefetch=tuned.prefetch, tuned=True)
     else:
-        rows = _rows(extent, max(1, machine.accumulators // (vectors * per_cell)))
-    operands = operands_of(space, contractions)
-    depth = column_depth(space, row_axis, operands, lanes * vectors, machine)
+        if isinstance(extent, int):
+            rows, vectors = tile_room(space, own, contractions, machine).sizes()[0]
+        else:
+            rows = _rows(extent, max(1, machine.accumulators // (vectors * per_cell)))
+        depth = column_depth(space, row_axis, operands, lanes * vectors, machine)
     halves = operands.shared > machine.l1_bytes
     if depth == 0 or _columns_first(space, row_axis, lanes * vectors):
         parallel = len(space) - 1
-    return Tiling(lanes, vectors, rows, row_axis, parallel_axis=parallel, column_depth=depth, halves=halves)
+    return replace(
+        own,
+        vectors=vectors,
+        rows=rows,
+        parallel_axis=parallel,
+        column_depth=depth,
+        halves=halves,
+        accumulators=rows * vectors * per_cell,
+    )
+
+
+def tile_room(
+    space: Shape, tiling: Tiling, contractions: Sequence[ContractionPart], machine: Machine
+) -> TileRoom:
+    """What tiles of other sizes than ``tiling``'s, with lanes and rows along the same axes, have to fit into."""
+    assert tiling.row_axis is not None
+    columns, lanes = tiling.segment or space[-1], tiling.lanes
+    extents = contractions[0].extents
+    return TileRoom(
+        space[tiling.row_axis],
+        -(-columns // lanes) if isinstance(columns, int) else columns // lanes,
+        machine.vector_registers // 8,  # rows share the vectors of an operand: fewer leave room for more rows
+        len(contractions),
+        tiling.cells,
+        len(space) - 2,
+        extents[-1] if extents else 1,
+        machine,
+    )
 
 
 def _columns_first(space: Shape, row_axis: int, width: int) -> bool:

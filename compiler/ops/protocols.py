@@ -224,6 +224,10 @@ class TileTransform(Primitive):
         """How many elements a tile has along each axis of the result but the last."""
 
     @abstractmethod
+    def algorithm(self, attrs: Any) -> str:
+        """The name of the algorithm that it is a part of."""
+
+    @abstractmethod
     def emit_tile(
         self,
         builder: Any,

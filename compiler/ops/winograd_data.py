@@ -63,6 +63,9 @@ class WinogradData(TileTransform):
         samples, rows, columns, _ = operands[0].shape
         return (1, samples, tile_count(rows, attrs.tile), tile_count(columns, attrs.tile))
 
+    def algorithm(self, attrs: WinogradDataAttributes) -> str:
+        return f"Winograd F({attrs.tile}, {TAPS})"
+
     def tile(self, attrs: WinogradDataAttributes) -> tuple[int, ...]:
         return ((attrs.tile + TAPS - 1) ** 2, 1, 1, 1)
 

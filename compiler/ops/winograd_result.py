@@ -59,6 +59,9 @@ class WinogradResult(TileTransform):
     def tiles(self, attrs: WinogradResultAttributes, operands: Sequence[TensorType]) -> Shape:
         return operands[0].shape[1:4]
 
+    def algorithm(self, attrs: WinogradResultAttributes) -> str:
+        return f"Winograd F({attrs.tile}, {TAPS})"
+
     def tile(self, attrs: WinogradResultAttributes) -> tuple[int, ...]:
         return (1, attrs.tile, attrs.tile)
 

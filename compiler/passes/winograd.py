@@ -26,9 +26,13 @@ from ..ops.windows import ConvAttributes
 from ..ops.winograd import TAPS, filter_matrix, in_floats, tile_count
 from ..ops.winograd_data import WinogradDataAttributes
 from ..ops.winograd_result import WinogradResultAttributes
+from ..plans.tuning import Algorithm, TuningError
 from .base import Pass, PassContext
 from .split_prepare import fixed_values
 from .winograd_costs import Images, best_tile
+
+#: The tiles' sizes by the names of algorithms in a tuning; None: directly.
+TILES: dict[Algorithm, int | None] = {"direct": None, "F(2, 3)": 2, "F(4, 3)": 4}
 
 
 @dataclass(frozen=True)
@@ -54,14 +58,31 @@ class Winograd(Pass):
                 return None
             x, w = operands
             images = _images(new, x, w)
-            tile, reason = best_tile(images, context.machine)
+            name = signature(new, x, w)
+            tile, reason = _tile(name, images, context.machine)
             if tile is None:
-                context.observer.chose(Choice(node, "direct", reason))
+                context.observer.chose(Choice(node, "direct", reason, name))
                 return None
-            context.observer.chose(Choice(node, f"Winograd's F({tile}, 3)", reason))
+            context.observer.chose(Choice(node, f"Winograd's F({tile}, 3)", reason, name))
             return [_fast(new, x, w, tile, context.machine)]
 
         return graph.rewrite(context.limit(rule))
+
+
+def signature(graph: Graph, x: Value, w: Value) -> str:
+    """What a tuned choice is found by: the convolution's operands."""
+    return " ".join(["conv", *(str(graph.type(value)).replace(", ", ",") for value in (x, w))])
+
+
+def _tile(name: str, images: Images, machine: Machine) -> tuple[int | None, str]:
+    """The size of the tiles, None for directly, and why: as it was measured, else by cost. Raises TuningError."""
+    tuned = machine.tuning.algorithm(name)
+    if tuned is None:
+        return best_tile(images, machine)
+    tile = TILES[tuned]
+    if tile is not None and (machine.lanes("float32") < 4 or images.rows < 1 or images.columns < 1):
+        raise TuningError("NW0708", f"{name} can't be computed by {tuned}: {best_tile(images, machine)[1]}")
+    return tile, "it was measured to be the fastest"
 
 
 def _refusal(

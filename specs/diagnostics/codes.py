@@ -103,6 +103,8 @@ CODES: dict[str, str] = {
     "NW0704": "data do not fit the model",
     "NW0705": "data need a package that is not installed",
     "NW0706": "data are rounded",
+    "NW0707": "the file of tuned plans can't be used",
+    "NW0708": "a tuned plan does not fit",
     # Blocks and variables.
     "NW0801": "unknown block",
     "NW0802": "wrong arguments of a block",

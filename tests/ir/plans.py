@@ -13,6 +13,7 @@ from netwright.compiler.codegen.planner import reference_plan
 from netwright.compiler.graph.node import Node
 from netwright.compiler.graph.text import print_value
 from netwright.compiler.loop import ir
+from netwright.compiler.loop.marks import watched
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.outer_tiling import outer_tiling
@@ -88,10 +89,19 @@ def _lowered(case: Case) -> tuple[ir.Program, str]:
     return program, text
 
 
+def planning(case: Case) -> Iterator[str]:
+    """A line per kernel: its plan."""
+    program, _ = lowered(case.before, case.machine)
+    for call in watched(program.entries["main"]).moments:
+        if call is not None and call.info.planned is not None:
+            yield str(call.info.planned.plan)
+
+
 PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "roles": roles,
     "grouping": grouping,
     "tilings": tilings,
+    "planning": planning,
     "kernels": kernels,
     "memory": memory,
 }
@@ -115,6 +125,7 @@ def _group(group: Group) -> str:
 
 
 def _tiling(tiling: Tiling) -> str:
-    """What differs from a loop over single elements."""
-    shown = [(one.name, getattr(tiling, one.name), one.default) for one in fields(tiling)]
+    """What differs from a loop over single elements, but for what follows from the rest."""
+    names = [each for each in fields(tiling) if each.name not in ("accumulators", "cells")]
+    shown = [(each.name, getattr(tiling, each.name), each.default) for each in names]
     return ", ".join(f"{name} {value}" for name, value, default in shown if value != default)

@@ -11,7 +11,19 @@ from netwright.specs.diagnostics.pages import Page, pages
 from netwright.specs.load import load_spec_text
 
 #: What no text of a spec can give: the file itself or data files are at fault, or an option asks for more.
-FILES = {"NW0322", "NW0413", "NW0109", "NW0110", "NW0116", "NW0703", "NW0704", "NW0705", "NW0706"}
+FILES = {
+    "NW0322",
+    "NW0413",
+    "NW0109",
+    "NW0110",
+    "NW0116",
+    "NW0703",
+    "NW0704",
+    "NW0705",
+    "NW0706",
+    "NW0707",
+    "NW0708",
+}
 EXAMPLES = [page for page in pages().values() if page.example]
 
 

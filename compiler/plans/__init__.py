@@ -1,0 +1,1 @@
+"""How products are computed: plans, what they cost, and those that measurements have chosen."""

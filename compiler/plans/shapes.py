@@ -1,0 +1,41 @@
+"""Sums over a kernel's tiles that both the choice of a plan and its predicted time are made of."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from netwright.specs.dims import product
+
+from ..machine import Machine
+
+#: Cost of loading a vector, and of broadcasting an element, where a multiply-add costs 1. Most loads are hidden behind
+#: the arithmetic, but vectors come from the L2 cache, and use up its bandwidth.
+LOADED_VECTOR = 0.5
+BROADCAST = 0.2
+#: Cost of each further kind of tile, which needs code of its own, as a share of all multiply-adds.
+FURTHER_CODE = 0.01
+
+
+def step_cost(rows: int, number: int, height: int, width: int, products: int, cells: int) -> float:
+    """Cost of one step of the reduction for all ``rows`` by ``number`` vectors of results, in tiles of ``height`` by
+    ``width``."""
+    heights = [(rows // height, height), (1, rows % height)]
+    widths = [(number // width, width), (1, number % width)]
+    kinds = [(n * m, h, w) for n, h in heights for m, w in widths if n * h * m * w]
+    total = sum(
+        count * (h * w * cells * products + LOADED_VECTOR * w * products + BROADCAST * h * cells)
+        for count, h, w in kinds
+    )
+    return total + (len(kinds) - 1) * FURTHER_CODE * rows * number * cells * products
+
+
+def traffic(
+    shared: int, others: int, extents: Sequence[int], depth: int, blocks: int, machine: Machine
+) -> int:
+    """Bytes that come from behind the L2 cache if ``depth`` loops stand outside of the one over ``blocks`` of
+    columns."""
+    outside = product(extents[:depth])
+    assert isinstance(outside, int)
+    inside = others // outside  # read again for each block of columns, unless it stays in the cache
+    again = blocks if 2 * inside > machine.l2_bytes else 1
+    return shared * outside + others * again
