@@ -75,8 +75,8 @@ GRAPH = Phase(
         LinearSums(),  # after sums of the same terms are one
         RemoveDeadCode(),  # dead nodes would count as readers below
         DropTaps(),  # leaves slices of pads, which become smaller pads
-        SplitBorders(),  # after single taps are left alone, which need no bands
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
+        SplitBorders(),  # after taps and cells that nobody needs are gone: neither counts as left out
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
         SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
         MoveTransposes(),  # after sums have their final form

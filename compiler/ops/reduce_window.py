@@ -150,6 +150,7 @@ def _cases() -> list[tuple[str, TensorType, tuple[int, ...], tuple[int, ...]]]:
             (image, (1, 2, 2, 1), (1, 2, 2, 1)),
             (image, (1, 3, 2, 1), (1, 1, 3, 1)),
             (TensorType("float64", (1, 7, 2)), (1, 2, 1), (1, 3, 1)),
+            (TensorType("float64", (2, 6, 3)), (1, 2, 1), (1, 2, 1)),
         ]
     ]
 
@@ -227,18 +228,23 @@ class MaxWindowGradient(Opaque):
         lanes: int,
     ) -> None:
         """For each sample: zeroes the cells, then lets every window add to its first maximum, with lanes along the
-        last axis if windows do not extend along it."""
+        last axis if windows do not extend along it. Windows that share no cells store instead of adding, and cells
+        are zeroed only if windows leave some out."""
         b, (x, dy), (dx,) = builder, operands, results
         if attrs.window[-1] != 1 or attrs.stride[-1] != 1:
             lanes = 1
         alone = attrs.window[0] == 1 and attrs.stride[0] == 1  # samples do not share windows
         samples = x.shape[0] if alone else 1
+        apart = all(window <= stride for window, stride in zip(attrs.window, attrs.stride, strict=True))
+        covered = zip(x.shape, dy.shape, attrs.window, attrs.stride, strict=True)
+        whole = all(size == count * window and window == stride for size, count, window, stride in covered)
         with b.loop("n", 0, samples, kind="parallel") as n:
             lead = (n,) if alone else ()
-            with b.nest(x.shape[len(lead) :], lanes) as (index, width, count):
-                b.store(dx, (*lead, *index), b.const(0, x.dtype, width), count)
+            if not whole:
+                with b.nest(x.shape[len(lead) :], lanes) as (index, width, count):
+                    b.store(dx, (*lead, *index), b.const(0, x.dtype, width), count)
             with b.nest(dy.shape[len(lead) :], lanes) as (index, width, count):
-                self._window(b, attrs, x, dy, dx, (*lead, *index), width, count)
+                self._window(b, attrs, x, dy, dx, (*lead, *index), width, count, adds=not apart)
 
     def _window(
         self,
@@ -250,6 +256,8 @@ class MaxWindowGradient(Opaque):
         index: Sequence[Any],
         lanes: int,
         count: Any,
+        *,
+        adds: bool,
     ) -> None:
         cells = [
             tuple(i * s + o for i, s, o in zip(index, attrs.stride, offset, strict=True))
@@ -267,7 +275,7 @@ class MaxWindowGradient(Opaque):
         zero = b.const(0, x.dtype, lanes)
         for position, cell in enumerate(cells):
             own = b.select(b.eq(chosen, b.const(position, "int32", lanes)), cotangent, zero)
-            b.store(dx, cell, b.add(b.load(dx, cell, lanes, count), own), count)
+            b.store(dx, cell, b.add(b.load(dx, cell, lanes, count), own) if adds else own, count)
 
     def samples(self) -> Sequence[Sample]:
         samples: list[Sample] = []

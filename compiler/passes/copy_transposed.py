@@ -3,14 +3,18 @@
 The gradient of a convolution with respect to its data is a convolution with the same weights, reversed, with input and
 output channels swapped. Read where they are, these have their terms contiguous, not their columns; so a tile would
 have to keep its lanes along the sum and add them up at its end. Copying pays where there are rows enough that read the
-copy. Where columns fill panels, the copy is packed into panels.
+copy: those of all convolutions that do, since bands and phases of a convolution read the same weights. Where columns
+fill panels, the copy is packed into panels.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
+
+from netwright.specs.dims import product, typical
 
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
@@ -19,8 +23,8 @@ from ..ops.panels import copied
 from ..ops.protocols import contraction
 from .base import Pass, PassContext
 
-#: With fewer rows per sample, copying takes longer than it saves unless batches are large.
-LEAST_ROWS = 8
+#: With fewer rows, in a batch of typical size, copying takes longer than it saves.
+LEAST_ROWS = 16
 #: Views that only choose or reorder whole rows of columns.
 _ROWS = ("slice", "reverse")
 
@@ -33,7 +37,12 @@ class CopyTransposed(Pass):
     bodies: ClassVar[bool] = False
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
-        wanted = {_transposed(graph, node) for node in graph} - {None}
+        rows: Counter[Value] = Counter()
+        for node in graph:
+            value = _transposed(graph, node)
+            if value is not None:
+                rows[value] += typical(product(node.types[0].shape[:-1]))
+        wanted = {value for value, number in rows.items() if number >= LEAST_ROWS}
         if not wanted:
             return graph
 
@@ -47,19 +56,16 @@ class CopyTransposed(Pass):
 
 
 def _transposed(graph: Graph, node: Node) -> Value | None:
-    """The transposed parameter that ``node`` reads as weights and that is worth a copy."""
+    """The transposed parameter that ``node`` reads as weights."""
     op = contraction(node)
     position = None if op is None else op.packed_operand(node.attrs)
     if position is None or node.op != "conv":
         return None
-    rows = 1
-    for size in node.types[0].shape[1:-1]:
-        rows *= size if isinstance(size, int) else LEAST_ROWS
     value = graph.operands(node)[position]
     while graph.producer(value).op in _ROWS:
         (value,) = graph.operands(graph.producer(value))
     producer = graph.producer(value)
-    if rows < LEAST_ROWS or not isinstance(producer.attrs, TransposeAttributes):
+    if not isinstance(producer.attrs, TransposeAttributes):
         return None
     *_, columns = producer.attrs.permutation
     if columns == len(producer.attrs.permutation) - 1 or not _is_parameter(graph, value):

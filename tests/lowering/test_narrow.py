@@ -12,21 +12,21 @@ from netwright.compiler.ops.interleave import InterleaveAttributes
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.compiler.ops.slice_pad import PadAttributes, SliceAttributes
 from netwright.compiler.passes.narrow import narrow_windows
-from netwright.compiler.pipeline import eliminate_dead
+from netwright.compiler.pipeline import GRAPH, eliminate_dead
 
 from .networks import N, draw_inputs
 
 
-def padded_convolution() -> Graph:
+def padded_convolution(size: tuple[int, int] = (5, 6), stride: tuple[int, int] = (1, 2)) -> Graph:
     g = Graph("padded")
-    x = g.input("x", TensorType("float64", (N, 5, 6, 2)))
+    x = g.input("x", TensorType("float64", (N, *size, 2)))
     w = g.input("w", TensorType("float64", (3, 3, 2, 4)), "parameter")
     edge = (0, 1, 1, 0)
     y = g.apply(
         "conv",
         g.apply("pad", x, attrs=PadAttributes(edge, edge, (0, 0, 0, 0))),
         w,
-        attrs=ConvAttributes((1, 2), (1, 1)),
+        attrs=ConvAttributes(stride, (1, 1)),
     )
     g.set_output("loss", g.apply("reduce", g.apply("sin", y), attrs=ReduceAttributes("sum", (0, 1, 2, 3))))
     g, found = gradients(g, "loss", ["x", "w"])
@@ -48,6 +48,17 @@ def test_the_gradient_of_a_padded_convolution_is_cut_to_its_cells() -> None:
     expected = evaluate(graph, inputs)
     for name, found in evaluate(narrowed, inputs).items():
         np.testing.assert_allclose(found, expected[name], rtol=1e-12, atol=1e-12)
+
+
+def test_a_small_images_gradient_is_not_split_for_cells_that_are_cut_away() -> None:
+    """Of the 6×6 cells with padding most products are of padding, of the 4×4 cells that are left less than a third."""
+    graph = padded_convolution((4, 4), (1, 1))
+    whole = GRAPH.run(graph)
+    assert [n.types[0].shape[1:3] for n in whole if n.op == "conv"] == [(4, 4)] * 2  # forward and gradient
+    inputs = draw_inputs(graph, {"N": 2})
+    expected = evaluate(graph, inputs)
+    for name, value in evaluate(whole, inputs).items():
+        np.testing.assert_allclose(value, expected[name], rtol=1e-12, atol=1e-12)
 
 
 def test_nothing_to_narrow_is_the_same_graph() -> None:
