@@ -70,7 +70,8 @@ def write_entries(
         definitions += [
             f"{symbol(name)} = external hidden constant i8" for name in (contents, f"{contents}_end")
         ]
-    declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION, *SHARE_DECLARATIONS}
+    declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION}
+    declarations.update(SHARE_DECLARATIONS if has_threads(target) else ())
     works = WorkEstimates(program.kernels)
     failing = {name for name, kernel in program.kernels.items() if _may_fail(kernel)}
     for entry in program.entries.values():
