@@ -16,6 +16,7 @@ COMMANDS = {
     "zoo": ("zoo.running", "compared"),
     "compile": ("compiling", "measured"),
     "goal": ("goal.running", "reached"),
+    "board": ("board.running", "measured"),
     "tables": ("tables", "written"),
 }
 

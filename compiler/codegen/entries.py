@@ -26,7 +26,7 @@ from .indices import Indices
 from .memory import Memory
 from .parts import Parts
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
-from .regions import SHARE_DECLARATIONS, Regions
+from .regions import SHARE_DECLARATIONS, Alone, Regions
 from .statements import Statements, module
 from .support import has_threads
 from .target import Target
@@ -70,7 +70,8 @@ def write_entries(
         definitions += [
             f"{symbol(name)} = external hidden constant i8" for name in (contents, f"{contents}_end")
         ]
-    declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION, *SHARE_DECLARATIONS}
+    declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION}
+    declarations.update(SHARE_DECLARATIONS if has_threads(target) else ())
     works = WorkEstimates(program.kernels)
     failing = {name for name, kernel in program.kernels.items() if _may_fail(kernel)}
     for entry in program.entries.values():
@@ -109,6 +110,10 @@ class _Frame:
     parts: Parts = field(default_factory=Parts)
 
     @property
+    def regions(self) -> type[Regions]:
+        return Regions if has_threads(self.target) else Alone
+
+    @property
     def fails(self) -> bool:
         """Whether a kernel of the entry may return an error."""
         return any(
@@ -136,7 +141,7 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
         writer.line(f"store i32 {code}, ptr {result}")
         writer.branch("finish")
 
-    body = _Body(frame, writer, Regions.begun(writer, block), {}, fail)
+    body = _Body(frame, writer, frame.regions.begun(writer, block), {}, fail)
     body.regions.limit_to(body.indices, frame.works.of_entry(frame.entry.function.body))
     statements = watched(frame.entry).body if frame.watch else marked(frame.entry)
     body.write(frame.parts.divide(statements))
@@ -165,14 +170,16 @@ def _write_part(
     given = {
         variable: (symbol(f"variable.{variable}", "%"), (low, None)) for variable, low in variables.items()
     }
-    body = _Body(frame, writer, Regions.passed(writer), given, lambda code: writer.line(f"ret i32 {code}"))
+    body = _Body(
+        frame, writer, frame.regions.passed(writer), given, lambda code: writer.line(f"ret i32 {code}")
+    )
     body.write(statements)
     writer.line("ret i32 0")
     declarations |= writer.declarations
     arguments = [
         "ptr %context",
         "i32 %tid",
-        *Regions.PARAMETERS,
+        *frame.regions.PARAMETERS,
         *(f"i64 {value}" for value, _ in given.values()),
     ]
     head = f"define internal i32 {symbol(frame.part_symbol(name))}({', '.join(arguments)}) #0 {{\nentry:\n"

@@ -2,7 +2,8 @@
 
 LLVM's tables say what each CPU has, but no interface lists it. They do decide what may be inlined: a function that
 needs a feature is only inlined into functions whose CPU has it. So each feature becomes a small function, and whether
-it is inlined is the answer.
+it is inlined is the answer. On ARM and RISC-V inlining says other things, too: there a function of one operation is
+compiled per feature, and its assembly tells.
 """
 
 from __future__ import annotations
@@ -27,6 +28,8 @@ def required(target: Target) -> tuple[str, ...]:
     checked = target.family.checked
     if not checked:
         return ()
+    if target.family.probes:
+        return tuple(name for name in checked if _probed(target, name))
     if target.features:  # these are all features of the machine, whatever its CPU's name implies
         had = set(target.features.split(","))
         return tuple(name for name in checked if f"+{name}" in had)
@@ -56,18 +59,17 @@ def has_feature(target: Target, name: str) -> bool:
     """Whether code for ``target`` may use the feature, as LLVM spells it."""
     if name == "sse2":
         return target.is_64_bit  # the baseline there
-    if name == "dsp":  # Arm's: LLVM inlines functions without regard to it, but adds with saturation by it
-        text = f"""{header(target)}
-declare i32 @llvm.sadd.sat.i32(i32, i32)
-define i32 @probe(i32 %x, i32 %y) #0 {{
-  %z = call i32 @llvm.sadd.sat.i32(i32 %x, i32 %y)
-  ret i32 %z
-}}
-attributes #0 = {{ {attributes(target)} }}
-"""
-        assembly = machine(target).emit_assembly(llvm.parse_assembly(text))
-        return re.search(r"\bqadd\b", assembly) is not None
+    if name in target.family.probes:
+        return _probed(target, name)
     return name in required(target)
+
+
+def _probed(target: Target, name: str) -> bool:
+    """Whether code for ``target`` uses an instruction of the feature where one would help."""
+    probe = target.family.probes[name]
+    text = f"{header(target)}{probe.text}attributes #0 = {{ {attributes(target)} }}\n"
+    assembly = machine(target).emit_assembly(llvm.parse_assembly(text))
+    return re.search(probe.pattern, assembly) is not None
 
 
 def missing_here(target: Target) -> tuple[str, ...]:

@@ -8,6 +8,7 @@ has too little work for that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import ClassVar
 
 from netwright.specs.dims import DimLike, dim_symbols
 
@@ -38,7 +39,7 @@ class Regions:
 
     indices: Indices
     #: The parameters by which a part of an entry gets the entry's values.
-    PARAMETERS = ("ptr %block", "ptr %walk", "i64 %grain", "i64 %limit")
+    PARAMETERS: ClassVar[tuple[str, ...]] = ("ptr %block", "ptr %walk", "i64 %grain", "i64 %limit")
 
     def __init__(self, writer: Writer, block: str, walk: str, grain: str, limit: str = ""):
         self._writer = writer
@@ -187,3 +188,40 @@ class Regions:
             return write(f"trunc i64 {least} to i32")
 
         return self.indices.once(dim_symbols(work), ("shares", work, most), write_count)
+
+
+class Alone(Regions):
+    """Writes an entry's calls where there are no threads: each is one share, and nothing is kept of them."""
+
+    PARAMETERS: ClassVar[tuple[str, ...]] = ()
+
+    @classmethod
+    def begun(cls, writer: Writer, block: str) -> Alone:
+        return cls(writer, "", "", "")
+
+    @classmethod
+    def passed(cls, writer: Writer) -> Alone:
+        return cls(writer, "", "", "")
+
+    @property
+    def arguments(self) -> list[str]:
+        return []
+
+    def limit_to(self, indices: Indices, work: DimLike) -> None:
+        pass
+
+    def write(
+        self, work: DimLike, kernel: str, arguments: list[str], fail: Callable[[str], None] | None
+    ) -> None:
+        writer = self._writer
+        code = writer.result(f"call i32 {kernel}({', '.join([*arguments, 'i32 0', 'i32 1'])})")
+        if fail is None:
+            return
+        leave, stay = writer.label("leave"), writer.label("stay")
+        writer.branch_if(writer.result(f"icmp ne i32 {code}, 0"), leave, stay)
+        writer.start(leave)
+        fail(code)
+        writer.start(stay)
+
+    def end(self, code: str, waits: bool) -> str:
+        return code

@@ -220,7 +220,7 @@ class Statements:
         self._indices.open(let.name, operand, range_)
 
 
-def write_kernel(function: ir.Function, name: str, target: Target) -> str:
+def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
     """The LLVM module of one kernel: ``i32 name(ptr…, i64 dims…, i32 tid, i32 nthreads)``."""
     writer = Writer()
     arguments = [f"ptr noalias {symbol('buffer.' + buffer.name, '%')}" for buffer in function.parameters]
@@ -229,8 +229,10 @@ def write_kernel(function: ir.Function, name: str, target: Target) -> str:
     }
     arguments += [f"i64 {value}" for value, _ in dims.values()]
     arguments += ["i32 %tid", "i32 %nthreads"]
-    writer.line("%tid.wide = zext i32 %tid to i64")
-    writer.line("%nthreads.wide = zext i32 %nthreads to i64")
+    # Without threads a kernel runs as one share, and need not divide to know where that begins.
+    alone = not target.is_posix
+    for name, only in (("tid", 0), ("nthreads", 1)):
+        writer.line(f"%{name}.wide = {f'or i64 0, {only}' if alone else f'zext i32 %{name} to i64'}")
     indices = Indices(writer, dims)
     buffers: list[tuple[ir.Buffer, str | None]] = []
     for buffer in function.buffers:
@@ -253,7 +255,7 @@ def write_kernel(function: ir.Function, name: str, target: Target) -> str:
     return module(
         target,
         writer.declarations,
-        f"define i32 {symbol(name)}({', '.join(arguments)}) #0 {{\nentry:\n{writer.text()}\n}}\n",
+        f"define i32 {symbol(kernel)}({', '.join(arguments)}) #0 {{\nentry:\n{writer.text()}\n}}\n",
         *sorted(writer.definitions),
     )
 

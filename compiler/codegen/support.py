@@ -33,9 +33,7 @@ def write_support(target: Target) -> str:
 
     It is for every CPU of the family, since it may run before the CPU's features are checked.
     """
-    shares = (
-        [*_waiting(target), _filled("shares", target)] if has_threads(target) else [_filled("alone", target)]
-    )
+    shares = [*_waiting(target), _filled("shares", target)] if has_threads(target) else []
     return module(
         baseline(target),
         {*target.family.declarations, *PLANNER_DECLARATIONS},

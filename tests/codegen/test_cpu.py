@@ -21,6 +21,7 @@ from netwright.compiler.codegen.families.x86 import FEATURES as X86
 from netwright.compiler.codegen.features import (
     attributes_of_all,
     baseline,
+    has_feature,
     missing_here,
     required,
     write_missing,
@@ -62,6 +63,18 @@ def test_what_cpus_have() -> None:
     assert apple >= {"lse", "fullfp16", "dotprod", "rcpc", "fp16fml"}
     assert not apple & {"sve", "bf16", "i8mm"}
     assert "sve2" in required(named_target("neoverse-v2", ARM))
+
+
+def test_what_arm_and_riscv_have() -> None:
+    arm, riscv = "armv7-unknown-linux-musleabihf", "riscv64-unknown-linux-musl"
+    assert required(named_target("generic", arm)) == ("neon",)
+    assert required(named_target("cortex-a7", arm)) == ("neon", "vfp4", "hwdiv-arm")
+    assert required(named_target("cortex-a53", arm)) == ("neon", "vfp4", "hwdiv-arm", "fp-armv8")
+    assert required(named_target("generic", riscv)) == ()
+    assert required(named_target("veyron-v1", riscv)) == ("zba", "zbb", "zbs")
+    assert {"v", "zba", "zbb", "zvfh"} <= {*required(named_target("sifive-x280", riscv))}
+    assert "zvfh" not in required(named_target("sifive-p670", riscv))
+    assert has_feature(named_target("cortex-m4", "thumbv7em-none-unknown-eabi"), "dsp")
 
 
 @on_x86

@@ -119,13 +119,13 @@ def test_a_painted_stack_is_as_deep_as_the_card_says(tmp_path: Path) -> None:
 
 @needs_zig
 def test_a_budget_is_kept() -> None:
-    limited: dict[str, Any] = {**SPEC, "budget": {"flash": "4 KiB", "ram": "100 KiB", "stack": 10}}
+    limited: dict[str, Any] = {**SPEC, "budget": {"flash": "1 KiB", "ram": "100 KiB", "stack": 10}}
     _, result, _ = made()
     model = load(limited)
     card = bare_footprint(result.network, result.weights, NAME)
     messages = [error.message for error in bare_exceeded(model.load, card)]
     assert messages == [
-        f"{card.flash:,} bytes of flash exceed the budget of 4,096",
+        f"{card.flash:,} bytes of flash exceed the budget of 1,024",
         f"{card.stack:,} bytes of stack exceed the budget of 10",
     ]
     with pytest.raises(SpecError):

@@ -86,6 +86,39 @@ def test_a_program_chooses_the_version_for_its_cpu(
         assert re.match(r"small: this CPU lacks .*sse4\.2", done.stderr)
 
 
+@pytest.mark.parametrize(
+    ("target", "cpu", "emulated", "lacks"),
+    [
+        ("armv7-linux-musleabihf", "cortex-a7", {"qemu-arm": ("cortex-a7", "cortex-a8")}, "vfp4 hwdiv-arm"),
+        ("riscv64-linux-musl", "veyron-v1", {"qemu-riscv64": (None, "sifive-u54")}, "zba zbb zbs"),
+    ],
+)
+def test_a_cpu_that_lacks_something_is_told(
+    small: netwright.Model,
+    weights: dict[str, np.ndarray],
+    tmp_path: Path,
+    target: str,
+    cpu: str,
+    emulated: dict[str, tuple[str | None, str]],
+    lacks: str,
+) -> None:
+    """The kernel tells ARM's features, but here no kernel tells RISC-V's."""
+    if reason := lacking(target):
+        pytest.skip(reason)
+    program, x = tmp_path / "small", np.ones((5, 40), np.float32)
+    np.save(tmp_path / "x.npy", x)
+    save(small.load, small.network, weights, program, Request(cpu=cpu, target=target, selftest_bytes=0))
+    ((emulator, (able, old)),) = emulated.items()
+    command = [program, "-i", f"x={tmp_path / 'x.npy'}", "-o", str(tmp_path / "y.npy")]
+    done = subprocess.run([emulator, "-cpu", old, *command], capture_output=True, text=True, timeout=60)
+    assert (done.returncode, lacks in done.stderr) == (3, True), done.stderr
+    assert not (tmp_path / "y.npy").exists()
+    if able is not None:
+        subprocess.run([emulator, "-cpu", able, *command], check=True, timeout=60)
+        wanted = evaluate(small.network.graphs["predict"], {"x": x, **weights}, {"N": 5})["y"]
+        np.testing.assert_allclose(np.load(tmp_path / "y.npy"), wanted, atol=1e-4)
+
+
 def test_the_best_version_comes_first() -> None:
     chosen = chosen_targets("x86_64-linux-musl", "x86-64-v2,v4,v3")
     assert [target.cpu for target in chosen] == ["x86-64-v4", "x86-64-v3", "x86-64-v2"]
@@ -95,7 +128,7 @@ def test_the_best_version_comes_first() -> None:
 @pytest.mark.parametrize(
     ("platform", "cpu", "said"),
     [
-        ("riscv64-linux-musl", "generic,sifive-u74", "can't ask for their CPU"),
+        ("wasm32-wasi", "generic,bleeding-edge", "can't ask for their CPU"),
         (None, "x86-64-v3,cortex-a72", "not of one system"),
         ("aarch64-linux-musl", "haswell", "no CPU 'haswell' for aarch64"),
         ("wasm32-wasi", "native", "native is this computer's CPU"),

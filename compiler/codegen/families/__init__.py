@@ -3,8 +3,10 @@
 from functools import cache
 
 from .aarch64 import AArch64
+from .arm import Arm
 from .base import Family
-from .others import Arm, Riscv64, Thumb, Wasm
+from .others import Thumb, Wasm
+from .riscv import Riscv64
 from .x86 import X86, X8664
 
 _FAMILIES: tuple[type[Family], ...] = (X8664, X86, AArch64, Arm, Thumb, Riscv64, Wasm)

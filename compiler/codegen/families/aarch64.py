@@ -8,7 +8,7 @@ from typing import ClassVar
 
 from ..types import vector
 from ..writer import Writer
-from .base import Family, kept
+from .base import Family, capabilities
 
 #: The features that the code generator may use, with the bits of Linux's AT_HWCAP and AT_HWCAP2 that report them.
 FEATURES = {
@@ -91,22 +91,7 @@ class AArch64(Family):
         return linux
 
     def ask(self, name: str, needed: Sequence[str]) -> str:
-        lines = [
-            f"  %first = call i64 @getauxval(i64 {_HWCAP})",
-            f"  %second = call i64 @getauxval(i64 {_HWCAP2})",
-            "  %lacks.0 = or i64 0, 0",
-        ]
-        for number, feature in enumerate(needed):
-            first, second = FEATURES[feature]
-            lines += [
-                f"  %had.{number} = and i64 %first, {first}",
-                f"  %had.more.{number} = and i64 %second, {second}",
-                f"  %no.{number} = icmp ne i64 %had.{number}, {first}",
-                f"  %no.more.{number} = icmp ne i64 %had.more.{number}, {second}",
-                f"  %lack.{number} = or i1 %no.{number}, %no.more.{number}",
-                f"  %wide.{number} = zext i1 %lack.{number} to i64",
-                f"  %at.{number} = shl i64 %wide.{number}, {number}",
-                f"  %lacks.{number + 1} = or i64 %lacks.{number}, %at.{number}",
-            ]
-        text = kept(name, "\n".join(lines), f"%lacks.{len(needed)}", "ask")
-        return f"declare i64 @getauxval(i64) #1\n{text}"
+        asking = (
+            f"  %first = call i64 @getauxval(i64 {_HWCAP})\n  %second = call i64 @getauxval(i64 {_HWCAP2})"
+        )
+        return capabilities(name, needed, FEATURES, asking, "declare i64 @getauxval(i64) #1\n")

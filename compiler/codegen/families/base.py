@@ -2,11 +2,34 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import ClassVar, Literal
 
 from ..types import splat, vector
 from ..writer import Writer
+
+
+@dataclass(frozen=True, slots=True)
+class Probe:
+    """A function of one operation for which LLVM uses an instruction of a feature wherever code has it.
+
+    ``function`` is its type, name and parameters in LLVM's language, ``operation`` what it returns, ``pattern`` a
+    regular expression that its assembly matches if the feature is used.
+    """
+
+    function: str
+    operation: str
+    pattern: str
+
+    @property
+    def text(self) -> str:
+        """The function, with attributes #0."""
+        returned = self.function.split(" @")[0]
+        called = re.search(r"call ((?:\S+|<[^>]+>) @[\w.]+)\((.*)\)", self.operation)
+        declared = f"declare {called[1]}({re.sub(r' %[a-z]', '', called[2])})\n" if called else ""
+        return f"{declared}define {self.function} #0 {{\n  %z = {self.operation}\n  ret {returned} %z\n}}\n"
 
 
 class Family:
@@ -27,6 +50,8 @@ class Family:
     """LLVM's name of how functions are called, where its default is another than systems have."""
     checked: ClassVar[tuple[str, ...]] = ()
     """The features that programs check their CPU for, as LLVM spells them."""
+    probes: ClassVar[Mapping[str, Probe]] = {}
+    """How to learn which features code uses where LLVM inlines functions without regard to them."""
     attributes: ClassVar[tuple[str, ...]] = ()
     """Attributes that every function has."""
     pause: ClassVar[str] = ""
@@ -119,6 +144,29 @@ class Family:
 def nothing_lacks(name: str) -> str:
     """The text of a check that finds nothing missing."""
     return f'define i64 @"{name}"() #1 {{\n  ret i64 0\n}}\n'
+
+
+def capabilities(
+    name: str, needed: Sequence[str], bits: Mapping[str, tuple[int, int]], asking: str, declared: str
+) -> str:
+    """The text of a check by two words of bits: each feature has its ``bits`` in the first and in the second.
+
+    ``asking`` are the lines that leave the words in %first and %second; ``declared`` what they call.
+    """
+    lines = [asking, "  %lacks.0 = or i64 0, 0"]
+    for number, feature in enumerate(needed):
+        first, second = bits[feature]
+        lines += [
+            f"  %had.{number} = and i64 %first, {first}",
+            f"  %had.more.{number} = and i64 %second, {second}",
+            f"  %no.{number} = icmp ne i64 %had.{number}, {first}",
+            f"  %no.more.{number} = icmp ne i64 %had.more.{number}, {second}",
+            f"  %lack.{number} = or i1 %no.{number}, %no.more.{number}",
+            f"  %wide.{number} = zext i1 %lack.{number} to i64",
+            f"  %at.{number} = shl i64 %wide.{number}, {number}",
+            f"  %lacks.{number + 1} = or i64 %lacks.{number}, %at.{number}",
+        ]
+    return declared + kept(name, "\n".join(lines), f"%lacks.{len(needed)}", "ask")
 
 
 def kept(name: str, asking: str, result: str, last: str) -> str:

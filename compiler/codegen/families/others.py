@@ -2,32 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import ClassVar
 
 from ..writer import Writer
-from .base import Family
-
-
-class Riscv64(Family):
-    """64-bit RISC-V; its pause instruction is an extension, so there is none here."""
-
-    architectures = ("riscv64",)
-    base_features = "+m,+a,+f,+d,+c"  # what Linux is built for: rv64gc
-    abi = "lp64d"
-    futex = 98
-
-    def vector_registers(self, vector_bytes: int) -> int:
-        return 32
-
-
-class Arm(Family):
-    """32-bit ARM; its vector instructions always flush denormals."""
-
-    architectures = ("arm", "armv7", "armv7l", "armv8l")
-    flushes_denormals = True
-    pause = "call void @llvm.arm.hint(i32 1)"
-    declarations = ("declare void @llvm.arm.hint(i32)",)
-    futex = 240
+from .base import Family, Probe
 
 
 class Thumb(Family):
@@ -35,6 +14,9 @@ class Thumb(Family):
 
     architectures = ("thumbv7em", "thumbv7", "thumbv7m")
     least_cpu = "cortex-m4"
+    probes: ClassVar[Mapping[str, Probe]] = {
+        "dsp": Probe("i32 @probe(i32 %x, i32 %y)", "call i32 @llvm.sadd.sat.i32(i32 %x, i32 %y)", r"\bqadd\b")
+    }
 
     def dot4(
         self, writer: Writer, has: Callable[[str], bool], signed: bool, lanes: int, a: str, b: str, c: str

@@ -41,8 +41,9 @@ void npz(const uint8_t *data, size_t size) {
     FILE *file = memory(data, size);
     if (!file || npz_open(file, &archive, message)) return;
     for (int32_t i = 0; i < archive.count && i < 8; i++) {
-        unsigned char *bytes = npz_bytes(&archive, npz_find(&archive, archive.members[i].name), message);
-        if (bytes) npy(bytes, (size_t)archive.members[i].size < size * 4 ? (size_t)archive.members[i].size : 0);
+        const npz_member *member = npz_find(&archive, archive.members[i].name); /* another one of the same name, perhaps */
+        unsigned char *bytes = npz_bytes(&archive, member, message);
+        if (bytes) npy(bytes, member->size < size * 4 ? (size_t)member->size : 0);
     }
     npz_close(&archive);
 }
