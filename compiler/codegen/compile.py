@@ -51,25 +51,23 @@ def optimize(text: str, target: Target) -> llvm.ModuleRef:
     """Parses, verifies and simplifies a module. Raises CompileError."""
     parsed = llvm.parse_assembly(text)
     parsed.verify()
-    passes, builder = _passes(target)
-    passes.run(parsed, builder)
+    # A builder is used once: each run adds callbacks to it, which all later runs with it would call, too.
+    options = llvm.create_pipeline_tuning_options(speed_level=2)
+    _passes().run(parsed, llvm.create_pass_builder(machine(target), options))
     return parsed
 
 
 _thread = threading.local()
 
 
-def _passes(target: Target) -> tuple[llvm.ModulePassManager, llvm.PassBuilder]:
-    """The passes, and what runs them; made once per thread and target."""
-    known: dict[Target, tuple[llvm.ModulePassManager, llvm.PassBuilder]]
-    known = _thread.__dict__.setdefault("known", {})
-    if target not in known:
-        passes = llvm.create_new_module_pass_manager()
+def _passes() -> llvm.ModulePassManager:
+    """The passes; made once per thread."""
+    passes: llvm.ModulePassManager | None = getattr(_thread, "passes", None)
+    if passes is None:
+        passes = _thread.passes = llvm.create_new_module_pass_manager()
         for name in PASSES:
             getattr(passes, f"add_{name}_pass")()
-        options = llvm.create_pipeline_tuning_options(speed_level=2)
-        known[target] = passes, llvm.create_pass_builder(machine(target), options)
-    return known[target]
+    return passes
 
 
 def compile_object(text: str, target: Target, cache: ObjectCache | None, *, level: int = 3) -> bytes:
