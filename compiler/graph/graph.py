@@ -29,7 +29,9 @@ class Graph:
     def __init__(self, name: str = "graph"):
         self.name = name
         self._nodes = nx.MultiDiGraph()
-        self._made: list[Node] = []  # the nodes by their ids: networkx takes three times as long to look one up
+        self._made: list[
+            Node
+        ] = []  # the nodes by their ids: networkx takes three times as long to look one up
         # A cache of the in-edges, which never change: sorting them again would cost ten times as much.
         self._operands: dict[int, tuple[Value, ...]] = {}
         self._inputs: dict[str, Value] = {}

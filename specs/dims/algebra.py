@@ -298,3 +298,12 @@ def product(values: Iterable[DimLike]) -> DimLike:
     for value in values:
         total = total * value
     return total
+
+
+def total(values: Iterable[DimLike]) -> DimLike:
+    """The sum of ``values``; 0 for none. It takes less time than adding them one by one."""
+    totals: dict[Monomial, int] = {}
+    for value in values:
+        for monomial, coefficient in terms_of(value):
+            totals[monomial] = totals.get(monomial, 0) + coefficient
+    return from_terms(totals)
