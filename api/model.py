@@ -49,15 +49,16 @@ class Model:
         self._load = replace(load, diagnostics=diagnostics)
         self._network = network
 
-    @cached_property
-    def load(self) -> LoadResult:
-        """The result of loading: the typed spec, the places of everything in it, and the diagnostics."""
-        return replace(self._load, diagnostics=check_fixes(self._load))
-
     @property
+    def load(self) -> LoadResult:
+        """The result of loading: the typed spec, the places of everything in it, and the diagnostics, whose fixes have
+        not been tried: that takes several times as long as loading, and few callers need it."""
+        return self._load
+
+    @cached_property
     def diagnostics(self) -> Diagnostics:
         """Errors and warnings, in the order of their places in the spec. Each fix they offer has been tried."""
-        return self.load.diagnostics
+        return check_fixes(self._load)
 
     @property
     def is_valid(self) -> bool:

@@ -99,7 +99,6 @@ class Values:
 
     def _emit(self, expr: Expr) -> str:
         write, type = self._writer.value, expr.type
-        text = value_type(type)
         match expr:
             case ir.Fma():
                 return self._fma(expr)
@@ -126,11 +125,12 @@ class Values:
                 return write(f"icmp {sign}{expr.op} {value_type(expr.a.type)} {a}, {b}")
             case ir.Select():
                 bit, a, b = self.emit(expr.condition), self.emit(expr.a), self.emit(expr.b)
+                text = value_type(type)
                 return write(f"select {vector('i1', type.lanes)} {bit}, {text} {a}, {text} {b}")
             case ir.Cast():
                 return self._cast(self.emit(expr.x), expr.x.type, type)
             case ir.Bitcast():
-                return write(f"bitcast {value_type(expr.x.type)} {self.emit(expr.x)} to {text}")
+                return write(f"bitcast {value_type(expr.x.type)} {self.emit(expr.x)} to {value_type(type)}")
             case ir.IndexValue():
                 scalar = ValueType(type.dtype)
                 x = self._cast(self._indices.value(expr.index), ValueType("int64"), scalar)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 
-from netwright.specs.dims import DimLike, dim, dim_symbols, product
+from netwright.specs.dims import DimLike, dim, dim_symbols, product, total
 
 from ..loop import ir
 from .indices import Indices
@@ -26,6 +26,7 @@ class Memory:
         self._shapes: dict[str, tuple[DimLike, ...]] = {}
         self._offsets: dict[tuple[str, tuple[DimLike, ...], object], DimLike] = {}
         self._strides: dict[DimLike, DimLike] = {}
+        self._steps: dict[tuple[DimLike, ...], list[DimLike]] = {}  # by shape: the strides of its axes
         self._constant: set[str] = set()
         for buffer, pointer in buffers:
             self._elements[buffer.name] = memory_type(buffer.dtype)
@@ -51,10 +52,10 @@ class Memory:
         key = (buffer, at, shape)
         if key not in self._offsets:
             axes = self._shapes[buffer] if shape is None else shape
-            total: DimLike = 0
-            for axis, index in enumerate(at):
-                total = total + index * self._stride(product(axes[axis + 1 :]))
-            self._offsets[key] = total
+            if axes not in self._steps:
+                self._steps[axes] = [self._stride(product(axes[axis + 1 :])) for axis in range(len(axes))]
+            steps = self._steps[axes]
+            self._offsets[key] = total(index * step for index, step in zip(at, steps, strict=False))
         return self._offsets[key]
 
     def _stride(self, stride: DimLike) -> DimLike:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import struct
+from functools import cache
 
 import numpy as np
 
@@ -50,14 +51,24 @@ def vector(element: str, lanes: int) -> str:
 
 
 def value_type(type: ValueType) -> str:
-    return vector(scalar_type(type.dtype), type.lanes)
+    return _value_type(type.dtype, type.lanes)
+
+
+@cache
+def _value_type(dtype: str, lanes: int) -> str:
+    return vector(scalar_type(dtype), lanes)
 
 
 def suffix(type: ValueType) -> str:
     """How the name of an overloaded intrinsic spells ``type``: ``v16f32``, ``i64``."""
-    letter = "f" if is_float(type.dtype) else "i"
-    width = 1 if type.dtype == "bool" else WIDTHS[type.dtype]
-    return f"{letter}{width}" if type.lanes == 1 else f"v{type.lanes}{letter}{width}"
+    return _suffix(type.dtype, type.lanes)
+
+
+@cache
+def _suffix(dtype: str, lanes: int) -> str:
+    letter = "f" if is_float(dtype) else "i"
+    width = 1 if dtype == "bool" else WIDTHS[dtype]
+    return f"{letter}{width}" if lanes == 1 else f"v{lanes}{letter}{width}"
 
 
 def literal(value: float | int | bool, dtype: str) -> str:

@@ -17,8 +17,9 @@ def verify(graph: Graph, verified: dict[int, Graph] | None = None) -> None:
     """
     known: dict[int, Graph] = {} if verified is None else verified
     names = set()
+    edges = _edges(graph)
     for node in graph:
-        _structure(graph, node)
+        _structure(graph, node, edges.get(node.id, []))
         if isinstance(node.attrs, InputAttributes):
             names.add(node.attrs.name)
             if graph.inputs.get(node.attrs.name) not in node.values or node.types != (node.attrs.type,):
@@ -44,10 +45,18 @@ def verify(graph: Graph, verified: dict[int, Graph] | None = None) -> None:
             raise VerificationError(f"the output {name!r} is no value of the graph")
 
 
-def _structure(graph: Graph, node: Node) -> None:
-    edges = graph.network.in_edges(node.id, keys=True, data="port")
-    if sorted(key for _, _, key, _ in edges) != list(range(len(edges))):
+def _edges(graph: Graph) -> dict[int, list[tuple[int, int, int]]]:
+    """The in-edges of each node that has some: (position, source, port). All are read at once, since networkx's view of
+    the edges of one node takes longer to make than to read."""
+    edges: dict[int, list[tuple[int, int, int]]] = {}
+    for source, target, position, port in graph.network.edges(keys=True, data="port"):
+        edges.setdefault(target, []).append((position, source, port))
+    return edges
+
+
+def _structure(graph: Graph, node: Node, edges: list[tuple[int, int, int]]) -> None:
+    if sorted(position for position, _, _ in edges) != list(range(len(edges))):
         raise VerificationError(f"%{node.id} = {node.op}: operand positions are not 0, 1, 2, …")
-    for source, _, _, port in edges:
+    for _, source, port in edges:
         if source >= node.id or not 0 <= port < len(graph.node(source).types):
             raise VerificationError(f"%{node.id} = {node.op}: an operand that is no earlier value")

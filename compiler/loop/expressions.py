@@ -28,8 +28,11 @@ def operands_of(expr: ir.Expr) -> tuple[ir.Expr, ...]:
 
 def postorder(expr: ir.Expr) -> list[ir.Expr]:
     """The nodes of an expression, each once (by identity), operands before their readers."""
-    if type(expr) not in _OPERANDS:
+    if (operands := _OPERANDS.get(type(expr))) is None:
         return [expr]
+    below = operands(expr)
+    if _OPERANDS.keys().isdisjoint(map(type, below)):  # as in most expressions
+        return [*{id(operand): operand for operand in below}.values(), expr]
     order: list[ir.Expr] = []
     visited: set[int] = set()
     stack: list[ir.Expr | None] = [expr]  # None: all operands of the node below it are written

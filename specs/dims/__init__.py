@@ -19,6 +19,7 @@ from .algebra import (
     from_terms,
     multiple,
     product,
+    total,
 )
 from .bounds import Range, bounds
 from .division import exact_div
@@ -56,5 +57,6 @@ __all__ = [
     "product",
     "settled",
     "substitute",
+    "total",
     "typical",
 ]
