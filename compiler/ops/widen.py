@@ -69,8 +69,8 @@ def halves(array: NDArray[np.float32], format: Half) -> NDArray[np.uint16]:
     """Numbers rounded to nearest, ties to even, as 16 bits. Numbers that are too large become infinite, NaN stays NaN."""
     if format == "float16":
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(array, np.float16).view(np.uint16)
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
+            return np.asarray(array, np.float16, order="C").view(np.uint16)
+    bits = np.asarray(array, np.float32, order="C").view(np.uint32)
     rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
     quiet = bits >> 16 | 0x40  # the payload of a NaN may lie in the lower half alone
     return np.where(bits & 0x7FFFFFFF > 0x7F800000, quiet, rounded).astype(np.uint16)

@@ -40,7 +40,8 @@ def halved_network(
             fitting = {
                 key: array for key, array in arrays.items() if np.abs(array).max(initial=0) <= _MOST[format]
             }
-            graphs[name] = _halved(graph, [site for site in sites if site.key in fitting], fitting, format)
+            chosen = [site for site in sites if site.key in fitting]
+            graphs[name] = _halved(graph, chosen, fitting, format, _once(chosen, fitting, machine))
             stored |= fitting
     read = {name for graph in graphs.values() for name in graph.inputs}
     parameters = {name: p for name, p in network.parameters.items() if name in read}
@@ -57,8 +58,26 @@ def _name(key: Key, format: Half) -> str:
     return f"{key.layer or 'network'}.{key.op}{key.number or ''}.{format}"
 
 
+def _once(
+    sites: Sequence[Site | Constant], arrays: Mapping[Key, NDArray], machine: Machine
+) -> frozenset[int]:
+    """The recurrences whose weights are widened once, after loading: those that a core's own caches hold in float32,
+    which gain nothing from fewer bytes. Without vectors there are none: memory is scarce where they are missing."""
+    if machine.lanes("float32") == 1:
+        return frozenset()
+    sizes: dict[int, int] = {}
+    for site in sites:
+        if isinstance(site, Constant):
+            sizes[site.node.id] = sizes.get(site.node.id, 0) + arrays[site.key].nbytes
+    return frozenset(id for id, size in sizes.items() if size <= machine.l2_bytes)
+
+
 def _halved(
-    graph: Graph, sites: Sequence[Site | Constant], arrays: Mapping[Key, NDArray], format: Half
+    graph: Graph,
+    sites: Sequence[Site | Constant],
+    arrays: Mapping[Key, NDArray],
+    format: Half,
+    once: frozenset[int],
 ) -> Graph:
     at: dict[int, list[Site | Constant]] = {}
     for site in sites:
@@ -76,12 +95,16 @@ def _halved(
                 stored[name] = new.input(name, type, "parameter")
             given[site.position] = stored[name]
         positions = {site.position for site in at[node.id]}
-        if isinstance(node.attrs, ScanAttributes):
+        if isinstance(node.attrs, ScanAttributes) and node.id not in once:
             return new.add(node.op, given, _widened_within(node.attrs, positions, attrs), layer=node.layer).values
         read = [
             new.apply("widen", value, attrs=attrs) if place in positions else value
             for place, value in enumerate(given)
         ]
+        if node.id in once:
+            read = [
+                new.apply("copy", value) if place in positions else value for place, value in enumerate(read)
+            ]
         return new.add(node.op, read, node.attrs, layer=node.layer).values
 
     return without_idle(RemoveDeadCode().run(graph.rewrite(rule), PassContext("halves")))
