@@ -11,6 +11,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from .graph.analysis import ancestors
 from .graph.graph import Graph
 from .graph.node import Node, Value
@@ -18,7 +20,7 @@ from .ops.base import primitive
 from .ops.protocols import Elementwise, View, contraction
 from .ops.scan_attributes import ScanAttributes
 from .ops.slice_pad import PadAttributes
-from .ops.widen import WidenAttributes
+from .ops.widen import WidenAttributes, halves
 from .passes.base import PassContext
 from .passes.dead_code import RemoveDeadCode
 
@@ -28,8 +30,8 @@ _WIDE = WidenAttributes("bfloat16")
 def mixed(
     graph: Graph, cotangents: Mapping[str, Value], layers: frozenset[str]
 ) -> tuple[Graph, dict[str, Value]]:
-    """``graph``, whose outputs are those of the forward half, with what the ``layers`` keep for the ``cotangents`` in 16
-    bits; and the cotangents there. What losses keep is not of a layer, and stays in float32."""
+    """``graph``, whose outputs are those of the forward half, with what the ``layers`` keep for the ``cotangents`` in
+    16 bits; and the cotangents there. What losses keep is not of a layer, and stays in float32."""
     graph = graph.copy()
     marks = {name: f"cotangent of {name}" for name in cotangents}
     forward = list(graph.outputs)
@@ -59,7 +61,9 @@ class _Rounding:
         graph = self.graph
         values = ancestors(graph, [graph.outputs[name] for name in self.outputs])
         self.forward = {value.node for value in values}
-        for node in graph:  # masks of bools are kept as they are: one byte, made where their operands are at hand
+        for (
+            node
+        ) in graph:  # masks of bools are kept as they are: one byte, made where their operands are at hand
             generated = node.op != "input" and not graph.operands(node)
             masks = all(type.dtype == "bool" for type in node.types)
             if generated or (masks and all(v.node in self.forward for v in graph.operands(node))):
@@ -104,7 +108,11 @@ class _Rounding:
         op = primitive(node.op)
         if isinstance(op, View) and (moved := self._moved(new, node, operands)) is not None:
             return [moved]
-        if not any(value in self.kept for value in node.values):
+        if (
+            node.op == "max_window_gradient"
+        ):  # a kernel of its own, for which memory would have to hold all 32 bits
+            operands = (_stored(new, operands[0]) or operands[0], operands[1])
+        elif not any(value in self.kept for value in node.values):
             return None
         results = new.add(node.op, operands, node.attrs, layer=node.layer).values
         return [
@@ -120,14 +128,12 @@ class _Rounding:
         if not known or (len(known) < len(stored) and (node.op != "concat" or node.id in self.forward)):
             return None
         if isinstance(attrs, PadAttributes):
-            if attrs.fill != 0:
-                return None
-            attrs = replace(attrs, fill=0)
-        halves = [
+            attrs = replace(attrs, fill=int(halves(np.float32(attrs.fill), "bfloat16")))
+        all_stored = [
             new.apply("narrow", value) if half is None else half
             for half, value in zip(stored, operands, strict=True)
         ]
-        return _wide(new, new.apply(node.op, *halves, attrs=attrs))
+        return _wide(new, new.apply(node.op, *all_stored, attrs=attrs))
 
     def _scan(
         self, new: Graph, node: Node, attrs: ScanAttributes, operands: tuple[Value, ...]

@@ -48,14 +48,13 @@ class Widen(Elementwise):
         (x,) = operands
         if attrs.format == "float16":
             return [x.view(np.float16).astype(np.float32)]
-        return [(x.astype(np.uint32) << np.uint32(16)).view(np.float32)]
+        return [widened(x)]
 
     def emit(self, builder: Any, attrs: WidenAttributes, operands: Sequence[Any]) -> Any:
         (x,) = operands
         if attrs.format == "float16":
             return builder.cast(builder.bitcast(x, "float16"), "float32")
-        bits = builder.cast(x, "uint32")
-        return builder.bitcast(builder.shl(bits, builder.const(16, "uint32", x.type.lanes)), "float32")
+        return emit_widened(builder, x)
 
     def samples(self) -> Sequence[Sample]:
         x = TensorType("uint16", (3, 37))
@@ -63,6 +62,17 @@ class Widen(Elementwise):
             Sample((x,), WidenAttributes(format), ("index:31744",), differentiable=())
             for format in ("float16", "bfloat16")
         ]
+
+
+def widened(array: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The float32 of bfloat16."""
+    return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def emit_widened(builder: Any, x: Any) -> Any:
+    """The loop IR expression of ``widened``."""
+    bits = builder.cast(x, "uint32")
+    return builder.bitcast(builder.shl(bits, builder.const(16, "uint32", x.type.lanes)), "float32")
 
 
 def halves(array: NDArray[np.float32], format: Half) -> NDArray[np.uint16]:

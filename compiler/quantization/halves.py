@@ -96,7 +96,9 @@ def _halved(
             given[site.position] = stored[name]
         positions = {site.position for site in at[node.id]}
         if isinstance(node.attrs, ScanAttributes) and node.id not in once:
-            return new.add(node.op, given, _widened_within(node.attrs, positions, attrs), layer=node.layer).values
+            return new.add(
+                node.op, given, _widened_within(node.attrs, positions, attrs), layer=node.layer
+            ).values
         read = [
             new.apply("widen", value, attrs=attrs) if place in positions else value
             for place, value in enumerate(given)

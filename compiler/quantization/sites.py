@@ -119,7 +119,12 @@ def find_constant_weights(graph: Graph) -> list[Constant]:
         key = _key(node, counts)
         for position, value in enumerate(list(body.inputs.values())[: node.attrs.n_consts]):
             type, weights = body.type(value), operands[position]
-            if weights in fixed and type.dtype == "float32" and type.rank > 1 and _is_read_by_products(body, value):
+            if (
+                weights in fixed
+                and type.dtype == "float32"
+                and type.rank > 1
+                and _is_read_by_products(body, value)
+            ):
                 own = keys.setdefault(weights, Key(key.layer, f"{key.op}{key.number or ''}.const", position))
                 constants.append(Constant(own, node, weights, position))
     return constants

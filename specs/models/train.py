@@ -298,9 +298,9 @@ class TrainSpec(SpecModel):
     optimizer: Optimizer = Adam()
     """How parameters are updated."""
     precision: Literal["float32", "mixed_bfloat16"] = "float32"
-    """How the results of layers are kept for the gradient. `mixed_bfloat16` stores them in 16 bits, rounded to nearest
-    even, which takes about half the memory. Weights, gradients, sums, statistics, losses and the optimizer's states stay
-    in float32, so no loss has to be scaled. Predictions and validation are computed as ever.
+    """How results of layers are kept for the gradient. `mixed_bfloat16` stores them in 16 bits, rounded to nearest
+    even, which takes less memory. Weights, gradients, sums, statistics, losses and the optimizer's states stay in
+    float32, so no loss has to be scaled. Prediction and validation are as without it. For networks in float32.
     """
     freeze: tuple[Pattern, ...] = ()
     """What training leaves as it is: names of layers, blocks or parameters, in which `*` stands for any text (`?` for
