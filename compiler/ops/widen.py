@@ -76,7 +76,7 @@ def emit_widened(builder: Any, x: Any) -> Any:
 
 
 def halves(array: NDArray[np.float32], format: Half) -> NDArray[np.uint16]:
-    """Numbers rounded to nearest, ties to even, as 16 bits. Numbers that are too large become infinite, NaN stays NaN."""
+    """Numbers rounded to nearest, ties to even, as 16 bits. What is too large becomes infinite; NaN stays NaN."""
     if format == "float16":
         with np.errstate(over="ignore"):
             return np.asarray(array, np.float16, order="C").view(np.uint16)
