@@ -17,6 +17,7 @@ from ..graph.graph import Graph
 from ..graph.node import Value
 from ..graph.types import TensorType
 from ..pipeline import before_gradients
+from ..precision import mixed
 from .analyses.budget import check_budget
 from .analyses.prognosis import warn_of_gradients
 from .analyses.sections import check_outputs, check_training
@@ -306,6 +307,9 @@ def _differentiated(expander: Expander, minimized: Tensor) -> tuple[Graph, dict[
     trained = [name for name, param in expander.parameters.items() if param.trained]
     graph, cotangents = gradients(before_gradients(forward), "loss.mean", trained)
     graph.drop_output("loss.mean")
+    train = expander.spec.train
+    if train is not None and train.precision == "mixed_bfloat16":
+        return mixed(graph, cotangents, frozenset(layer.name for layer in expander.layers))
     return graph, cotangents
 
 

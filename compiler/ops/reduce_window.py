@@ -19,6 +19,7 @@ from .contexts import EvaluationContext, GradientContext
 from .protocols import Contraction, Opaque
 from .reduce import COMBINE
 from .slice_pad import PadAttributes
+from .widen import emit_widened, widened
 from .windows import window_cells
 
 _REDUCE = {"sum": np.add, "max": np.maximum, "min": np.minimum}
@@ -178,7 +179,7 @@ def _sum_gradient(graph: Graph, dy: Value, attrs: WindowAttributes, x: Value) ->
 
 class MaxWindowGradient(Opaque):
     """From x and dy the cotangent of x: each cell gets dy of every window whose first maximum it is (row-major
-    order).
+    order). With dy in float32, x may be bfloat16, held in uint16.
 
     A NaN counts as the maximum. Linear in dy, but not differentiable a second time.
     """
@@ -188,14 +189,17 @@ class MaxWindowGradient(Opaque):
 
     def infer(self, attrs: WindowAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         x, dy = operands
-        if x.dtype not in FLOATS or dy != x.with_shape(_infer(self.name, attrs, x)):
+        wide = x.with_dtype("float32") if x.dtype == "uint16" else x
+        if wide.dtype not in FLOATS or dy != wide.with_shape(_infer(self.name, attrs, x)):
             raise ShapeError(f"max_window_gradient of {x} and {dy}", 1)
-        return [x]
+        return [wide]
 
     def evaluate(
         self, context: EvaluationContext, attrs: WindowAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
         x, dy = operands
+        if x.dtype == np.uint16:
+            x = widened(x)
         best = np.full(dy.shape, -np.inf, x.dtype)
         chosen = np.zeros(dy.shape, np.int64)
         windows = list(_offsets(attrs, dy.shape))
@@ -242,7 +246,7 @@ class MaxWindowGradient(Opaque):
             lead = (n,) if alone else ()
             if not whole:
                 with b.nest(x.shape[len(lead) :], lanes) as (index, width, count):
-                    b.store(dx, (*lead, *index), b.const(0, x.dtype, width), count)
+                    b.store(dx, (*lead, *index), b.const(0, dy.dtype, width), count)
             with b.nest(dy.shape[len(lead) :], lanes) as (index, width, count):
                 self._window(b, attrs, x, dy, dx, (*lead, *index), width, count, adds=not apart)
 
@@ -263,16 +267,17 @@ class MaxWindowGradient(Opaque):
             tuple(i * s + o for i, s, o in zip(index, attrs.stride, offset, strict=True))
             for offset in np.ndindex(*attrs.window)
         ]
-        best = b.register("best", b.const(float("-inf"), x.dtype, lanes))
+        best = b.register("best", b.const(float("-inf"), dy.dtype, lanes))
         chosen = b.register("chosen", b.const(0, "int32", lanes))
         for position, cell in enumerate(cells):
-            value = b.let("v", b.load(x, cell, lanes, count))
+            value = b.load(x, cell, lanes, count)
+            value = b.let("v", emit_widened(b, value) if x.dtype == "uint16" else value)
             first_nan = b.logical_and(b.ne(value, value), b.eq(best, best))
             better = b.let("better", b.logical_or(b.gt(value, best), first_nan))
             b.assign(chosen, b.select(better, b.const(position, "int32", lanes), chosen))
             b.assign(best, b.select(better, value, best))
         cotangent = b.let("dy", b.load(dy, index, lanes, count))
-        zero = b.const(0, x.dtype, lanes)
+        zero = b.const(0, dy.dtype, lanes)
         for position, cell in enumerate(cells):
             own = b.select(b.eq(chosen, b.const(position, "int32", lanes)), cotangent, zero)
             b.store(dx, cell, b.add(b.load(dx, cell, lanes, count), own) if adds else own, count)
@@ -284,4 +289,8 @@ class MaxWindowGradient(Opaque):
                 attrs = WindowAttributes(window, stride)
                 y = x.with_shape(_infer(self.name, attrs, x))
                 samples.append(Sample((x, y), attrs, ("distinct", "normal"), ()))
+        x = TensorType("uint16", (2, 4, 6, 3))
+        attrs = WindowAttributes((1, 2, 2, 1), (1, 2, 2, 1))
+        y = TensorType("float32", (2, 2, 3, 3))
+        samples.append(Sample((x, y), attrs, ("index:31744", "normal"), ()))
         return samples

@@ -15,6 +15,7 @@ from .elementwise import BINARY, COMPARE, UNARY
 from .gather import Gather, ScatterAdd
 from .interleave import Interleave
 from .layout import Broadcast, Reshape, Reverse, Transpose
+from .narrow import Narrow
 from .panels import Panels
 from .permutation import Permutation
 from .quantize import Quantize
@@ -44,6 +45,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Select(),
     Cast(),
     Widen(),
+    Narrow(),
     Copy(),
     Reshape(),
     Transpose(),

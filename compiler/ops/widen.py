@@ -34,6 +34,7 @@ class Widen(Elementwise):
     attributes = WidenAttributes
     cheap = True
     in_readers = True
+    rematerialize = True  # in loops, too: what is widened before a loop takes twice the memory in each step
 
     def infer(self, attrs: WidenAttributes, operands: Sequence[TensorType]) -> Sequence[TensorType]:
         (x,) = operands
@@ -47,14 +48,13 @@ class Widen(Elementwise):
         (x,) = operands
         if attrs.format == "float16":
             return [x.view(np.float16).astype(np.float32)]
-        return [(x.astype(np.uint32) << np.uint32(16)).view(np.float32)]
+        return [widened(x)]
 
     def emit(self, builder: Any, attrs: WidenAttributes, operands: Sequence[Any]) -> Any:
         (x,) = operands
         if attrs.format == "float16":
             return builder.cast(builder.bitcast(x, "float16"), "float32")
-        bits = builder.cast(x, "uint32")
-        return builder.bitcast(builder.shl(bits, builder.const(16, "uint32", x.type.lanes)), "float32")
+        return emit_widened(builder, x)
 
     def samples(self) -> Sequence[Sample]:
         x = TensorType("uint16", (3, 37))
@@ -64,10 +64,23 @@ class Widen(Elementwise):
         ]
 
 
+def widened(array: NDArray[np.uint16]) -> NDArray[np.float32]:
+    """The float32 of bfloat16."""
+    return (array.astype(np.uint32) << np.uint32(16)).view(np.float32)
+
+
+def emit_widened(builder: Any, x: Any) -> Any:
+    """The loop IR expression of ``widened``."""
+    bits = builder.cast(x, "uint32")
+    return builder.bitcast(builder.shl(bits, builder.const(16, "uint32", x.type.lanes)), "float32")
+
+
 def halves(array: NDArray[np.float32], format: Half) -> NDArray[np.uint16]:
-    """Numbers rounded to nearest, ties to even, as 16 bits. Numbers that are too large become infinite."""
+    """Numbers rounded to nearest, ties to even, as 16 bits. What is too large becomes infinite; NaN stays NaN."""
     if format == "float16":
         with np.errstate(over="ignore"):
-            return np.ascontiguousarray(array, np.float16).view(np.uint16)
-    bits = np.ascontiguousarray(array, np.float32).view(np.uint32)
-    return ((bits + 0x7FFF + (bits >> 16 & 1)) >> 16).astype(np.uint16)
+            return np.asarray(array, np.float16, order="C").view(np.uint16)
+    bits = np.asarray(array, np.float32, order="C").view(np.uint32)
+    rounded = (bits + 0x7FFF + (bits >> 16 & 1)) >> 16
+    quiet = bits >> 16 | 0x40  # the payload of a NaN may lie in the lower half alone
+    return np.where(bits & 0x7FFFFFFF > 0x7F800000, quiet, rounded).astype(np.uint16)

@@ -21,6 +21,7 @@ from ..ops.panels import PanelsAttributes, fills_panels, pack
 from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
+from ..ops.widen import WidenAttributes
 from .base import READERS, Pass, PassContext
 
 #: With so many rows, reading a matrix in panels saves more than packing it costs.
@@ -59,16 +60,17 @@ def _packed(graph: Graph, lanes: int, context: PassContext, *, parameters: bool)
         position = _packed_operand(node)
         if position is None or not fills_panels(new.type(operands[position]), lanes):
             return None
+        stored, wide = _stored(new, operands[position])
         pays = (
-            _is_parameter(new, operands[position])
+            _is_parameter(new, stored)
             if parameters
             else _pays_per_call(new, node, operands[position], context.machine)
         )
         if not pays:
             return None
         changed = list(operands)
-        packed = panels_of(new, operands[position])
-        changed[position] = new.apply("panels", packed, attrs=PanelsAttributes(lanes))
+        read = new.apply("panels", panels_of(new, stored), attrs=PanelsAttributes(lanes))
+        changed[position] = read if wide is None else new.apply("widen", read, attrs=wide)
         return new.add(node.op, changed, node.attrs, layer=node.layer).values
 
     return graph.rewrite(context.limit(rule))
@@ -169,6 +171,12 @@ def _packed_operand(node: Node) -> int | None:
     return None if op is None else op.packed_operand(node.attrs)
 
 
+def _stored(graph: Graph, value: Value) -> tuple[Value, WidenAttributes | None]:
+    """What memory holds of ``value``, and how kernels widen it, if they do: panels hold 16 bits, too."""
+    node = graph.producer(value)
+    return (graph.operands(node)[0], node.attrs) if isinstance(node.attrs, WidenAttributes) else (value, None)
+
+
 def _is_parameter(graph: Graph, value: Value) -> bool:
     attrs = graph.producer(value).attrs
     return isinstance(attrs, InputAttributes) and attrs.role == "parameter"
@@ -186,6 +194,9 @@ def _is_weight(body: Graph, value: Value, lanes: int) -> bool:
                 and user.attrs.stride == (1,) * len(user.attrs.stride)
             )
             if not whole or not all(_packed_operand(n) == at for n, at in body.uses(user.values[0])):
+                return False
+        elif isinstance(user.attrs, WidenAttributes):
+            if not _is_weight(body, user.values[0], lanes):
                 return False
         elif _packed_operand(user) != position:
             return False

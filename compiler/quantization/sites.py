@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -15,6 +15,7 @@ from ..interpreter import evaluate
 from ..ops.dot import DotAttributes
 from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
+from ..ops.slice_pad import SliceAttributes
 from ..ops.windows import ConvAttributes
 from ..passes.split_prepare import fixed_values
 
@@ -38,6 +39,16 @@ class Site:
     key: Key
     node: Node
     data: Value
+    weights: Value
+    position: int
+
+
+@dataclass(frozen=True, slots=True)
+class Constant:
+    """Weights that the scan ``node`` reads in each step: its operand at ``position``, the same one of its body."""
+
+    key: Key
+    node: Node
     weights: Value
     position: int
 
@@ -78,8 +89,10 @@ def find_sites(graph: Graph) -> tuple[list[Site], list[Kept]]:
 
 
 def find_products(graph: Graph) -> list[Site]:
-    """All products of data with weights in float32, outside of recurrences."""
+    """All products of data with weights in float32, outside of recurrences. Products with the same weights, such as the
+    copies of a step, have one key."""
     fixed = fixed_values(graph)
+    keys: dict[Value, Key] = {}
     sites: list[Site] = []
     counts: dict[tuple[str, str], int] = {}
     for node in graph:
@@ -88,11 +101,53 @@ def find_products(graph: Graph) -> list[Site]:
         key, operands = _key(node, counts), graph.operands(node)
         known = [position for position, value in enumerate(operands) if value in fixed]
         if len(operands) == 2 and len(known) == 1 and graph.type(operands[known[0]]).dtype == "float32":
+            key = keys.setdefault(operands[known[0]], key)
             sites.append(Site(key, node, operands[1 - known[0]], operands[known[0]], known[0]))
     return sites
 
 
-def weights_of(graph: Graph, sites: list[Site], parameters: Mapping[str, NDArray]) -> dict[Key, NDArray]:
+def find_constant_weights(graph: Graph) -> list[Constant]:
+    """The weights in float32 that the products in recurrences read in each step, and that nothing else reads there."""
+    fixed = fixed_values(graph)
+    counts: dict[tuple[str, str], int] = {}
+    keys: dict[Value, Key] = {}
+    constants: list[Constant] = []
+    for node in graph:
+        if not isinstance(node.attrs, ScanAttributes) or all(value in fixed for value in node.values):
+            continue
+        body, operands = node.attrs.body, graph.operands(node)
+        key = _key(node, counts)
+        for position, value in enumerate(list(body.inputs.values())[: node.attrs.n_consts]):
+            type, weights = body.type(value), operands[position]
+            if (
+                weights in fixed
+                and type.dtype == "float32"
+                and type.rank > 1
+                and _is_read_by_products(body, value)
+            ):
+                own = keys.setdefault(weights, Key(key.layer, f"{key.op}{key.number or ''}.const", position))
+                constants.append(Constant(own, node, weights, position))
+    return constants
+
+
+def _is_read_by_products(body: Graph, value: Value) -> bool:
+    """Whether only products read ``value``, whole or in slices."""
+    uses = body.uses(value)
+    return (
+        bool(uses)
+        and value not in body.outputs.values()
+        and all(
+            _is_read_by_products(body, user.values[0])
+            if isinstance(user.attrs, SliceAttributes)
+            else _is_product(user)
+            for user, _ in uses
+        )
+    )
+
+
+def weights_of(
+    graph: Graph, sites: Sequence[Site | Constant], parameters: Mapping[str, NDArray]
+) -> dict[Key, NDArray]:
     """The weights of each product, computed from the network's ``parameters``."""
     owned = [
         (name, value)

@@ -297,6 +297,11 @@ class TrainSpec(SpecModel):
     """The numbers to report besides the loss."""
     optimizer: Optimizer = Adam()
     """How parameters are updated."""
+    precision: Literal["float32", "mixed_bfloat16"] = "float32"
+    """How results of layers are kept for the gradient. `mixed_bfloat16` stores them in 16 bits, rounded to nearest
+    even, which takes less memory. Weights, gradients, sums, statistics, losses and the optimizer's states stay in
+    float32, so no loss has to be scaled. Prediction and validation are as without it. For networks in float32.
+    """
     freeze: tuple[Pattern, ...] = ()
     """What training leaves as it is: names of layers, blocks or parameters, in which `*` stands for any text (`?` for
     a character, `[ab]` for one of several). `encoder` and `encoder.*` freeze all that is inside, `*.bias` every bias.

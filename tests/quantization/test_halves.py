@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from netwright.compiler.driver import lower
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.widen import Half, WidenAttributes, halves
+from netwright.compiler.pipeline import run
 from netwright.compiler.quantization.halves import halved_network
 from netwright.runtime.session import Session
 
@@ -54,6 +56,21 @@ def test_kernels_widen_weights(name: str, format: Half) -> None:
     np.testing.assert_allclose(
         want, exact, atol=(0.03 if format == "bfloat16" else 0.004) * np.abs(exact).max()
     )
+
+
+def test_recurrences_read_panels_of_16_bits() -> None:
+    layer = {"type": "lstm", "units": 32, "return_sequences": True}
+    network, weights = prepared(spec(["N", 6, 32], layer))
+    x, machine = drawn(network), describe(host_target())
+    for l2_bytes, dtype in ((1024, "uint16"), (1 << 20, "float32")):
+        made, values = halved_network(network, weights, replace(machine, l2_bytes=l2_bytes), "bfloat16")
+        graph = run({"predict": made.graphs["predict"]}, machine)["predict"]
+        (scan,) = (node for node in graph if node.op == "scan")
+        consts = [graph.type(value) for value in graph.operands(scan)[: scan.attrs.n_consts]]
+        assert dtype in {type.dtype for type in consts if type.rank > 1} or machine.lanes("float32") == 1
+        built = build(made, {"predict": made.graphs["predict"]}, host_target())
+        answers = Session(built.engine(1), values).predict(x=x)["y"]
+        np.testing.assert_allclose(answers, predicted(made, values, x), rtol=2e-4, atol=1e-5)
 
 
 @pytest.mark.skipif(

@@ -85,6 +85,11 @@ def check_training(load: LoadResult, train: TrainSpec, expander: Expander) -> It
         message = f"{what}: there is nothing to train"
         labels = [(place, "frozen here") for place in frozen_at(load, train, parameters)]
         yield Problem("NW0409", message, load.span(("train",), key=True), labels=labels)
+    if train.precision != "float32" and expander.dtype != "float32":
+        message = f"precision: {train.precision} is for networks in float32, and this one computes in {expander.dtype}"
+        yield Problem(
+            "NW0212", message, load.span(("train", "precision")), help="no precision, or dtype: float32"
+        )
     if complete:
         yield from _without_gradient(load, expander)
     if train.windows is not None:
