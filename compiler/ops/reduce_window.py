@@ -232,14 +232,12 @@ class MaxWindowGradient(Opaque):
         lanes: int,
     ) -> None:
         """For each sample: zeroes the cells, then lets every window add to its first maximum, with lanes along the
-        last axis if windows do not extend along it. Windows that share no cells store instead of adding, and cells
-        are zeroed only if windows leave some out."""
+        last axis if windows do not extend along it. Where every cell is of one window, windows store instead."""
         b, (x, dy), (dx,) = builder, operands, results
         if attrs.window[-1] != 1 or attrs.stride[-1] != 1:
             lanes = 1
         alone = attrs.window[0] == 1 and attrs.stride[0] == 1  # samples do not share windows
         samples = x.shape[0] if alone else 1
-        apart = all(window <= stride for window, stride in zip(attrs.window, attrs.stride, strict=True))
         covered = zip(x.shape, dy.shape, attrs.window, attrs.stride, strict=True)
         whole = all(size == count * window and window == stride for size, count, window, stride in covered)
         with b.loop("n", 0, samples, kind="parallel") as n:
@@ -248,7 +246,7 @@ class MaxWindowGradient(Opaque):
                 with b.nest(x.shape[len(lead) :], lanes) as (index, width, count):
                     b.store(dx, (*lead, *index), b.const(0, dy.dtype, width), count)
             with b.nest(dy.shape[len(lead) :], lanes) as (index, width, count):
-                self._window(b, attrs, x, dy, dx, (*lead, *index), width, count, adds=not apart)
+                self._window(b, attrs, x, dy, dx, (*lead, *index), width, count, adds=not whole)
 
     def _window(
         self,

@@ -321,7 +321,7 @@ def test_a_profile_as_text_fits_a_terminal(built: Built) -> None:
     assert done.exit_code == 0, done.output
     lines = done.stdout.splitlines()
     assert max(map(len, lines)) <= 80
-    assert any(re.match(r"memory +[\d.]+ +\d+% +[\d.]+ +\d+%", line) for line in lines)
+    assert any(re.match(r"memory +[\d.]+ +[\d.,]+ +\d+% +[\d.]+ +\d+%", line) for line in lines)
     assert any(line.startswith("  widen: ") for line in lines)
 
 

@@ -57,7 +57,7 @@ def start(arguments: Sequence[str], log: Path) -> int:
     handlers of a new one.
     """
     compiled = _compiled(arguments[1])
-    program.build = lambda *network: compiled
+    program.build = lambda *_, **__: compiled
     with warnings.catch_warnings():
         warnings.simplefilter("ignore", DeprecationWarning)  # NumPy's threads are idle, ours have not begun
         child = os.fork()
@@ -92,8 +92,8 @@ class _Compiled:
         program.build = self._build
         netwright.load(spec).compile(entries=("loss", "train_step"), threads=1)
 
-    def _build(self, *network: Any) -> _Compiled:
-        self.lowered = build.build(*network)
+    def _build(self, *network: Any, **how: Any) -> _Compiled:
+        self.lowered = build.build(*network, **how)
         code = _compile(self.lowered.lowered.program, self.lowered.target)
         self._code = lambda *_, **__: code
         return self

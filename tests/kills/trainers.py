@@ -32,8 +32,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 def disturb(command: Sequence[str], checkpoint: Path, *, count: int, seed: int = 0) -> Counter[int]:
-    """Runs a trainer, which keeps ``checkpoint``, ends it ``count`` times, and lets it finish. Returns how often it
-    ended with each code; one that ended by itself begins again.
+    """Runs a trainer, which keeps ``checkpoint``, ends it ``count`` times by SIGNALS in random order, and lets it finish.
+    Returns how often it ended with each code; one that ended by itself before its signal begins again.
     """
     random, endings = Random(seed), Counter[int]()
     command = [*command, "--checkpoint", str(checkpoint), "--quiet", "--force"]
@@ -41,13 +41,16 @@ def disturb(command: Sequence[str], checkpoint: Path, *, count: int, seed: int =
     subprocess.run(command, check=True, timeout=300)
     seconds = time.monotonic() - began
     checkpoint.unlink()
-    for _ in range(count):
+    kinds = random.sample(SIGNALS * (count // len(SIGNALS) + 1), count)
+    while kinds:
         process = subprocess.Popen(_resumed(command, checkpoint), stderr=subprocess.DEVNULL)
         time.sleep(random.uniform(0, 0.6 * seconds))
-        process.send_signal(random.choice(SIGNALS))
+        process.send_signal(kinds[-1])
         endings[process.wait(timeout=300)] += 1
         if process.returncode == 0:
             checkpoint.unlink()
+        else:
+            kinds.pop()
     subprocess.run(_resumed(command, checkpoint), check=True, stderr=subprocess.DEVNULL, timeout=300)
     for path in checkpoint.parent.glob(".netwright-*"):  # SIGKILL leaves what was half-written
         path.unlink()

@@ -247,6 +247,8 @@ def test_primitives_in_native_code(primitive: Elementwise, dtype: str) -> None:
         pytest.skip("of truth values")
     if primitive.name == "quantize":
         pytest.skip("gives bytes: tests/quantization compares them exactly")
+    if primitive.name == "narrow" and dtype == "float64":
+        pytest.skip("takes float32")
     x, y = pairs(dtype)
     drawn = iter([x, y, x[::-1].copy()])
     arrays = [next(drawn) if is_float else np.arange(len(x)) % 3 == 0 for is_float in floats]
@@ -263,6 +265,9 @@ def test_primitives_in_native_code(primitive: Elementwise, dtype: str) -> None:
 
     interpreted, native = results(build, *arrays)
     tolerance = 2e-5 if dtype == "float32" else 1e-11
+    if interpreted.dtype == np.uint16:  # bfloat16
+        np.testing.assert_array_equal(native, interpreted)
+        return
     good = same(native, interpreted, tolerance, False) | ~kept
     for some in range(1 << len(arrays)):
         operands = [
