@@ -86,6 +86,7 @@ def test_a_program_chooses_the_version_for_its_cpu(
         assert re.match(r"small: this CPU lacks .*sse4\.2", done.stderr)
 
 
+@pytest.mark.deep  # the C libraries of both take half a minute each to compile
 @pytest.mark.parametrize(
     ("target", "cpu", "emulated", "lacks"),
     [
