@@ -101,14 +101,14 @@ def _flip(change: FlipAugmentation, batch: _Batch, dtype: np.dtype) -> NDArray:
 def _crop(change: CropAugmentation, batch: _Batch, dtype: np.dtype) -> NDArray:
     rows, columns = batch.array.shape[1:3]
     drawn = batch.draw(4)
-    cropped = np.empty(batch.array.shape, np.float64)
+    cropped = np.empty(batch.array.shape, _type_of(batch.array.dtype, dtype))
     for i, (height, width, top, left) in enumerate(drawn.tolist()):
         sample = batch.array[i].astype(np.float64)
         for axis, (size, share, offset) in enumerate(((rows, height, top), (columns, width, left))):
             side = size * (change.least + (1 - change.least) * share)
             sample = _stretched(sample, axis, size, side, offset * (size - side))
-        cropped[i] = sample
-    return _as_type(cropped, batch.array.dtype, dtype)
+        cropped[i] = _as_type(sample, batch.array.dtype, dtype)
+    return cropped
 
 
 def _stretched(sample: NDArray, axis: int, size: int, side: float, offset: float) -> NDArray:
@@ -121,13 +121,16 @@ def _stretched(sample: NDArray, axis: int, size: int, side: float, offset: float
 
 
 def _noise(change: NoiseAugmentation, batch: _Batch, dtype: np.dtype) -> NDArray:
-    array = batch.array
-    count = prod(array.shape[1:])
-    drawn = batch.draw(count + count % 2).reshape(len(array), -1, 2)
-    noise = np.stack(normals(drawn[..., 0], drawn[..., 1]), axis=-1).reshape(len(array), -1)[:, :count]
-    noise = noise.reshape(array.shape) * change.deviation
-    noise[np.arange(array.shape[1]) >= batch.lengths[:, None]] = 0
-    return _as_type(array + noise, array.dtype, dtype)
+    """Sample by sample, so that what is computed on the way stays in the cache."""
+    count = prod(batch.array.shape[1:])
+    drawn = batch.draw(count + count % 2).reshape(len(batch.array), -1, 2)
+    noisy = np.empty(batch.array.shape, _type_of(batch.array.dtype, dtype))
+    for sample, result, length, numbers in zip(batch.array, noisy, batch.lengths, drawn, strict=True):
+        noise = np.stack(normals(numbers[:, 0], numbers[:, 1]), axis=-1).reshape(-1)[:count]
+        noise = noise.reshape(sample.shape) * change.deviation
+        noise[int(length) :] = 0
+        result[...] = _as_type(sample + noise, batch.array.dtype, dtype)
+    return noisy
 
 
 def _mask(change: MaskAugmentation, batch: _Batch, dtype: np.dtype) -> NDArray:
@@ -143,14 +146,21 @@ def _mask(change: MaskAugmentation, batch: _Batch, dtype: np.dtype) -> NDArray:
     return array
 
 
+def _type_of(stored: np.dtype, taken: np.dtype) -> np.dtype:
+    """The type of numbers that were computed from ``stored`` ones: floats as the model takes, if whole ones become
+    those anyway."""
+    return taken if stored.kind != "f" and taken.kind == "f" else stored
+
+
 def _as_type(values: NDArray[np.float64], stored: np.dtype, taken: np.dtype) -> NDArray:
-    """Numbers in the type of the data; whole ones that become floats in the model anyway, as these floats."""
+    """Numbers in that type, whole ones within the limits of the data's."""
     if stored.kind == "f":
         with np.errstate(over="ignore"):  # a loss that is infinite says where
             return values.astype(stored)
     limits = np.iinfo(stored)
-    values = np.clip(np.rint(values), limits.min, limits.max)
-    return values.astype(taken if taken.kind == "f" else stored)
+    np.rint(values, out=values)
+    np.clip(values, limits.min, limits.max, out=values)
+    return values.astype(_type_of(stored, taken))
 
 
 _CHANGES: Mapping[type, Callable[..., NDArray]] = {

@@ -195,10 +195,16 @@ def sample_uniforms(
     """Uniform float64 in [0, 1), `[rows, count]`: the numbers that belong to each sample in an epoch, whatever other
     samples are asked for.
     """
-    half = (count + 1) // 2
-    counter = np.empty((len(rows), half, 4), dtype=np.uint32)
-    counter[..., 0] = np.arange(half, dtype=np.uint32)
-    words = rows.astype(np.uint64)[:, None]
-    counter[..., 1], counter[..., 2], counter[..., 3] = words & _LOW, words >> _SHIFT, epoch
-    bits = philox4x32(key_for(seed, path), counter)
-    return uniform_float64(bits[..., [0, 2]], bits[..., [1, 3]]).reshape(len(rows), 2 * half)[:, :count]
+    half, key, numbers = (count + 1) // 2, key_for(seed, path), rows.astype(np.uint64)
+    drawn = np.empty((len(rows) * half, 2))
+    for start in range(0, len(drawn), _PAIRS):
+        samples, c0 = np.divmod(
+            np.arange(start, min(start + _PAIRS, len(drawn)), dtype=np.uint64), np.uint64(half)
+        )
+        words = numbers[samples.astype(np.int64)]
+        w0, w1, w2, w3 = _philox(key, c0, words & _LOW, words >> _SHIFT, np.full_like(c0, epoch))
+        drawn[start : start + _PAIRS, 0], drawn[start : start + _PAIRS, 1] = (
+            _float64(w0, w1),
+            _float64(w2, w3),
+        )
+    return drawn.reshape(len(rows), 2 * half)[:, :count]

@@ -32,8 +32,8 @@ SIGNALS = (signal.SIGKILL, signal.SIGKILL, signal.SIGTERM, signal.SIGINT)
 
 
 def disturb(command: Sequence[str], checkpoint: Path, *, count: int, seed: int = 0) -> Counter[int]:
-    """Runs a trainer, which keeps ``checkpoint``, ends it ``count`` times by SIGNALS in random order, and lets it finish.
-    Returns how often it ended with each code; one that ended by itself before its signal begins again.
+    """Runs a trainer, which keeps ``checkpoint``, ends it ``count`` times by SIGNALS in random order, and lets it
+    finish. Returns how often it ended with each code; one that ended by itself before its signal begins again.
     """
     random, endings = Random(seed), Counter[int]()
     command = [*command, "--checkpoint", str(checkpoint), "--quiet", "--force"]

@@ -17,6 +17,9 @@ from ..classes import number_names
 from ..samples import Header, Rows, Samples
 from ..wanted import Wanted
 
+#: Decoded files of a data set are kept up to this many bytes: to decode small ones again takes longer than to train on
+#: them.
+KEPT_BYTES = 256 << 20
 #: What systems put into folders by themselves.
 _IGNORED = {"thumbs.db", "desktop.ini"}
 
@@ -81,7 +84,8 @@ def _entries(path: Path) -> list[Path]:
 
 
 class FolderSamples(Samples):
-    """Files that are read when their samples are asked for. Readers say what is in a file."""
+    """Files that are read when their samples are asked for, and kept while there is room (``KEPT_BYTES``) and they stay
+    as they are. Readers say what is in a file."""
 
     def __init__(
         self,
@@ -98,6 +102,8 @@ class FolderSamples(Samples):
         }
         super().__init__(str(listing.path), headers, listing.classes)
         self.listing, self._input = listing, input
+        self._kept: dict[int, tuple[tuple[int, int], dict[str, NDArray]]] = {}
+        self._room = KEPT_BYTES
 
     @abstractmethod
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
@@ -113,12 +119,24 @@ class FolderSamples(Samples):
                 name: np.empty((len(numbers), *self.headers[name].shape[1:]), self.headers[name].dtype)
                 for name in own
             }
-            for i, number in enumerate(numbers):
-                sample = self.read_file(self.listing.files[number], own)
+            for i, number in enumerate(numbers.tolist()):
+                sample = self._sample(number, own)
                 for name in own:
                     samples[name][i] = sample[name]
             arrays |= samples
         return arrays | {name: array[rows] for name, array in self.listing.targets.items() if name in names}
+
+    def _sample(self, number: int, names: Sequence[str]) -> dict[str, NDArray]:
+        path = self.listing.files[number]
+        stamp, kept = _stamp(path), self._kept.get(number)
+        if kept is not None and kept[0] == stamp and kept[1].keys() >= set(names):
+            return kept[1]
+        sample = self.read_file(path, names)
+        size = sum(array.nbytes for array in sample.values())
+        if kept is None and stamp is not None and size <= self._room:
+            self._room -= size
+            self._kept[number] = stamp, sample
+        return sample
 
     def place(self, row: int) -> str:
         return self.listing.place(row)
@@ -129,5 +147,14 @@ class FolderSamples(Samples):
             self.read_file(self.listing.files[position], self.headers)
 
     def load(self) -> None:
-        """Nothing is kept; but a mistake in the spec shows in the first files."""
+        """A mistake in the spec shows in the first files."""
         self.try_some()
+
+
+def _stamp(path: Path) -> tuple[int, int] | None:
+    """When a file was changed, and its size; None if that can't be told."""
+    try:
+        status = path.stat()
+    except OSError:
+        return None
+    return status.st_mtime_ns, status.st_size
