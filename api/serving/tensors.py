@@ -73,14 +73,14 @@ def to_bytes(array: NDArray) -> bytes:
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def to_json(name: str, array: NDArray) -> list[Any]:
-    """The numbers of a tensor in one list. Raises Refusal for what JSON has no numbers for."""
+def to_json(name: str, array: NDArray) -> NDArray:
+    """The numbers of a tensor in one list, which JSON can be written of. Raises Refusal for what it has no numbers for."""
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise Refusal(
             422,
             f"output {name!r} holds NaN or infinity, which JSON does not know: ask for it with binary_data",
         )
-    return array.ravel().tolist()
+    return array.ravel()
 
 
 def element_count(shape: Sequence[int]) -> int:
