@@ -74,7 +74,9 @@ def to_bytes(array: NDArray) -> bytes:
 
 
 def to_json(name: str, array: NDArray) -> NDArray:
-    """The numbers of a tensor in one list, which JSON can be written of. Raises Refusal for what it has no numbers for."""
+    """The numbers of a tensor behind each other, of which JSON makes a list. Raises Refusal for what it does not
+    know.
+    """
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise Refusal(
             422,

