@@ -5,7 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
-from collections.abc import Awaitable, Callable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
 from dataclasses import dataclass
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -136,7 +136,7 @@ class Application:
         await send({"type": "http.response.body", "body": body})
 
     def answered_at_once(
-        self, path: str, method: str, headers: Headers, body: bytes, *, alone: bool
+        self, path: str, method: str, headers: Iterable[tuple[bytes, bytes]], body: bytes, *, alone: bool
     ) -> tuple[Headers, bytes] | None:
         """Headers and body of the answer to a request that can be computed now; None: call the application.
 
@@ -296,7 +296,7 @@ def _too_large(most: int) -> Refusal:
     return Refusal(413, f"the request is larger than {most} bytes")
 
 
-def _lengths(headers: Headers) -> tuple[int | None, int | None]:
+def _lengths(headers: Iterable[tuple[bytes, bytes]]) -> tuple[int | None, int | None]:
     """The bytes of a body, and those of its JSON, as headers say. Raises Refusal."""
     length: int | None = None
     json_length: int | None = None

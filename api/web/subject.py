@@ -113,5 +113,5 @@ def blank_of(model: Model) -> Literal["first", "last"] | None:
     """Where the blank is among the classes that a decoder of ctc chooses from; None if there is none, or in between."""
     blank = next((layer.blank for layer in model.spec.layers if isinstance(layer, CtcDecode)), None)
     if blank == "last":
-        return blank
+        return "last"
     return "first" if blank == 0 else None
