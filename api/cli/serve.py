@@ -107,7 +107,7 @@ def command(
         from ..serving.application import Application, Limits
         from ..serving.server import address, bound, serve
     except ImportError as error:
-        if error.name not in ("uvicorn", "httptools", "prometheus_client"):
+        if error.name not in ("uvicorn", "httptools", "orjson", "prometheus_client"):
             raise
         raise RequestError('serving needs uvicorn: pip install "netwright[serve]"') from error
     listener = bound(host, port)

@@ -6,12 +6,12 @@ sequences.
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+import orjson
 from numpy.typing import NDArray
 
 from netwright.runtime.errors import did_you_mean, listed
@@ -23,8 +23,6 @@ from .tensors import DATATYPES, from_bytes, from_json, to_bytes, to_json
 JSON_LENGTH = b"inference-header-content-length"
 #: So many bytes of JSON are read at most: as Python's objects they take up to thirty times the memory.
 MOST_JSON = 16 << 20
-
-_encoded = json.JSONEncoder(separators=(",", ":"), check_circular=False).encode
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,7 +94,7 @@ class Messages:
         head = self._head | {"outputs": tensors}
         if request.id is not None:
             head["id"] = request.id
-        text = _encoded(head).encode()
+        text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
         if not behind:
             return [(b"content-type", b"application/json")], text
         headers = [
@@ -159,10 +157,9 @@ def _parts(body: bytes, json_length: int | None) -> tuple[Mapping[str, Any], mem
     if length > MOST_JSON:
         raise Refusal(413, f"more than {MOST_JSON} bytes of JSON: send tensors as binary data")
     try:
-        head = json.loads(str(body[:length], "utf-8"))
-    except (ValueError, RecursionError) as error:
-        detail = "it is nested too deeply" if isinstance(error, RecursionError) else str(error)
-        raise Refusal(400, f"the request is not JSON: {detail}") from None
+        head = orjson.loads(memoryview(body)[:length])
+    except ValueError as error:
+        raise Refusal(400, f"the request is not JSON: {error}") from None
     return _mapping(head, "a request"), memoryview(body)[length:]
 
 

@@ -76,6 +76,7 @@ class Scheduler:
         self._busy = False
         self._turn: asyncio.Handle | None = None
         self._seconds: dict[object, float] = {}
+        self._last = inf
         self._thread = ThreadPoolExecutor(1, "netwright-compute")
 
     @property
@@ -96,6 +97,25 @@ class Scheduler:
         """What ``compute`` makes of these arrays, when it is their turn. Raises as ``predict`` does."""
         return await self._queued(arrays, compute, None, 1)
 
+    @property
+    def quick(self) -> bool:
+        """Whether the last batch took so little time that none of its kind needs a thread."""
+        return self._last < AT_ONCE
+
+    @property
+    def idle(self) -> bool:
+        """Whether a request that comes now waits for nothing."""
+        return not (self._waiting or self._busy or self._delay)
+
+    def at_once(self, arrays: Arrays, *, alone: bool) -> Arrays | None:
+        """The outputs for these inputs, computed now; None if other requests wait, or if these may take too long:
+        ``alone`` says that no other client could ask meanwhile. Raises as ``predict`` does.
+        """
+        if not self.idle:
+            return None
+        key, rows = (None, 1) if self._joining is None else self._joining.described(arrays)
+        return self._within(AT_ONCE if alone else WITHOUT_QUEUE, arrays, self._predict, key, rows)
+
     def close(self) -> None:
         """Ends the thread."""
         self._thread.shutdown()
@@ -103,19 +123,28 @@ class Scheduler:
     async def _queued(self, arrays: Arrays, compute: Compute, key: Key | None, rows: int) -> Arrays:
         if len(self._waiting) >= self._most_waiting:
             raise Refusal(503, f"{self._most_waiting} requests are waiting: try again later")
-        if not (self._waiting or self._busy or self._delay):
-            kind = _kind(key, rows, arrays)
-            if self._seconds.get(kind, inf) < WITHOUT_QUEUE:
-                done = _timed(compute, arrays)
-                self._measured(kind, done, rows, done.begun)
-                if isinstance(done.result, Exception):
-                    raise done.result
-                return done.result
+        if self.idle:
+            outputs = self._within(WITHOUT_QUEUE, arrays, compute, key, rows)
+            if outputs is not None:
+                return outputs
         loop = asyncio.get_running_loop()
         work = _Work(arrays, compute, key, rows, loop.create_future())
         self._waiting.append(work)
         self._call_soon(loop)
         return await work.answer
+
+    def _within(
+        self, seconds: float, arrays: Arrays, compute: Compute, key: Key | None, rows: int
+    ) -> Arrays | None:
+        """What is computed now, if it usually takes less than so many seconds, else None."""
+        kind = _kind(key, rows, arrays)
+        if self._seconds.get(kind, inf) >= seconds:
+            return None
+        done = _timed(compute, arrays)
+        self._measured(kind, done, rows, done.begun)
+        if isinstance(done.result, Exception):
+            raise done.result
+        return done.result
 
     def _call_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins a batch when the loop has read what has arrived."""
@@ -203,6 +232,7 @@ class Scheduler:
 
     def _measured(self, kind: object, done: _Done, rows: int, since: float) -> None:
         self._measures.computed(done.seconds, rows, done.begun - since)
+        self._last = done.seconds
         if len(self._seconds) >= _MOST_SHAPES:
             self._seconds.clear()
         # Once may be slow because another process ran.

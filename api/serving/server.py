@@ -13,7 +13,7 @@ from types import FrameType
 from typing import Any
 
 import uvicorn
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 
 from ..errors import RequestError
 from .application import Application
@@ -30,8 +30,15 @@ LAST_REQUESTS = 30
 _COLLECTIONS = 1000, 10, 10
 
 
+#: Until a request with a body of at most so many bytes is whole, nothing is begun for it.
+MOST_HELD = 64 << 10
+
+
 class _Connection(HttpToolsProtocol):
-    """A connection that holds no endless headers, and does not wait for ever for a request."""
+    """A connection that holds no endless headers, and does not wait for ever for a request.
+
+    What the application can answer at once is written at once, without the task and events of ASGI.
+    """
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
@@ -39,6 +46,8 @@ class _Connection(HttpToolsProtocol):
         self._in_head = False
         self._complete = False
         self._deadline: asyncio.TimerHandle | None = None
+        self._parsing = False
+        self._arriving: tuple[RequestResponseCycle, Any] | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         super().connection_made(transport)
@@ -49,7 +58,11 @@ class _Connection(HttpToolsProtocol):
         self._stop_waiting()
 
     def data_received(self, data: bytes) -> None:
-        super().data_received(data)
+        self._parsing = True
+        try:
+            super().data_received(data)
+        finally:
+            self._parsing = False
         if self._in_head:
             self._head += len(data)
             if self._head > MOST_HEAD and not self.transport.is_closing():
@@ -58,6 +71,45 @@ class _Connection(HttpToolsProtocol):
             self._stop_waiting()
         elif self._deadline is None:
             self._deadline = self.loop.call_later(ARRIVAL, self._give_up)
+        if self._arriving is not None:
+            self._go_on(*self._arriving)
+
+    def _start_asgi_task(self, cycle: RequestResponseCycle, app: Any) -> None:
+        if self._parsing:
+            self._arriving = cycle, app  # its body may be in the same data
+        else:
+            super()._start_asgi_task(cycle, app)
+
+    def _go_on(self, cycle: RequestResponseCycle, app: Any) -> None:
+        """Answers the request that arrives, or has a task do so; or waits for its body."""
+        closing = self.transport.is_closing()
+        if cycle.more_body and not (cycle.waiting_for_100_continue or closing or self._is_large(cycle)):
+            return
+        self._arriving = None
+        if cycle.more_body or closing or not self._answered(cycle, app):
+            super()._start_asgi_task(cycle, app)
+
+    def _is_large(self, cycle: RequestResponseCycle) -> bool:
+        told = next((value for name, value in cycle.scope["headers"] if name == b"content-length"), b"0")
+        return len(cycle.body) > MOST_HELD or len(told) > 5 or int(told) > MOST_HELD
+
+    def _answered(self, cycle: RequestResponseCycle, app: Any) -> bool:
+        """Answers a request that is whole, if that can be done at once."""
+        if not isinstance(app, Application) or not cycle.keep_alive or self.flow.write_paused:
+            return False
+        scope, alone = cycle.scope, len(self.connections) == 1
+        answer = app.answered_at_once(
+            scope["path"], scope["method"], cycle.scope["headers"], bytes(cycle.body), alone=alone
+        )
+        if answer is None:
+            return False
+        headers, body = answer
+        lines = [b"%s: %s\r\n" % header for header in (*cycle.default_headers, *headers)]
+        head = b"HTTP/1.1 200 OK\r\n%scontent-length: %d\r\n\r\n" % (b"".join(lines), len(body))
+        self.transport.write(head + body)
+        cycle.response_started = cycle.response_complete = True
+        cycle.on_response()
+        return True
 
     def on_message_begin(self) -> None:
         self._head, self._in_head, self._complete = 0, True, False
@@ -141,6 +193,7 @@ def serve(
         http=_Connection,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
         ws="none",
+        proxy_headers=False,
         lifespan="off",
         access_log=False,
         log_level="error",

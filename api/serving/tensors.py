@@ -55,16 +55,15 @@ def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> ND
 
 
 def _converted(name: str, given: NDArray, dtype: np.dtype) -> NDArray:
-    datatype = DATATYPES[dtype.name]
     if given.dtype.kind not in _KINDS[dtype.kind]:
-        raise Refusal(400, f"input {name!r}: data has to be numbers of {datatype}")
+        raise Refusal(400, f"input {name!r}: data has to be numbers of {DATATYPES[dtype.name]}")
     with np.errstate(over="ignore"):
         array = given.astype(dtype)
     if dtype.kind != "f":
         if (given != array).any():
-            raise Refusal(400, f"input {name!r}: a number is out of the range of {datatype}")
+            raise Refusal(400, f"input {name!r}: a number is out of the range of {DATATYPES[dtype.name]}")
     elif not np.isfinite(array).all() and (np.isinf(array) != np.isinf(given.astype(np.float64))).any():
-        raise Refusal(400, f"input {name!r}: a number is too large for {datatype}")
+        raise Refusal(400, f"input {name!r}: a number is too large for {DATATYPES[dtype.name]}")
     return array
 
 
@@ -73,14 +72,16 @@ def to_bytes(array: NDArray) -> bytes:
     return array.astype(array.dtype.newbyteorder("<"), copy=False).tobytes()
 
 
-def to_json(name: str, array: NDArray) -> list[Any]:
-    """The numbers of a tensor in one list. Raises Refusal for what JSON has no numbers for."""
+def to_json(name: str, array: NDArray) -> NDArray:
+    """The numbers of a tensor behind each other, of which JSON makes a list. Raises Refusal for what it does not
+    know.
+    """
     if array.dtype.kind == "f" and not np.isfinite(array).all():
         raise Refusal(
             422,
             f"output {name!r} holds NaN or infinity, which JSON does not know: ask for it with binary_data",
         )
-    return array.ravel().tolist()
+    return array.ravel()
 
 
 def element_count(shape: Sequence[int]) -> int:

@@ -39,7 +39,13 @@ function result(name, data, shape) {
     const said = [...data.slice(0, count)].map(Number).filter((number) => number >= 0).map((number) => labels[number]);
     figure.classList.add("named");
     figure.append(make("div", { className: "answer", textContent: said.join(" ") || "nothing" }));
-  } else if (shape.length === 3 && shape[1] > 1) figure.append(heat(data, shape[1], shape[2]));
+  } else if (shape.length === 3 && shape[1] > 1) {
+    const known = Object.values(facts.labels).map((labels) =>
+      ({ first: ["blank", ...labels], last: [...labels, "blank"] })[facts.blank] ?? labels);
+    const names = known.find((names) => names.length === shape[2] && names.length <= 16);
+    figure.firstChild.textContent = `${name} over time, ${names ? `from the top: ${names.join(", ")}` : `${shape[2]} rows`}`;
+    figure.append(heat(data, shape[1], shape[2]));
+  }
   else if (count > 1 && count <= 60) figure.append(bars([...data.slice(0, count)].map(Number)));
   else figure.append(make("p", { textContent: [...data.slice(0, 24)].map((n) => Number(n).toPrecision(4)).join(", ") }));
   return figure;

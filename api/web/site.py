@@ -17,7 +17,7 @@ from ..errors import RequestError
 from ..markup import escape, script_json
 from ..model import Model
 from ..taps import tap_names, tap_settings
-from .subject import Subject, labels_of, subject_of
+from .subject import Subject, blank_of, labels_of, subject_of
 
 TARGET = "wasm32-web"
 _MODULE = "network.wasm"
@@ -65,6 +65,7 @@ def page_text(model: Model, about: Subject) -> str:
         "rate": about.rate,
         "maps": tap_names(about.maps),
         "labels": labels_of(model.network),
+        "blank": blank_of(model),
         "module": _MODULE,
     }
     values = {

@@ -44,7 +44,13 @@ $("file").addEventListener("change", async (event) => {
   if (file) await hear(await file.arrayBuffer(), file.name);
 });
 $("record").addEventListener("click", async () => {
+  const button = $("record");
   if (recorder) { recorder.stop(); return; }
+  if (!navigator.mediaDevices) {
+    problem("Browsers let pages record over https or from localhost only; open a recording");
+    return;
+  }
+  button.disabled = true;  // the browser may ask whether this page may record
   try {
     const stream = await navigator.mediaDevices.getUserMedia({ audio: true }), parts = [];
     recorder = new MediaRecorder(stream);
@@ -52,12 +58,15 @@ $("record").addEventListener("click", async () => {
     recorder.addEventListener("stop", async () => {
       stream.getTracks().forEach((track) => track.stop());
       recorder = null;
-      $("record").textContent = "Record";
-      $("record").setAttribute("aria-pressed", "false");
+      button.textContent = "Record";
+      button.setAttribute("aria-pressed", "false");
       await hear(await new Blob(parts).arrayBuffer(), "the recording");
     });
     recorder.start();
-    $("record").textContent = "Stop";
-    $("record").setAttribute("aria-pressed", "true");
+    button.textContent = "Stop";
+    button.setAttribute("aria-pressed", "true");
+    $("heard").textContent = "Recording. Speak, then press Stop.";
+    problem("");
   } catch (error) { problem(`There is no microphone to record with (${error.message}); open a recording`); }
+  button.disabled = false;
 });

@@ -7,6 +7,7 @@ from typing import Literal
 
 from netwright.compiler.frontend.network import Network
 from netwright.specs.dims import dim_symbols
+from netwright.specs.models.layers.decoding import CtcDecode
 from netwright.specs.models.layers.spectrum import MelSpectrogram
 
 from ..data.needs import sample_rates
@@ -106,3 +107,11 @@ def _maps(model: Model) -> tuple[str, ...]:
 def labels_of(network: Network) -> dict[str, list[str]]:
     """The names of classes, by the outputs that they number."""
     return {name: list(info.labels) for name, info in network.outputs.items() if info.labels}
+
+
+def blank_of(model: Model) -> Literal["first", "last"] | None:
+    """Where the blank is among the classes that a decoder of ctc chooses from; None if there is none, or in between."""
+    blank = next((layer.blank for layer in model.spec.layers if isinstance(layer, CtcDecode)), None)
+    if blank == "last":
+        return "last"
+    return "first" if blank == 0 else None

@@ -21,6 +21,7 @@ from netwright.runtime.plan import DivergedError
 from netwright.runtime.tensors import TensorFile
 
 from ..kills.trainers import disturb, left
+from ..targets.runners import lacking
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
 
@@ -196,6 +197,28 @@ def test_runs_where_there_is_nothing_else(made: Path, whole: Any, tmp_path: Path
     done = subprocess.run(["chroot", str(tmp_path), *command], capture_output=True, text=True, timeout=120)
     assert done.returncode == 0, done.stderr
     assert left(tmp_path, "alone") == whole
+
+
+@pytest.mark.skipif(lacking("x86_64-linux-musl") is not None, reason="no program for musl runs here")
+def test_has_the_same_bits_with_another_c_library(made: Path, whole: Any) -> None:
+    """Linked statically by another compiler, with another libm and other threads: only the CPU is the same.
+
+    Perplexity is the exponential of a loss by the C library, whose last bit is its own.
+    """
+    model = netwright.load(made / "spec.json")
+    request = Request(entries=("train_step",), target="x86_64-linux-musl", cpu="native")
+    save(model.load, model.network, None, made / "trainer-musl", request)
+    command = words(made, "musl.safetensors", "--threads", "2")
+    done = subprocess.run([f"{command[0]}-musl", *command[1:]], capture_output=True, text=True, timeout=120)
+    assert done.returncode == 0, done.stderr
+    assert b"ld-linux" not in (made / "trainer-musl").read_bytes()
+    weights, tensors, place = left(made, "musl")
+    assert (weights, tensors) == whole[:2]
+    for record, wanted in zip(place["history"], whole[2]["history"], strict=True):
+        for part in ("train", "valid"):
+            scores, expected = dict(record[part]), dict(wanted[part])
+            assert scores.pop("perplexity") == pytest.approx(expected.pop("perplexity"), rel=1e-14)
+            assert scores == expected
 
 
 def test_keeps_files_and_says_what_is_missing(made: Path) -> None:

@@ -1,7 +1,8 @@
 """Loads a server: `python -m tests.serving --requests 10000 --clients 64`, or measures it: `--latency SECONDS`.
 
 Every well-formed request has to be answered right, every other one refused; the server must not keep memory, threads or
-connections. With `--latency`, wrk measures requests of one sample beside the time of the program's call.
+connections. With `--latency`, wrk measures requests of one sample beside the time of the program's call, and beside
+requests to a server that does nothing.
 """
 
 from __future__ import annotations
@@ -15,11 +16,16 @@ import sys
 import tempfile
 from pathlib import Path
 from time import perf_counter
+from urllib.request import Request, urlopen
 
 import numpy as np
 
 from .clients import PATH, infer_body, load, peak
 from .serving import Process, program, served
+
+#: So many times the two servers are measured in turns.
+ROUNDS = 5
+MICROSECONDS = {"us": 1.0, "ms": 1e3, "s": 1e6}
 
 
 def main() -> int:
@@ -63,6 +69,7 @@ def loaded(server: Process, requests: int, clients: int, seed: int) -> int:
 
 
 def latency(server: Process, folder: Path, seconds: float) -> int:
+    """Measures one connection to the server beside one to a server that does nothing, in turns."""
     own = program()
     arrays = {"x": np.ones((1, 50, 6), np.float32), "word": np.ones((1, 50), np.int64)}
     calls = []
@@ -74,15 +81,47 @@ def latency(server: Process, folder: Path, seconds: float) -> int:
     body, _ = infer_body(arrays, False)
     script = f"wrk.method = 'POST'\nwrk.body = {json.dumps(body.decode())}\n"
     (folder / "post.lua").write_text(script)
-    command = ["wrk", "-t1", "-c1", f"-d{seconds:g}s", "--latency", "-s", "post.lua"]
-    done = subprocess.run(
-        [*command, f"http://{server.address}{PATH}"], cwd=folder, capture_output=True, text=True, check=True
-    )
-    assert "Non-2xx" not in done.stdout, done.stdout
-    found = dict(re.findall(r"^\s+(50|90|99)%\s+(\S+)$", done.stdout, re.MULTILINE))
-    print(f"predict {kernel:.0f} µs; requests: 50 % {found['50']}, 90 % {found['90']}, 99 % {found['99']}")
+    with urlopen(Request(f"http://{server.address}{PATH}", body)) as response:
+        size = len(response.read())
+    command = [sys.executable, "-m", "tests.serving.echo", str(size)]
+    with subprocess.Popen(command, stdout=subprocess.PIPE, text=True) as bare:
+        assert bare.stdout is not None
+        port = int(bare.stdout.readline())
+        measured: dict[str, list[tuple[float, ...]]] = {"bare": [], "served": []}
+        for _ in range(ROUNDS):
+            measured["bare"].append(under_wrk(folder, port, bare.pid, seconds / ROUNDS))
+            measured["served"].append(under_wrk(folder, server.port, server.process.pid, seconds / ROUNDS))
+        bare.kill()
+    print(f"predict {kernel:.0f} µs; a request of {len(body)} bytes, an answer of {size}")
+    print("µs       50 %   90 %   99 %   processor time of the server per request")
+    for name, rounds in measured.items():
+        half, most, last, own_time = np.median(rounds, axis=0)
+        print(f"{name:6} {half:6.0f} {most:6.0f} {last:6.0f} {own_time:6.1f}")
     print(f"aim: 99 % below {1.5 * kernel + 200:.0f} µs")
     return 0
+
+
+def under_wrk(folder: Path, port: int, pid: int, seconds: float) -> tuple[float, ...]:
+    """Microseconds of 50, 90 and 99 % of the requests, and of the server's processor time for each."""
+    command = ["wrk", "-t1", "-c1", f"-d{max(1, round(seconds))}s", "--latency", "-s", "post.lua"]
+    before = processor_time(pid)
+    done = subprocess.run(
+        [*command, f"http://127.0.0.1:{port}{PATH}"], cwd=folder, capture_output=True, text=True, check=True
+    )
+    used = processor_time(pid) - before
+    assert "Non-2xx" not in done.stdout, done.stdout
+    times = re.findall(r"^\s+(?:50|90|99)%\s+([\d.]+)(us|ms|s)$", done.stdout, re.MULTILINE)
+    count = re.search(r"(\d+) requests in", done.stdout)
+    assert count is not None, done.stdout
+    return *(float(value) * MICROSECONDS[unit] for value, unit in times), used / int(count[1]) * 1e6
+
+
+def processor_time(pid: int) -> float:
+    """Seconds that the threads of a process have run."""
+    return (
+        sum(int((task / "schedstat").read_text().split()[0]) for task in Path(f"/proc/{pid}/task").iterdir())
+        / 1e9
+    )
 
 
 if __name__ == "__main__":

@@ -59,6 +59,31 @@ def asked(doubled: Doubled, *values: list[int], most: int = 4, **options: float)
     return [answer["y"][:, 0].tolist() if isinstance(answer, dict) else answer for answer in answers]
 
 
+def test_what_nobody_waits_for_is_computed_at_once() -> None:
+    doubled, x = Doubled(), {"x": np.array([[3]])}
+    scheduler = Scheduler(doubled, Joining(["x"], 4), Measures("m", "1"))
+    slow = Scheduler(Doubled(0.001), Joining(["x"], 4), Measures("m", "1"))
+    patient = Scheduler(doubled, Joining(["x"], 4), Measures("m", "1"), delay=0.01)
+    try:
+        for each in (scheduler, slow, patient):
+            assert each.at_once(x, alone=True) is None  # nobody knows how long it takes
+            for _ in range(100):  # another process may run meanwhile
+                asyncio.run(each.predict(x))
+                if each.quick:
+                    break
+        assert (scheduler.quick, slow.quick) == (True, False)
+        answer = scheduler.at_once(x, alone=True)
+        assert answer is not None
+        assert answer["y"].tolist() == [[6]]
+        assert slow.at_once(x, alone=True) is None
+        assert patient.at_once(x, alone=True) is None
+        with pytest.raises(ExecutionError):
+            scheduler.at_once({"x": np.array([[10]])}, alone=True)
+    finally:
+        for each in (scheduler, slow, patient):
+            each.close()
+
+
 def test_requests_at_the_same_time_are_one_batch() -> None:
     doubled = Doubled()
     assert asked(doubled, [1], [2, 3], [4], [5], [6]) == [[2], [4, 6], [8], [10], [12]]

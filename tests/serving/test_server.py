@@ -23,7 +23,7 @@ from netwright.cli import main
 pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
 
-from .clients import PATH, head, infer_body, load
+from .clients import PATH, head, infer_body, load, outputs_of
 from .serving import SPEC, Process, program, served
 
 MOST = 1 << 20
@@ -91,6 +91,42 @@ def test_clients_that_ask_wrongly_and_hang_up(server: Process, own: netwright.Pr
     assert sum(counts.values()) == 160
     assert len(counts) == 5
     assert server.status("Threads")["Threads"] <= before["Threads"] + 1  # the one that computes
+
+
+def test_requests_in_any_pieces_are_answered_in_their_order(server: Process, own: netwright.Program) -> None:
+    bodies, wanted = [], []
+    for value in (1.0, 2.0, 3.0, 4.0):
+        arrays = {"x": np.full((1, 2, 6), value, np.float32), "word": np.array([[1, 2]])}
+        bodies.append(infer_body(arrays, False)[0])
+        wanted.append(own.predict(**arrays)["y"])
+    first, second, third, last = (head(len(body)) + body for body in bodies)
+    wrong = head(2) + b"{}"
+    pieces = [
+        first,  # whole, and again when the server knows how long it takes
+        first,
+        second + first,  # two at once
+        second[:-5],
+        second[-5:] + third[:20],
+        third[20:] + wrong + last,
+        last.replace(b"Host", b"Connection: close\r\nHost"),
+    ]
+    with socket.create_connection(("127.0.0.1", server.port)) as connection:
+        for piece in pieces:
+            connection.sendall(piece)
+            time.sleep(0.02)
+        stream = connection.makefile("rb")
+        got = []
+        while line := stream.readline():
+            headers = dict(text.decode().strip().split(": ") for text in iter(stream.readline, b"\r\n"))
+            body = stream.read(int(headers["content-length"]))
+            got.append(outputs_of(headers, body)["y"] if b" 200 " in line else line.split()[1])
+    order = [0, 0, 1, 0, 1, 2, None, 3, 3]
+    assert len(got) == len(order)
+    for answer, number in zip(got, order, strict=True):
+        if number is None:
+            assert answer == b"400"
+        else:
+            np.testing.assert_array_equal(answer, wanted[number])
 
 
 def test_endless_headers_are_cut_off(server: Process) -> None:

@@ -72,7 +72,9 @@ def run_in_browser(jobs: Iterable[Job]) -> Iterator[Arrays | str]:
 
 
 def answered(files: dict[str, tuple[str, bytes]]) -> bytes:
-    """What the page at `/` posts to `/done`, opened in a browser. Raises AssertionError if it posts nothing."""
+    """What the page at `/` posts to `/done`, opened in a browser with a microphone that beeps. Raises AssertionError if
+    it posts nothing.
+    """
     assert BROWSER is not None
     posted: list[bytes] = []
     done = threading.Event()
@@ -81,6 +83,7 @@ def answered(files: dict[str, tuple[str, bytes]]) -> bytes:
         tempfile.TemporaryDirectory(prefix="netwright-browser-", ignore_cleanup_errors=True) as profile,
     ):
         options = ["--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={profile}"]
+        options += ["--use-fake-device-for-media-stream", "--use-fake-ui-for-media-stream"]
         child = subprocess.Popen(
             [BROWSER, *options, "--remote-debugging-port=0", address],
             stdout=subprocess.DEVNULL,

@@ -46,9 +46,20 @@ inputs: {x: {shape: [N, T, 2]}}
 layers: [{name: memory, type: lstm, units: 6}, {name: y, type: dense, units: 1}]
 outputs: {y: y}
 """
+SOUNDS = """\
+netwright: 1
+model: words
+dims: {N: batch, T: {role: time, min: 1024}, L: size}
+inputs: {sound: {shape: [N, T], lengths: samples}, samples: {shape: [N], dtype: int64}}
+layers:
+  - {name: bands, type: log_mel, inputs: [sound], frame_length: 256, hop_length: 128, sample_rate: 8000, mels: 12}
+  - {name: scores, type: dense, units: 3}
+  - {name: words, type: ctc_decode, blank: last}
+outputs: {scores: scores, words: {from: words, labels: [yes, "no"]}}
+"""
 #: Waits until the page has loaded its network, then does something and posts what the page shows.
 ACT = """<script>
-const act = () => {
+const act = async () => {
   if (!document.getElementById("about").textContent.includes("nothing is sent")) { setTimeout(act, 50); return; }
   ACTION
   fetch("done", { method: "POST", body: JSON.stringify(told) });
@@ -71,6 +82,25 @@ FOLLOW = """
   for (let i = 0; i < 4; i++) document.getElementById("step").click();
   const [text, inside] = ["results", "maps"].map((id) => document.getElementById(id).innerText);
   const told = { text, inside };
+"""
+SPEAK = """
+  const [button, heard] = ["record", "heard"].map((id) => document.getElementById(id));
+  const until = async (text) => {
+    for (let i = 0; i < 400 && !heard.textContent.includes(text); i++) await new Promise((go) => setTimeout(go, 50));
+  };
+  button.click();
+  await until("Recording");
+  const pressed = button.textContent;
+  await new Promise((go) => setTimeout(go, 1000));
+  button.click();
+  await until("samples per second");
+  const wave = document.getElementById("wave"), drawn = wave.getContext("2d").getImageData(0, 0, 600, 120).data;
+  const told = {
+    pressed, button: button.textContent, heard: heard.textContent,
+    pixels: drawn.filter((_, i) => i % 4 === 3 && drawn[i]).length,
+    captions: [...document.querySelectorAll("#results figcaption")].map((one) => one.textContent),
+    problem: document.getElementById("problem").textContent,
+  };
 """
 
 needs = pytest.mark.skipif(
@@ -128,6 +158,20 @@ def test_a_stream_shows_its_states(tmp_path: Path) -> None:
     assert wanted != 0
     assert float(said[1]) == pytest.approx(wanted, rel=1e-2)
     assert "memory.h: 6 numbers" in told["inside"]
+
+
+@needs
+def test_what_is_spoken_is_heard_and_answered(tmp_path: Path) -> None:
+    model, weights = model_of(SOUNDS, tmp_path)
+    write_site(model, (), weights, tmp_path / "site")
+    told = acted(tmp_path / "site", SPEAK)
+    assert told["problem"] == ""
+    assert (told["pressed"], told["button"]) == ("Stop", "Record")
+    said = re.fullmatch(r"the recording: (\d+\.\d\d) s at 8000 samples per second", told["heard"])
+    assert said is not None
+    assert 0.5 < float(said[1]) < 20
+    assert told["pixels"] > 600  # a beep is drawn, not silence
+    assert told["captions"] == ["words", "scores over time, from the top: yes, no, blank"]
 
 
 @needs
