@@ -13,11 +13,11 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .graph.analysis import ancestors
+from .graph.analysis import ancestors, dependents
 from .graph.graph import Graph
 from .graph.node import Node, Value
 from .ops.base import primitive
-from .ops.protocols import Elementwise, View, contraction
+from .ops.protocols import Elementwise, View
 from .ops.scan_attributes import ScanAttributes
 from .ops.slice_pad import PadAttributes
 from .ops.widen import WidenAttributes, halves
@@ -54,6 +54,7 @@ class _Rounding:
     outputs: Sequence[str]
     layers: frozenset[str]
     forward: set[int] = field(default_factory=set)
+    data: set[Value] = field(default_factory=set)
     kept: set[Value] = field(default_factory=set)
     seen: set[tuple[Value, bool]] = field(default_factory=set)
 
@@ -61,6 +62,7 @@ class _Rounding:
         graph = self.graph
         values = ancestors(graph, [graph.outputs[name] for name in self.outputs])
         self.forward = {value.node for value in values}
+        self.data = _data(graph)
         for (
             node
         ) in graph:  # masks of bools are kept as they are: one byte, made where their operands are at hand
@@ -92,15 +94,9 @@ class _Rounding:
                 self.kept.add(value)
 
     def _is_activation(self, node: Node, value: Value) -> bool:
-        """Whether a value is data of a layer: no statistic, no weight, and no last state, which may be carried on."""
-        if node.layer not in self.layers or not any(
-            not isinstance(size, int) for size in node.types[value.port].shape
-        ):
-            return False
-        if isinstance(node.attrs, ScanAttributes):
-            return value.port >= node.attrs.n_carries
-        op = contraction(node)
-        return node.op != "reduce" and (op is None or op.factor_count > 1 or node.op == "reduce_window")
+        """Whether a value is data of a layer, and no last state of a recurrence, which may be carried on."""
+        last = isinstance(node.attrs, ScanAttributes) and value.port < node.attrs.n_carries
+        return node.layer in self.layers and value in self.data and not last
 
     def rule(self, new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
         if isinstance(node.attrs, ScanAttributes):
@@ -160,6 +156,21 @@ class _Rounding:
             _wide(new, result) if value in self.kept else result
             for value, result in zip(node.values, results, strict=True)
         ]
+
+
+def _data(graph: Graph) -> set[Value]:
+    """The values that are computed from data or drawn at random, but no statistics: sums, and what is made of sums and
+    weights alone, element by element. Whether sizes are open does not count: batches may have a fixed size."""
+    given = [value for name, value in graph.inputs.items() if graph.input_role(name) in ("input", "target")]
+    drawn = [node.values[0] for node in graph if node.op == "random_bits"]
+    dependent, data = dependents(graph, [*given, *drawn]), {*given, *drawn}
+    for node in graph:
+        if node.op in ("input", "reduce") or not any(value in dependent for value in node.values):
+            continue
+        by_element = isinstance(primitive(node.op), Elementwise | View)
+        if not by_element or any(value in data for value in graph.operands(node)):
+            data.update(node.values)
+    return data
 
 
 def _wide(graph: Graph, value: Value) -> Value:

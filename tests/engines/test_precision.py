@@ -99,6 +99,28 @@ def test_threads_do_not_change_bits(name: str) -> None:
         np.testing.assert_array_equal(several.weights[key], array)
 
 
+def narrowed(model: netwright.Model) -> list[tuple[str, int]]:
+    """The layer and the number of axes of each value that is rounded, outside of loops."""
+    graph = model.network.graphs["train_step"]
+    nodes = [graph.producer(graph.operands(node)[0]) for node in graph if node.op == "narrow"]
+    return [(node.op, node.types[0].rank) for node in nodes]
+
+
+@pytest.mark.parametrize("name", LAYERS)
+def test_a_fixed_batch_is_kept_in_16_bits_too(name: str) -> None:
+    kept = narrowed(netwright.load(spec(name, "mixed_bfloat16")))
+    assert kept
+    assert narrowed(netwright.load(spec(name, "mixed_bfloat16"), dims={"N": 6})) == kept
+
+
+def test_statistics_of_a_sample_stay_in_float32() -> None:
+    made = spec("image", "mixed_bfloat16")
+    made["layers"][1]["type"] = "layer_norm"
+    kept = narrowed(netwright.load(made))
+    assert ("conv", 4) in kept
+    assert not {op for op, _ in kept} & {"reduce", "rsqrt", "sqrt", "div"}
+
+
 def test_float64_is_refused() -> None:
     model = netwright.load(spec("image", "mixed_bfloat16", "float64"))
     assert [item.code for item in model.diagnostics.items] == ["NW0212"]
