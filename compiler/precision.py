@@ -17,7 +17,7 @@ from .graph.analysis import ancestors, dependents
 from .graph.graph import Graph
 from .graph.node import Node, Value
 from .ops.base import primitive
-from .ops.protocols import Elementwise, View
+from .ops.protocols import Elementwise, View, contraction
 from .ops.scan_attributes import ScanAttributes
 from .ops.slice_pad import PadAttributes
 from .ops.widen import WidenAttributes, halves
@@ -88,10 +88,19 @@ class _Rounding:
             op, operands = primitive(node.op), self.graph.operands(node)
             if isinstance(op, View):
                 pending += [(operand, whole) for operand in operands]
-            elif not whole and isinstance(op, Elementwise) and op.cheap:
+            elif not whole and isinstance(op, Elementwise) and op.cheap and not self._ends_product(operands):
                 pending += [(operand, False) for operand in operands]
             elif self._is_activation(node, value):
                 self.kept.add(value)
+
+    def _ends_product(self, operands: Sequence[Value]) -> bool:
+        """Whether an operation on ``operands`` belongs to the kernel of a product, as adding a bias does: its result is
+        what memory holds anyway, and its readers need not add the bias again."""
+        data = [value for value in operands if value in self.data]
+        if len(data) != 1 or len(self.graph.uses(data[0])) != 1:
+            return False
+        op = contraction(self.graph.producer(data[0]))
+        return op is not None and op.factor_count > 1
 
     def _is_activation(self, node: Node, value: Value) -> bool:
         """Whether a value is data of a layer, and no last state of a recurrence, which may be carried on."""
