@@ -78,7 +78,7 @@ def test_engines_round_alike(name: str) -> None:
 def test_losses_are_near_those_of_float32(name: str) -> None:
     program, loss = trained(name, "mixed_bfloat16")
     plain, expected = trained(name, "float32")
-    assert loss != expected
+    assert any((program.weights[key] != array).any() for key, array in plain.weights.items())
     assert loss == pytest.approx(expected, rel=1e-2)
     assert {array.dtype for array in program.weights.values()} == {
         array.dtype for array in plain.weights.values()
@@ -133,7 +133,7 @@ def test_statistics_of_a_sample_stay_in_float32() -> None:
     made = spec("image", "mixed_bfloat16")
     made["layers"][1]["type"] = "layer_norm"
     kept = narrowed(netwright.load(made))
-    assert ("conv", 4) in kept
+    assert ("add", 4) in kept
     assert not {op for op, _ in kept} & {"reduce", "rsqrt", "sqrt", "div"}
 
 
