@@ -12,6 +12,7 @@ from typing import Any, Literal
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
+from netwright.compiler.ops.widen import Half
 from netwright.runtime.weights import load_classes, load_vocabularies
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult, load_spec, load_spec_text
@@ -27,6 +28,7 @@ from .drawing.layers import LayerPicture
 from .drawing.svg import to_svg
 from .errors import SpecError
 from .fixing import check_fixes
+from .halved import halved
 from .markup import escape
 from .network_weights import Weights
 from .notebook import folded, plain_text, scrolled
@@ -143,6 +145,7 @@ class Model:
         math: Literal["strict", "fast"] | None = None,
         verify: bool = False,
         tune: bool | str | Path = False,
+        weights_dtype: Half | None = None,
     ) -> Program:
         """Compiles the model and returns it ready to run.
 
@@ -157,20 +160,25 @@ class Model:
         processor of its own from then on, which is meant for processes that do nothing else. ``verify`` first runs the
         machine code of every kernel against the loop interpreter. With ``tune``, plans of products are measured on this
         computer first, unless the cache has them; a path reads them from a file that `netwright compile --tune` wrote.
+        With ``weights_dtype``, "bfloat16" or "float16", the ``weights`` of products are stored in 16 bits; the program
+        predicts and evaluates, and can't be trained.
 
         Raises SpecError for a spec with errors or over its memory budget, WeightsError for weights that don't fit,
-        TargetError for a CPU that is unknown or not this one, RequestError for unknown entries or an invalid number of
-        threads, VerificationError if machine code computes wrong results, and TuningError for a file of plans that
-        can't be read or does not fit.
+        TargetError for a CPU that is unknown or not this one, RequestError for unknown entries, an invalid number of
+        threads, or a ``weights_dtype`` that is unknown or has no weights, VerificationError if machine code computes
+        wrong results, and TuningError for a file of plans that can't be read or does not fit.
         """
         model = self
         if math is not None and math != self.spec.math:
             model = self.changed([*self.settings, f"math={math}"])
         keep_memory(model.load, model.network)
-        return Program(
+        network, given = model.network, weights
+        if weights_dtype is not None:
+            network, given = halved(network, weights, weights_dtype, cpu)
+        program = Program(
             model.load,
-            model.network,
-            weights=weights,
+            network,
+            weights=given,
             engine=engine,
             threads=threads,
             pin=pin,
@@ -180,6 +188,9 @@ class Model:
             verify=verify,
             tune=tune,
         )
+        if weights_dtype is not None and isinstance(weights, str | Path):
+            program.vocabularies, program.classes = load_vocabularies(weights), load_classes(weights)
+        return program
 
     @property
     def settings(self) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from .graph.analysis import ancestors
+from .graph.analysis import ancestors, dependents
 from .graph.graph import Graph
 from .graph.node import Node, Value
 from .ops.base import primitive
@@ -54,6 +54,7 @@ class _Rounding:
     outputs: Sequence[str]
     layers: frozenset[str]
     forward: set[int] = field(default_factory=set)
+    data: set[Value] = field(default_factory=set)
     kept: set[Value] = field(default_factory=set)
     seen: set[tuple[Value, bool]] = field(default_factory=set)
 
@@ -61,6 +62,7 @@ class _Rounding:
         graph = self.graph
         values = ancestors(graph, [graph.outputs[name] for name in self.outputs])
         self.forward = {value.node for value in values}
+        self.data = _data(graph)
         for (
             node
         ) in graph:  # masks of bools are kept as they are: one byte, made where their operands are at hand
@@ -86,21 +88,24 @@ class _Rounding:
             op, operands = primitive(node.op), self.graph.operands(node)
             if isinstance(op, View):
                 pending += [(operand, whole) for operand in operands]
-            elif not whole and isinstance(op, Elementwise) and op.cheap:
+            elif not whole and isinstance(op, Elementwise) and op.cheap and not self._ends_product(operands):
                 pending += [(operand, False) for operand in operands]
             elif self._is_activation(node, value):
                 self.kept.add(value)
 
-    def _is_activation(self, node: Node, value: Value) -> bool:
-        """Whether a value is data of a layer: no statistic, no weight, and no last state, which may be carried on."""
-        if node.layer not in self.layers or not any(
-            not isinstance(size, int) for size in node.types[value.port].shape
-        ):
+    def _ends_product(self, operands: Sequence[Value]) -> bool:
+        """Whether an operation on ``operands`` belongs to the kernel of a product, as adding a bias does: its result is
+        what memory holds anyway, and its readers need not add the bias again."""
+        data = [value for value in operands if value in self.data]
+        if len(data) != 1 or len(self.graph.uses(data[0])) != 1:
             return False
-        if isinstance(node.attrs, ScanAttributes):
-            return value.port >= node.attrs.n_carries
-        op = contraction(node)
-        return node.op != "reduce" and (op is None or op.factor_count > 1 or node.op == "reduce_window")
+        op = contraction(self.graph.producer(data[0]))
+        return op is not None and op.factor_count > 1
+
+    def _is_activation(self, node: Node, value: Value) -> bool:
+        """Whether a value is data of a layer, and no last state of a recurrence, which may be carried on."""
+        last = isinstance(node.attrs, ScanAttributes) and value.port < node.attrs.n_carries
+        return node.layer in self.layers and value in self.data and not last
 
     def rule(self, new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
         if isinstance(node.attrs, ScanAttributes):
@@ -160,6 +165,21 @@ class _Rounding:
             _wide(new, result) if value in self.kept else result
             for value, result in zip(node.values, results, strict=True)
         ]
+
+
+def _data(graph: Graph) -> set[Value]:
+    """The values that are computed from data or drawn at random, but no statistics: sums, and what is made of sums and
+    weights alone, element by element. Whether sizes are open does not count: batches may have a fixed size."""
+    given = [value for name, value in graph.inputs.items() if graph.input_role(name) in ("input", "target")]
+    drawn = [node.values[0] for node in graph if node.op == "random_bits"]
+    dependent, data = dependents(graph, [*given, *drawn]), {*given, *drawn}
+    for node in graph:
+        if node.op in ("input", "reduce") or not any(value in dependent for value in node.values):
+            continue
+        by_element = isinstance(primitive(node.op), Elementwise | View)
+        if not by_element or any(value in data for value in graph.operands(node)):
+            data.update(node.values)
+    return data
 
 
 def _wide(graph: Graph, value: Value) -> Value:

@@ -84,7 +84,8 @@ def _repeat(grouping: Grouping, group: Group, part: Part, most: int) -> None:
     readers = {other.order: other for other in reading if other is not group}
     takers = [other for _, other in sorted(readers.items())]
     inside = {member.node.id for computing in (group, *takers) for member in computing.members}
-    large = {operand for operand in part.operands if roles.part(operand).role != "index"}
+    read = [_stored(roles, operand) for operand in part.operands]
+    large = {operand for operand in read if roles.part(operand).role != "index"}
     if (
         not takers
         or not all(_takes_in(taker) and len(taker.members) < most for taker in takers)
@@ -149,11 +150,20 @@ def _is_read_in(grouping: Grouping, value: Value, inside: Collection[int]) -> bo
 def _fits(roles: Roles, part: Part, operand: Value) -> bool:
     """Whether any kernel can read ``operand`` of ``part`` as well as the results of ``part``: at the same index, or as
     a smaller value that is repeated."""
-    size = part.node.types[0].size
+    size, operand = part.node.types[0].size, _stored(roles, operand)
     return roles.part(operand).role != "index" or all(
         roles.type(base).size != size and _is_at_least(size - roles.type(base).size, 0)
         for base, _ in roles.bases(operand)
     )
+
+
+def _stored(roles: Roles, operand: Value) -> Value:
+    """What ``operand`` is computed from as it is read, at the same index, such as 16 bits that readers widen."""
+    part = roles.part(operand)
+    while isinstance(part, ElementwisePart) and part.role == "index" and len(part.operands) == 1:
+        (operand,) = part.operands
+        part = roles.part(operand)
+    return operand
 
 
 def _traffic(grouping: Grouping, group: Group, reader: Group, moved: Collection[int]) -> DimLike:

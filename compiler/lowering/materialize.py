@@ -23,6 +23,8 @@ _READABLE: dict[Role, Collection[Role]] = {
     "alias": _PLACED,
     "into": MEMBERS,
 }
+#: What results lie in memory of as they are computed.
+_HELD = ("scan", "concat", "narrow")
 
 
 @dataclass(frozen=True)
@@ -45,6 +47,8 @@ class Materialize(Pass):
             role, old, changed = part.role, part.operands, list(operands)
             if role not in _READABLE:
                 return None
+            if role == "alias" and (moved := _before_widening(new, node, operands)) is not None:
+                return [moved]
             for position, value in enumerate(old):
                 if role == "into" and value in old[:position]:
                     # The kernel would store one value to two places, which the check for races cannot tell apart.
@@ -63,6 +67,15 @@ class Materialize(Pass):
             value = graph.outputs[name]
             new.set_output(name, new.add("copy", [moved.get(value, value)]).values[0])
         return new
+
+
+def _before_widening(new: Graph, node: Node, operands: tuple[Value, ...]) -> Value | None:
+    """A reshape of 16 bits, widened after it, so that no copy in 32 bits is made; None if ``node`` is another view."""
+    source = new.producer(operands[0])
+    if len(operands) != 1 or source.op != "widen" or new.producer(new.operands(source)[0]).op not in _HELD:
+        return None
+    stored = new.add(node.op, new.operands(source), node.attrs, layer=node.layer).values[0]
+    return new.add("widen", [stored], source.attrs, layer=source.layer).values[0]
 
 
 def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:

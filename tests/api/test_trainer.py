@@ -54,6 +54,7 @@ SPEC: dict[str, Any] = {
             "type": "adamw",
             "learning_rate": {"type": "cosine", "initial": 0.05, "steps": 40, "warm_up": 3},
         },
+        "precision": "mixed_bfloat16",
         "accumulate": 2,
         "ema": {"decay": 0.8},
         "clip_norm": 0.5,

@@ -66,6 +66,8 @@ def draw(number: int, folder: Path) -> Path:
         train["group_by_length"] = True
     elif windows:
         train["bptt"] = {"window": 4, "carry_state": random.random() < 0.7}
+    if random.random() < 0.3:
+        train["precision"] = "mixed_bfloat16"
     spec["train"] = train
     path = folder / "spec.yaml"
     path.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")

@@ -2,12 +2,17 @@
 
 from __future__ import annotations
 
+import shutil
+import subprocess
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
+from netwright import load
+from netwright.artifacts import Request, save
 from netwright.build import Build, build
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import host_target, named_target
@@ -17,6 +22,7 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.widen import Half, WidenAttributes, halves
 from netwright.compiler.pipeline import run
 from netwright.compiler.quantization.halves import halved_network
+from netwright.errors import RequestError
 from netwright.runtime.session import Session
 
 from .helpers import drawn, predicted, prepared, spec
@@ -71,6 +77,34 @@ def test_recurrences_read_panels_of_16_bits() -> None:
         built = build(made, {"predict": made.graphs["predict"]}, host_target())
         answers = Session(built.engine(1), values).predict(x=x)["y"]
         np.testing.assert_allclose(answers, predicted(made, values, x), rtol=2e-4, atol=1e-5)
+
+
+def test_programs_in_python() -> None:
+    model = load(NETWORKS["sequence"])
+    _, weights = prepared(NETWORKS["sequence"])
+    x = drawn(model.network)
+    program = model.compile(weights, weights_dtype="bfloat16", threads=1)
+    made, values = halved_network(model.network, weights, describe(host_target()), "bfloat16")
+    assert program.weights.keys() == values.keys()
+    answers = program.predict(x=x)["y"]
+    np.testing.assert_allclose(answers, predicted(made, values, x), rtol=2e-4, atol=1e-5)
+    np.testing.assert_array_equal(program.stream().push(x=x)["y"], answers)
+    unknown: Any = "half"
+    for arguments in ({"weights_dtype": "bfloat16"}, {"weights": weights, "weights_dtype": unknown}):
+        with pytest.raises(RequestError, match="weights_dtype"):
+            model.compile(**arguments)
+
+
+@pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
+def test_executables_test_recurrences_of_16_bits(tmp_path: Path) -> None:
+    model = load(NETWORKS["sequence"])
+    _, weights = prepared(NETWORKS["sequence"])
+    small = replace(describe(host_target()), l2_bytes=64)  # holds no weights: loops read them in 16 bits
+    made, values = halved_network(model.network, weights, small, "bfloat16")
+    save(model.load, made, values, tmp_path / "program", Request())
+    done = subprocess.run([tmp_path / "program", "--selftest"], capture_output=True, text=True, timeout=60)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "the self-test passes" in done.stdout
 
 
 @pytest.mark.skipif(
