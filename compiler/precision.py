@@ -133,7 +133,7 @@ class _Rounding:
         if not known or (len(known) < len(stored) and (node.op != "concat" or node.id in self.forward)):
             return None
         if isinstance(attrs, PadAttributes):
-            attrs = replace(attrs, fill=int(halves(np.float32(attrs.fill), "bfloat16")))
+            attrs = replace(attrs, fill=int(halves(np.array(attrs.fill, np.float32), "bfloat16")))
         all_stored = [
             new.apply("narrow", value) if half is None else half
             for half, value in zip(stored, operands, strict=True)

@@ -13,7 +13,7 @@ from typing import ClassVar, get_args
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..passes.base import Pass, PassContext
-from .roles import MEMBERS, LoopPart, Role, Roles
+from .roles import MEMBERS, ElementwisePart, LoopPart, Role, Roles
 
 _PLACED = frozenset(get_args(Role)) - {"index"}
 #: For each role of an operation, the roles of operands that it can read without a copy.
@@ -23,8 +23,6 @@ _READABLE: dict[Role, Collection[Role]] = {
     "alias": _PLACED,
     "into": MEMBERS,
 }
-#: What results lie in memory of as they are computed.
-_HELD = ("scan", "concat", "narrow")
 
 
 @dataclass(frozen=True)
@@ -47,8 +45,11 @@ class Materialize(Pass):
             role, old, changed = part.role, part.operands, list(operands)
             if role not in _READABLE:
                 return None
-            if role == "alias" and (moved := _before_widening(new, node, operands)) is not None:
-                return [moved]
+            if role == "alias" and (widened := _widened_by_readers(roles, old)) is not None:
+                (read,) = operands  # in the new graph, too, computed of what memory holds
+                source = new.producer(read)
+                stored = new.add(node.op, new.operands(source), node.attrs, layer=node.layer).values
+                return new.add(widened.op, stored, widened.attrs, layer=widened.layer).values
             for position, value in enumerate(old):
                 if role == "into" and value in old[:position]:
                     # The kernel would store one value to two places, which the check for races cannot tell apart.
@@ -69,13 +70,14 @@ class Materialize(Pass):
         return new
 
 
-def _before_widening(new: Graph, node: Node, operands: tuple[Value, ...]) -> Value | None:
-    """A reshape of 16 bits, widened after it, so that no copy in 32 bits is made; None if ``node`` is another view."""
-    source = new.producer(operands[0])
-    if len(operands) != 1 or source.op != "widen" or new.producer(new.operands(source)[0]).op not in _HELD:
+def _widened_by_readers(roles: Roles, operands: Sequence[Value]) -> Node | None:
+    """What makes the only operand of a reshape of results in memory as they are read, of 16 bits: reshaped before it,
+    they need no copy of 32. None if it is something else."""
+    part = roles.part(operands[0])
+    if len(operands) != 1 or not isinstance(part, ElementwisePart) or len(part.operands) != 1:
         return None
-    stored = new.add(node.op, new.operands(source), node.attrs, layer=node.layer).values[0]
-    return new.add("widen", [stored], source.attrs, layer=source.layer).values[0]
+    held = roles.part(part.operands[0]).role
+    return part.node if part.role == "index" and held in _PLACED and held != "input" else None
 
 
 def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:

@@ -19,6 +19,7 @@ from netwright.compiler.codegen.target import host_target, named_target
 from netwright.compiler.driver import lower
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
+from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.ops.widen import Half, WidenAttributes, halves
 from netwright.compiler.pipeline import run
 from netwright.compiler.quantization.halves import halved_network
@@ -72,6 +73,7 @@ def test_recurrences_read_panels_of_16_bits() -> None:
         made, values = halved_network(network, weights, replace(machine, l2_bytes=l2_bytes), "bfloat16")
         graph = run({"predict": made.graphs["predict"]}, machine)["predict"]
         (scan,) = (node for node in graph if node.op == "scan")
+        assert isinstance(scan.attrs, ScanAttributes)
         consts = [graph.type(value) for value in graph.operands(scan)[: scan.attrs.n_consts]]
         assert dtype in {type.dtype for type in consts if type.rank > 1} or machine.lanes("float32") == 1
         built = build(made, {"predict": made.graphs["predict"]}, host_target())
@@ -90,9 +92,10 @@ def test_programs_in_python() -> None:
     np.testing.assert_allclose(answers, predicted(made, values, x), rtol=2e-4, atol=1e-5)
     np.testing.assert_array_equal(program.stream().push(x=x)["y"], answers)
     unknown: Any = "half"
-    for arguments in ({"weights_dtype": "bfloat16"}, {"weights": weights, "weights_dtype": unknown}):
-        with pytest.raises(RequestError, match="weights_dtype"):
-            model.compile(**arguments)
+    with pytest.raises(RequestError, match="weights_dtype needs weights"):
+        model.compile(weights_dtype="bfloat16")
+    with pytest.raises(RequestError, match="weights_dtype is float16 or bfloat16, not 'half'"):
+        model.compile(weights, weights_dtype=unknown)
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
