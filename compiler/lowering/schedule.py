@@ -38,13 +38,15 @@ def lower_entry(
     observer: Observer | None = None,
     *,
     steady: bool = False,
+    opens: bool = False,
 ) -> None:
     """Adds the entry ``name`` that computes ``graph``.
 
     Inputs and outputs become buffers of the program's table under their names; an output with the name of an input
-    updates that buffer. ``steady``: whether its products are (see ``Roles``).
+    updates that buffer. ``steady``: whether its products are (see ``Roles``). With ``opens``, kernels without products
+    that differ in sizes alone are one (``loop.opening``).
     """
-    entry = _Entry(program, name, observer, steady)
+    entry = _Entry(program, name, observer, steady, opens)
     inputs = {
         key: Place(program.storage(key, graph.type(value)), graph.type(value))
         for key, value in graph.inputs.items()
@@ -74,9 +76,12 @@ def lower_entry(
 class _Entry:
     """The entry under construction: its calls, its storages and their lifetimes."""
 
-    def __init__(self, program: ProgramBuilder, name: str, observer: Observer | None, steady: bool):
+    def __init__(
+        self, program: ProgramBuilder, name: str, observer: Observer | None, steady: bool, opens: bool
+    ):
         self.program = program
         self.steady = steady
+        self.opens = opens
         self.observer = observer
         self.name = name
         self.b = Builder(name, dict(program.dims))
@@ -112,15 +117,23 @@ class _Entry:
             self.moment += 1
 
     def call(
-        self, kernel: Kernel, info: ir.CallInfo | None = None, given: Mapping[str, DimLike] | None = None
+        self,
+        kernel: Kernel,
+        info: ir.CallInfo | None = None,
+        given: Mapping[str, DimLike] | None = None,
+        *,
+        opens: bool = True,
     ) -> None:
-        """Adds a call of a kernel; ``given`` are the values of dims that are its own."""
+        """Adds a call of a kernel; ``given`` are the values of dims that are its own. If it ``opens`` its sizes, it is
+        the same for others."""
         info = info or ir.CallInfo()
-        name = self.program.kernel(kernel.function, info.layers, kernel.proved)
+        opens = opens and self.opens and given is None
+        name, sizes = self.program.kernel(kernel.function, info.layers, kernel.proved, opens)
         function = self.program.kernels[name]
         for buffer, place in zip(function.parameters, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
-        dims = [(given or {}).get(n, dim(n)) for n, _ in function.dims]
+        own = {**(given or {}), **sizes}
+        dims = [own.get(n, dim(n)) for n, _ in function.dims]
         self.b.call(name, [place.slice() for place in kernel.places], dims, info)
         self.b.barrier()
         self.lifetimes.advance()
@@ -276,7 +289,10 @@ class _Scope:
         targets, moves = store_apart(complete, group.space, self.allocate, self.roles.type)
         dims = dict(program.dims)
         kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
-        self.entry.call(kernel, self._computed([part.node for part in group.members], kernel))
+        # Sizes steer the tiles of products, which differ wherever sizes do.
+        opens = not any(part.role == "product" for part in group.contractions())
+        info = self._computed([part.node for part in group.members], kernel)
+        self.entry.call(kernel, info, opens=opens)
         self._finish(group, complete, moves)
 
     def _stored(self, group: Group) -> Targets:
@@ -339,7 +355,7 @@ class _Scope:
         ]
         part.op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
         kernel = Kernel.over(b.finish(), *operands, *results)
-        self.entry.call(kernel, self._computed([node], kernel))
+        self.entry.call(kernel, self._computed([node], kernel), opens=False)
         for value, place in zip(node.values, results, strict=True):
             self.entry.note(value, place, [node.layer])
 
