@@ -43,7 +43,9 @@ class ProgramBuilder:
     """The layers that each kernel computes, in program order."""
     repeats: Repeats = field(default_factory=Repeats)
     """The kernels of the groups so far."""
-    _names: dict[tuple[int, bool], tuple[ir.Function, str, Mapping[str, DimLike]]] = field(default_factory=dict)
+    _names: dict[tuple[int, bool], tuple[ir.Function, str, Mapping[str, DimLike]]] = field(
+        default_factory=dict
+    )
     """Functions that were added, with their names and the values of their own dims, by their ids."""
     _unproved: set[str] = field(default_factory=set)
     """The names of kernels with open sizes that could not be proved."""

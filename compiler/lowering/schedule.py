@@ -44,7 +44,7 @@ def lower_entry(
 
     Inputs and outputs become buffers of the program's table under their names; an output with the name of an input
     updates that buffer. ``steady``: whether its products are (see ``Roles``). With ``opens``, kernels without products
-    that differ in sizes alone are one (``loop.opening``).
+    take sizes from their callers (see ``loop.opening``).
     """
     entry = _Entry(program, name, observer, steady, opens)
     inputs = {
@@ -80,8 +80,7 @@ class _Entry:
         self, program: ProgramBuilder, name: str, observer: Observer | None, steady: bool, opens: bool
     ):
         self.program = program
-        self.steady = steady
-        self.opens = opens
+        self.steady, self.opens = steady, opens
         self.observer = observer
         self.name = name
         self.b = Builder(name, dict(program.dims))
@@ -124,8 +123,8 @@ class _Entry:
         *,
         opens: bool = True,
     ) -> None:
-        """Adds a call of a kernel; ``given`` are the values of dims that are its own. If it ``opens`` its sizes, it is
-        the same for others."""
+        """Adds a call of a kernel; ``given`` are the values of dims that are its own. ``opens``: whether sizes of it
+        may be, too."""
         info = info or ir.CallInfo()
         opens = opens and self.opens and given is None
         name, sizes = self.program.kernel(kernel.function, info.layers, kernel.proved, opens)
@@ -289,10 +288,8 @@ class _Scope:
         targets, moves = store_apart(complete, group.space, self.allocate, self.roles.type)
         dims = dict(program.dims)
         kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
-        # Sizes steer the tiles of products, which differ wherever sizes do.
-        opens = not any(part.role == "product" for part in group.contractions())
         info = self._computed([part.node for part in group.members], kernel)
-        self.entry.call(kernel, info, opens=opens)
+        self.entry.call(kernel, info, opens=not group.multiplies)
         self._finish(group, complete, moves)
 
     def _stored(self, group: Group) -> Targets:
