@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from netwright.specs.dims import DimLike, coefficient, dim, dim_symbols
 
 from . import ir
+from .check_call import statements_of
 from .expressions import operands_of, postorder, with_operands
 from .open_sizes import OpenSizes, loops_of
 
@@ -42,20 +43,22 @@ def opened(function: ir.Function, taken: Iterable[str] = ()) -> Opened:
     chosen = {var: dim(known[sizes.root(var)]) for var in sizes.free}
     grown = {var: chosen[var] * loop.unit - loop.loop.stop for var, loop in sizes.free.items()}
     given = {known[sizes.root(var)]: loop.number for var, loop in sizes.free.items()}
+    counts = {index: next(names) for index in dict.fromkeys(_counts(function))}
+    given |= {name: index for index, name in counts.items()}
     dims = tuple((name, int(isinstance(number, int))) for name, number in given.items())
     buffers = tuple(
         replace(buffer, shape=sizes.shape(buffer, grown)) if not buffer.local else buffer
         for buffer in function.buffers
     )
-    body = _Rewritten(grown).body(function.body)
+    body = _Rewritten(grown, counts).body(function.body)
     return Opened(replace(function, dims=(*function.dims, *dims), buffers=buffers, body=body), given)
 
 
 class _Rewritten:
-    """Writes statements again, with the ends of loops moved by what they have ``grown``."""
+    """Writes statements again, with the ends of loops moved by what they have ``grown``, and dims for ``counts``."""
 
-    def __init__(self, grown: Mapping[str, DimLike]):
-        self._grown = grown
+    def __init__(self, grown: Mapping[str, DimLike], counts: Mapping[DimLike, str]):
+        self._grown, self._counts = grown, counts
 
     def body(self, body: Sequence[ir.Stmt]) -> tuple[ir.Stmt, ...]:
         return tuple(map(self._statement, body))
@@ -78,6 +81,8 @@ class _Rewritten:
         for node in postorder(expr):
             if isinstance(node, ir.Load):
                 made[id(node)] = replace(node, count=self._count(node.count))
+            elif isinstance(node, ir.IndexValue) and node.index in self._counts:
+                made[id(node)] = replace(node, index=dim(self._counts[node.index]))
             else:
                 made[id(node)] = with_operands(node, [made[id(operand)] for operand in operands_of(node)])
         return made[id(expr)]
@@ -88,6 +93,18 @@ class _Rewritten:
         for var in dim_symbols(count) & self._grown.keys():
             count = count - (coefficient(count, var) or 0) * self._grown[var]
         return count
+
+
+def _counts(function: ir.Function) -> Iterator[DimLike]:
+    """The sizes that a function computes with, such as the number of elements that a mean is over."""
+    dims = {name for name, _ in function.dims}
+    for statement in statements_of(function.body):
+        if isinstance(statement, ir.Declare | ir.Assign | ir.LetIndex | ir.Store):
+            for node in postorder(statement.value):
+                if not isinstance(node, ir.IndexValue) or str(node.index) in dims:
+                    continue
+                if (symbols := dim_symbols(node.index)) and symbols <= dims:
+                    yield node.index
 
 
 def _names(function: ir.Function, taken: Iterable[str]) -> Iterator[str]:

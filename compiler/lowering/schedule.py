@@ -79,10 +79,8 @@ class _Entry:
     def __init__(
         self, program: ProgramBuilder, name: str, observer: Observer | None, steady: bool, opens: bool
     ):
-        self.program = program
+        self.program, self.name, self.observer = program, name, observer
         self.steady, self.opens = steady, opens
-        self.observer = observer
-        self.name = name
         self.b = Builder(name, dict(program.dims))
         self.lifetimes = Lifetimes()
         self.storages: dict[str, Storage] = {}
@@ -232,8 +230,9 @@ class _Scope:
             return Place(self.entry.program.constant(table), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
         if isinstance(part, ViewPart) and (fill := part.op.fill(part.node.attrs)) is not None:
-            kernel = fill_kernel(self.entry.program, place, fill, part.op.margins(part.node.attrs))
-            self.entry.call(kernel, moved([part.node]))
+            entry, margins = self.entry, part.op.margins(part.node.attrs)
+            kernel, given = fill_kernel(entry.program, place, fill, margins, opens=entry.opens)
+            entry.call(kernel, moved([part.node]), given)
         return place
 
     def targets(self, value: Value) -> list[Target]:
