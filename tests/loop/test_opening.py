@@ -87,7 +87,32 @@ kernel k(size >= 1, size_1 >= 1)
       for i_4 in 0 .. size_1:
         y[i, 2*i_4 + 1, i_3] = x[-i + 2, 2*i_4, i_3]{16}
 """
+MEAN = """\
+kernel k(N >= 1)
+  read x: float32[N, 9]
+  write y: float32[]
+  parallel for one in 0 .. 1:
+    let sum = 0.0:float32
+    for k in 0 .. N:
+      for k_1 in 0 .. 9:
+        sum = add(sum, x[k, k_1])
+    let count = index(9*N):float32
+    y[] = div(sum, count)
+"""
+MEAN_OPEN = """\
+kernel k(N >= 1, size >= 1, size_1 >= 0)
+  read x: float32[N, size]
+  write y: float32[]
+  parallel for one in 0 .. 1:
+    let sum = 0.0:float32
+    for k in 0 .. N:
+      for k_1 in 0 .. size:
+        sum = add(sum, x[k, k_1])
+    let count = index(size_1):float32
+    y[] = div(sum, count)
+"""
 CASES = {
+    "mean": (MEAN, MEAN_OPEN),
     "flat": (FLAT, FLAT_OPEN),
     "batch": (BATCH, BATCH_OPEN),
     "padded": (PADDED, PADDED_OPEN),

@@ -79,3 +79,13 @@ def test_updates_of_all_parameters_are_one_kernel(models: tuple[Model, Model]) -
     # The bias of ten elements is no whole vector.
     assert len(updates) == 2
     assert sorted(len(kernel.dims) for kernel in updates) == [0, 1]
+
+
+def test_margins_of_all_sizes_are_filled_by_one_kernel(models: tuple[Model, Model]) -> None:
+    for model, kernels in zip(models, (1, 3), strict=True):
+        filled = [
+            kernel
+            for kernel in model.lowered.program.kernels.values()
+            if [(buffer.access, len(buffer.shape)) for buffer in kernel.buffers] == [("write", 3)]
+        ]
+        assert len(filled) == kernels
