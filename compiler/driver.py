@@ -41,6 +41,8 @@ _ROLES = {
 }
 #: The entries of sequences that give the same bits for any number of steps at once. All others compute as is fastest.
 _STEADY = ("predict", "loss", "step")
+#: The entries with many kernels that differ in sizes alone: those that go backward, or change all parameters.
+_OPENING = ("train_step", "gradients", "update")
 
 
 @dataclass(frozen=True)
@@ -85,7 +87,8 @@ def lower(
     sequences = has_time(dims)
     entries = pipeline.run(graphs, machine, math=math, steady=sequences, observer=observer)
     for name, graph in entries.items():
-        lower_entry(builder, name, graph, observer, steady=sequences and name in _STEADY)
+        steady = sequences and name in _STEADY
+        lower_entry(builder, name, graph, observer, steady=steady, opens=name in _OPENING)
     program = builder.finish()
     verify_program(program, checked=program.kernels)
     manifest = describe(

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
-from netwright.specs.dims import DimLike, Shape, product
+from collections.abc import Container, Mapping
+from itertools import count
+
+from netwright.specs.dims import DimLike, Shape, dim, product
 
 from ..loop import ir
 from ..loop.intrinsics.builder import KernelBuilder
@@ -14,20 +17,63 @@ from .program import ProgramBuilder
 
 
 def fill_kernel(
-    program: ProgramBuilder, place: Place, fill: float | int | bool, margins: Margins | None = None
-) -> Kernel:
-    """Sets the elements of a place to one number: those within ``margins``, or all of them."""
-    b = KernelBuilder("kernel", dict(program.dims))
+    program: ProgramBuilder,
+    place: Place,
+    fill: float | int | bool,
+    margins: Margins | None = None,
+    *,
+    opens: bool = False,
+) -> tuple[Kernel, Mapping[str, DimLike] | None]:
+    """Sets the elements of a place to one number: those within ``margins``, or all of them. With ``opens``, margins and
+    what is between them are dims of the kernel; their values are the second result."""
     lanes = program.machine.lanes(place.type.dtype)
-    shape = place.type.shape
+    shape, sizes = place.type.shape, _Sizes(program.dims)
     if margins is None or not _are_fixed(margins, shape):
         shape, margins = (place.type.size,), ((place.type.size, 0),)
     else:
         last = max(axis for axis, amounts in enumerate(margins) if amounts != (0, 0))
         shape, margins = _merged(shape, margins, last)
+        if opens:
+            shape, margins = _opened(shape, margins, sizes)
+    b = KernelBuilder("kernel", {**program.dims, **dict.fromkeys(sizes.given, 1)})
     buffer = b.buffer("p0", place.type.dtype, shape, "write")
     _Filling(b, buffer, shape, margins, ir.Const(fill, ir.ValueType(place.type.dtype, lanes))).axis(())
-    return Kernel.over(b.finish(), place)
+    return Kernel.over(b.finish(), place), sizes.given or None
+
+
+class _Sizes:
+    """Sizes that become dims, each of which has a name that is none of ``taken``."""
+
+    def __init__(self, taken: Container[str]):
+        self._free = (name for number in count() if (name := f"size_{number}") not in taken)
+        self.given: dict[str, DimLike] = {}
+
+    def open(self, size: DimLike) -> DimLike:
+        """``size`` as a dim, unless it is open already or nothing."""
+        if not isinstance(size, int) or size == 0:
+            return size
+        name = next(self._free)
+        self.given[name] = size
+        return dim(name)
+
+
+def _opened(shape: Shape, margins: Margins, sizes: _Sizes) -> tuple[Shape, Margins]:
+    """``shape`` and ``margins`` with dims for what is between margins and, on the last axis, for these, too."""
+    axes: list[DimLike] = []
+    amounts: list[tuple[DimLike, DimLike]] = []
+    for axis, (size, (low, high)) in enumerate(zip(shape, margins, strict=True)):
+        if (low, high) == (0, 0):
+            axes.append(size)
+            amounts.append((low, high))
+            continue
+        between = sizes.open(size - low - high)
+        if axis == len(shape) - 1:
+            same = low == high
+            low = sizes.open(low)
+            high = low if same else sizes.open(high)
+        axes.append(low + between + high)
+        amounts.append((low, high))
+    return tuple(axes), tuple(amounts)
 
 
 def _are_fixed(margins: Margins, shape: Shape) -> bool:

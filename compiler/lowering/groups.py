@@ -47,6 +47,11 @@ class Group:
             part for part in self.members if isinstance(part, ContractionPart) and part.role in ACCUMULATED
         ]
 
+    @property
+    def multiplies(self) -> bool:
+        """Whether it has a product, or a part of one: then sizes steer how the kernel is cut into tiles."""
+        return self.transform() is not None or any(part.role == "product" for part in self.contractions())
+
     def transform(self) -> TransformPart | None:
         """The transform whose tiles the kernel computes, if it has one."""
         return next((part for part in self.members if isinstance(part, TransformPart)), None)

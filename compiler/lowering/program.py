@@ -9,9 +9,14 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from netwright.specs.dims import DimLike
+
 from ..graph.types import TensorType
 from ..loop import ir
+from ..loop.opening import opened
 from ..loop.text import function_text
+from ..loop.typing import VerifyError
+from ..loop.verify import verify_function
 from ..machine import Machine
 from .places import Storage
 from .repeats import Repeats
@@ -38,27 +43,53 @@ class ProgramBuilder:
     """The layers that each kernel computes, in program order."""
     repeats: Repeats = field(default_factory=Repeats)
     """The kernels of the groups so far."""
-    _names: dict[int, tuple[ir.Function, str]] = field(default_factory=dict)
-    """The names of functions that were added, by their ids."""
+    _names: dict[tuple[int, bool], tuple[ir.Function, str, Mapping[str, DimLike]]] = field(
+        default_factory=dict
+    )
+    """Functions that were added, with their names and the values of their own dims, by their ids."""
+    _unproved: set[str] = field(default_factory=set)
+    """The names of kernels with open sizes that could not be proved."""
 
-    def kernel(self, function: ir.Function, layers: Iterable[str] = (), proved: bool = False) -> str:
-        """Adds a kernel under a name derived from its content. Equal kernels are stored once, for the layers of
-        both."""
-        if id(function) not in self._names:
-            self._names[id(function)] = function, self._added(function, proved)
-        _, name = self._names[id(function)]
+    def kernel(
+        self, function: ir.Function, layers: Iterable[str] = (), proved: bool = False, opens: bool = False
+    ) -> tuple[str, Mapping[str, DimLike]]:
+        """Adds a kernel under a name derived from its content, and returns the name with the values of dims that are
+        the kernel's own. Equal kernels are stored once, for the layers of both; with ``opens``, those that differ in
+        sizes alone may be equal."""
+        key = id(function), opens
+        if key not in self._names:
+            made = (self._opened(function) if opens else None) or (self._added(function, proved), {})
+            self._names[key] = (function, *made)
+        _, name, given = self._names[key]
         self.layers.setdefault(name, {}).update(dict.fromkeys(layer for layer in layers if layer))
-        return name
+        return name, given
+
+    def _opened(self, function: ir.Function) -> tuple[str, Mapping[str, DimLike]] | None:
+        """Adds the kernel with open sizes; None if it has none, or is not proved with them."""
+        made = opened(function, self.dims)
+        if not made.given:
+            return None
+        name, kernel = _named(made.function)
+        if name in self._unproved:
+            return None
+        if name not in self.kernels:
+            try:
+                verify_function(kernel)
+            except VerifyError:
+                self._unproved.add(name)
+                return None
+            self._add(kernel, proved=True)
+        return name, made.given
 
     def _added(self, function: ir.Function, proved: bool) -> str:
-        text = function_text(replace(function, name="kernel", dims=()))
-        words = set(_WORD.findall(text))
-        used = tuple((name, low) for name, low in function.dims if name in words)
-        name = "k" + hashlib.sha256(f"{used} {text}".encode()).hexdigest()[:16]
+        name, kernel = _named(function)
         if name not in self.kernels:
-            self.kernels[name] = replace(function, name=name, dims=used)
-            self.made(self.kernels[name], proved)
+            self._add(kernel, proved)
         return name
+
+    def _add(self, kernel: ir.Function, proved: bool) -> None:
+        self.kernels[kernel.name] = kernel
+        self.made(kernel, proved)
 
     def storage(self, name: str, type: TensorType) -> Storage:
         """The caller-owned buffer called ``name``."""
@@ -80,3 +111,12 @@ class ProgramBuilder:
         table = tuple(ir.Buffer(s.name, s.type.dtype, s.type.shape, "readwrite") for s in self.table.values())
         layers = {kernel: tuple(names) for kernel, names in self.layers.items()}
         return ir.Program(self.model, tuple(self.dims.items()), table, self.kernels, self.entries, layers)
+
+
+def _named(function: ir.Function) -> tuple[str, ir.Function]:
+    """A kernel's name, which its content makes, and the kernel with it, without the dims that it does not read."""
+    text = function_text(replace(function, name="kernel", dims=()))
+    words = set(_WORD.findall(text))
+    used = tuple((name, low) for name, low in function.dims if name in words)
+    name = "k" + hashlib.sha256(f"{used} {text}".encode()).hexdigest()[:16]
+    return name, replace(function, name=name, dims=used)

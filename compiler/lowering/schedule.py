@@ -38,13 +38,15 @@ def lower_entry(
     observer: Observer | None = None,
     *,
     steady: bool = False,
+    opens: bool = False,
 ) -> None:
     """Adds the entry ``name`` that computes ``graph``.
 
     Inputs and outputs become buffers of the program's table under their names; an output with the name of an input
-    updates that buffer. ``steady``: whether its products are (see ``Roles``).
+    updates that buffer. ``steady``: whether its products are (see ``Roles``). With ``opens``, kernels without products
+    take sizes from their callers (see ``loop.opening``).
     """
-    entry = _Entry(program, name, observer, steady)
+    entry = _Entry(program, name, observer, steady, opens)
     inputs = {
         key: Place(program.storage(key, graph.type(value)), graph.type(value))
         for key, value in graph.inputs.items()
@@ -74,11 +76,11 @@ def lower_entry(
 class _Entry:
     """The entry under construction: its calls, its storages and their lifetimes."""
 
-    def __init__(self, program: ProgramBuilder, name: str, observer: Observer | None, steady: bool):
-        self.program = program
-        self.steady = steady
-        self.observer = observer
-        self.name = name
+    def __init__(
+        self, program: ProgramBuilder, name: str, observer: Observer | None, steady: bool, opens: bool
+    ):
+        self.program, self.name, self.observer = program, name, observer
+        self.steady, self.opens = steady, opens
         self.b = Builder(name, dict(program.dims))
         self.lifetimes = Lifetimes()
         self.storages: dict[str, Storage] = {}
@@ -112,15 +114,23 @@ class _Entry:
             self.moment += 1
 
     def call(
-        self, kernel: Kernel, info: ir.CallInfo | None = None, given: Mapping[str, DimLike] | None = None
+        self,
+        kernel: Kernel,
+        info: ir.CallInfo | None = None,
+        given: Mapping[str, DimLike] | None = None,
+        *,
+        opens: bool = True,
     ) -> None:
-        """Adds a call of a kernel; ``given`` are the values of dims that are its own."""
+        """Adds a call of a kernel; ``given`` are the values of dims that are its own. ``opens``: whether sizes of it
+        may be, too."""
         info = info or ir.CallInfo()
-        name = self.program.kernel(kernel.function, info.layers, kernel.proved)
+        opens = opens and self.opens and given is None
+        name, sizes = self.program.kernel(kernel.function, info.layers, kernel.proved, opens)
         function = self.program.kernels[name]
         for buffer, place in zip(function.parameters, kernel.places, strict=True):
             self.touch(place.storage, buffer.access)
-        dims = [(given or {}).get(n, dim(n)) for n, _ in function.dims]
+        own = {**(given or {}), **sizes}
+        dims = [own.get(n, dim(n)) for n, _ in function.dims]
         self.b.call(name, [place.slice() for place in kernel.places], dims, info)
         self.b.barrier()
         self.lifetimes.advance()
@@ -220,8 +230,9 @@ class _Scope:
             return Place(self.entry.program.constant(table), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
         if isinstance(part, ViewPart) and (fill := part.op.fill(part.node.attrs)) is not None:
-            kernel = fill_kernel(self.entry.program, place, fill, part.op.margins(part.node.attrs))
-            self.entry.call(kernel, moved([part.node]))
+            entry, margins = self.entry, part.op.margins(part.node.attrs)
+            kernel, given = fill_kernel(entry.program, place, fill, margins, opens=entry.opens)
+            entry.call(kernel, moved([part.node]), given)
         return place
 
     def targets(self, value: Value) -> list[Target]:
@@ -276,7 +287,8 @@ class _Scope:
         targets, moves = store_apart(complete, group.space, self.allocate, self.roles.type)
         dims = dict(program.dims)
         kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
-        self.entry.call(kernel, self._computed([part.node for part in group.members], kernel))
+        info = self._computed([part.node for part in group.members], kernel)
+        self.entry.call(kernel, info, opens=not group.multiplies)
         self._finish(group, complete, moves)
 
     def _stored(self, group: Group) -> Targets:
@@ -339,7 +351,7 @@ class _Scope:
         ]
         part.op.lower(b, node.attrs, read, written, program.machine.lanes(node.types[0].dtype))
         kernel = Kernel.over(b.finish(), *operands, *results)
-        self.entry.call(kernel, self._computed([node], kernel))
+        self.entry.call(kernel, self._computed([node], kernel), opens=False)
         for value, place in zip(node.values, results, strict=True):
             self.entry.note(value, place, [node.layer])
 
