@@ -63,9 +63,8 @@ class _Rounding:
         values = ancestors(graph, [graph.outputs[name] for name in self.outputs])
         self.forward = {value.node for value in values}
         self.data = _data(graph)
-        for (
-            node
-        ) in graph:  # masks of bools are kept as they are: one byte, made where their operands are at hand
+        # Masks of bools are kept as they are: one byte, made where their operands are at hand.
+        for node in graph:
             generated = node.op != "input" and not graph.operands(node)
             masks = all(type.dtype == "bool" for type in node.types)
             if generated or (masks and all(v.node in self.forward for v in graph.operands(node))):

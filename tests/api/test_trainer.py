@@ -54,7 +54,6 @@ SPEC: dict[str, Any] = {
             "type": "adamw",
             "learning_rate": {"type": "cosine", "initial": 0.05, "steps": 40, "warm_up": 3},
         },
-        "precision": "mixed_bfloat16",
         "accumulate": 2,
         "ema": {"decay": 0.8},
         "clip_norm": 0.5,
@@ -79,9 +78,12 @@ def samples(count: int, seed: int) -> dict[str, np.ndarray]:
 
 @pytest.fixture(scope="module")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The executable with its data, and what it leaves when nothing disturbs it."""
-    folder = tmp_path_factory.mktemp("trainer")
-    (folder / "spec.json").write_text(json.dumps(SPEC))
+    return trained(tmp_path_factory.mktemp("trainer"), SPEC)
+
+
+def trained(folder: Path, spec: dict[str, Any]) -> Path:
+    """A folder with the executable, its data, and what it leaves when nothing disturbs it."""
+    (folder / "spec.json").write_text(json.dumps(spec))
     model = netwright.load(folder / "spec.json")
     np.savez(folder / "train.npz", **samples(77, 1))
     np.savez_compressed(folder / "valid.npz", **samples(30, 2))
@@ -116,6 +118,13 @@ def whole(made: Path) -> tuple[bytes, dict[str, bytes], dict[str, Any]]:
 def test_trains_to_the_bits_of_the_process(made: Path, whole: Any) -> None:
     in_process(made, "python")
     assert left(made, "python") == whole
+
+
+@pytest.mark.deep  # compiles another trainer
+def test_trains_to_the_bits_of_the_process_in_mixed_precision(tmp_path: Path) -> None:
+    folder = trained(tmp_path, {**SPEC, "train": {**SPEC["train"], "precision": "mixed_bfloat16"}})
+    in_process(folder, "python")
+    assert left(folder, "python") == left(folder, "whole")
 
 
 def test_takes_splits_out_of_the_data(made: Path) -> None:
