@@ -58,8 +58,9 @@ class ProgramBuilder:
         sizes alone may be equal."""
         key = id(function), opens
         if key not in self._names:
-            made = (self._opened(function) if opens else None) or (self._added(function, proved), {})
-            self._names[key] = (function, *made)
+            made = self._opened(function) if opens else None
+            name, given = made or (self._added(function, proved), {})
+            self._names[key] = function, name, given
         _, name, given = self._names[key]
         self.layers.setdefault(name, {}).update(dict.fromkeys(layer for layer in layers if layer))
         return name, given
