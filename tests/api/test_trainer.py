@@ -209,6 +209,7 @@ def test_runs_where_there_is_nothing_else(made: Path, whole: Any, tmp_path: Path
     assert left(tmp_path, "alone") == whole
 
 
+@pytest.mark.deep  # the C library takes half a minute to compile
 @pytest.mark.skipif(lacking("x86_64-linux-musl") is not None, reason="no program for musl runs here")
 def test_has_the_same_bits_with_another_c_library(made: Path, whole: Any) -> None:
     """Linked statically by another compiler, with another libm and other threads: only the CPU is the same.
