@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, product
+from netwright.specs.dims import DimLike, product, substitute
 from netwright.specs.manifest import Manifest
 
 from ..loop import ir
@@ -66,10 +66,11 @@ def is_watched(entry: ir.Entry) -> bool:
 def call_bytes(program: ir.Program, call: ir.Call) -> DimLike:
     """The bytes of the buffers that a call reads and writes, each once."""
     total: DimLike = 0
-    for buffer in program.kernels[call.function].parameters:
+    kernel = program.kernels[call.function]
+    for buffer in kernel.parameters:
         times = 2 if buffer.access == "readwrite" else 1
         total = total + times * _ITEM[buffer.dtype] * product(buffer.shape)
-    return total
+    return substitute(total, {name: value for (name, _), value in zip(kernel.dims, call.dims, strict=True)})
 
 
 _ITEM = {"bool": 1, "int8": 1, "uint8": 1, "int16": 2, "uint16": 2, "float16": 2, "int32": 4, "uint32": 4}
