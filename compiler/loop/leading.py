@@ -6,13 +6,12 @@ callers, both steps are one kernel.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
-
-from netwright.specs.dims import DimLike
 
 from . import ir
 from .expressions import operands_of, postorder, with_operands
+from .walks import accesses_of
 
 
 def fixed_indices(function: ir.Function) -> dict[str, tuple[int, ...]]:
@@ -23,9 +22,9 @@ def fixed_indices(function: ir.Function) -> dict[str, tuple[int, ...]]:
     first: dict[str, tuple[int, ...] | None] = {
         buffer.name: None for buffer in function.buffers if not buffer.local and len(buffer.shape) > 1
     }
-    accesses = _accesses(function.body)
+    accesses = accesses_of(function.body)
     while first and (access := next(accesses, None)) is not None:
-        buffer, indices = access
+        buffer, indices = access.buffer, access.indices
         if buffer not in first:
             continue
         known, same = first[buffer], 0
@@ -37,25 +36,6 @@ def fixed_indices(function: ir.Function) -> dict[str, tuple[int, ...]]:
         else:
             del first[buffer]
     return fixed | {name: begins for name, begins in first.items() if begins}
-
-
-def _accesses(body: Sequence[ir.Stmt]) -> Iterator[tuple[str, Sequence[DimLike]]]:
-    for statement in body:
-        match statement:
-            case ir.For():
-                yield from _accesses(statement.body)
-            case ir.If():
-                yield from _accesses((*statement.body, *statement.orelse))
-            case ir.Prefetch(buffer, indices):
-                yield buffer, indices
-            case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
-                if isinstance(statement, ir.Store):
-                    yield statement.buffer, statement.indices
-                for node in postorder(statement.value):
-                    if isinstance(node, ir.Load):
-                        yield node.buffer, node.indices
-            case _:
-                raise TypeError(f"a kernel cannot hold {statement}")
 
 
 def without_leading(function: ir.Function, counts: Mapping[str, int]) -> ir.Function:

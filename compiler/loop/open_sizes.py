@@ -13,6 +13,7 @@ from netwright.specs.dims import Dim, DimLike, coefficient, dim, dim_symbols
 
 from . import ir
 from .expressions import postorder
+from .walks import accesses_of, loops_of
 
 #: A loop over elements or rows with fewer iterations keeps its number: those over the cells of filters, above all.
 LEAST = 4
@@ -78,7 +79,7 @@ class OpenSizes:
         """Fixes all loops whose variable is used otherwise than as an index of an axis, or as what is left of it."""
         for symbols in _other_uses(body):
             self._fix(symbols)
-        for buffer, indices, count in _accesses(body):
+        for buffer, indices, count in accesses_of(body):
             for axis, index in enumerate(indices):
                 self._axes.setdefault((buffer, axis), {})[index] = None
             if count is not None and not isinstance(count, int):
@@ -163,35 +164,6 @@ def _free(loop: ir.For, dims: frozenset[str]) -> OpenLoop | None:
         return None
     number = stop // loop.step
     return OpenLoop(loop, number, loop.step) if number * loop.step == stop else OpenLoop(loop, stop, 1)
-
-
-def loops_of(body: Sequence[ir.Stmt]) -> Iterator[ir.For]:
-    for statement in body:
-        if isinstance(statement, ir.For):
-            yield statement
-            yield from loops_of(statement.body)
-        elif isinstance(statement, ir.If):
-            yield from loops_of((*statement.body, *statement.orelse))
-
-
-def _accesses(body: Sequence[ir.Stmt]) -> Iterator[tuple[str, Sequence[DimLike], DimLike | None]]:
-    """All accesses to memory: the buffer, the indices and the count."""
-    for statement in body:
-        match statement:
-            case ir.For():
-                yield from _accesses(statement.body)
-            case ir.If():
-                yield from _accesses((*statement.body, *statement.orelse))
-            case ir.Prefetch(buffer, indices):
-                yield buffer, indices, None
-            case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
-                if isinstance(statement, ir.Store):
-                    yield statement.buffer, statement.indices, statement.count
-                for node in postorder(statement.value):
-                    if isinstance(node, ir.Load):
-                        yield node.buffer, node.indices, node.count
-            case _:
-                pass
 
 
 def _other_uses(body: Sequence[ir.Stmt]) -> Iterator[frozenset[str]]:

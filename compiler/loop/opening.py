@@ -19,7 +19,8 @@ from netwright.specs.dims import DimLike, coefficient, dim, dim_symbols
 from . import ir
 from .check_call import statements_of
 from .expressions import operands_of, postorder, with_operands
-from .open_sizes import OpenSizes, loops_of
+from .open_sizes import OpenSizes
+from .walks import loops_of
 
 
 @dataclass(frozen=True)

@@ -17,6 +17,7 @@ from . import ir
 from .changes import changes
 from .expressions import postorder
 from .interpreter import size_of
+from .walks import loops_of
 
 #: The interpreter evaluates this many nodes of expressions in about a tenth of a second.
 FEW = 12_000
@@ -61,23 +62,14 @@ def sample(function: ir.Function, dims: Mapping[str, int], random: Random) -> Sa
 def _free_loops(function: ir.Function) -> Iterable[int]:
     if _depends_on_order(function):
         # The iterations of one nest of parallel loops share nothing; of two nests this is not known.
-        parallel = [loop for loop in _loops(function.body) if loop.kind == "parallel"]
+        parallel = [loop for loop in loops_of(function.body) if loop.kind == "parallel"]
         if parallel and list(ir.parallel_nest(parallel[0])) == parallel:
             yield from map(id, parallel)
         return
-    for loop in _loops(function.body):
+    for loop in loops_of(function.body):
         changed = changes(loop.body)
         if changed.buffers and not changed.registers - set(_declared(loop.body)):
             yield id(loop)
-
-
-def _loops(body: Iterable[ir.Stmt]) -> Iterable[ir.For]:
-    for statement in body:
-        if isinstance(statement, ir.For):
-            yield statement
-            yield from _loops(statement.body)
-        elif isinstance(statement, ir.If):
-            yield from _loops((*statement.body, *statement.orelse))
 
 
 def _declared(body: Iterable[ir.Stmt]) -> Iterable[str]:

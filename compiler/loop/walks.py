@@ -1,0 +1,49 @@
+"""Goes through all statements of a body: its loops, and its accesses to memory."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from typing import NamedTuple
+
+from netwright.specs.dims import DimLike
+
+from . import ir
+from .expressions import postorder
+
+
+class Access(NamedTuple):
+    """A load, a store or a prefetch: the buffer, the indices, and how many elements (None: as many as lanes)."""
+
+    buffer: str
+    indices: Sequence[DimLike]
+    count: DimLike | None
+
+
+def loops_of(body: Iterable[ir.Stmt]) -> Iterator[ir.For]:
+    """All loops, outer ones first."""
+    for statement in body:
+        if isinstance(statement, ir.For):
+            yield statement
+            yield from loops_of(statement.body)
+        elif isinstance(statement, ir.If):
+            yield from loops_of((*statement.body, *statement.orelse))
+
+
+def accesses_of(body: Iterable[ir.Stmt]) -> Iterator[Access]:
+    """All accesses to memory; calls make none themselves."""
+    for statement in body:
+        match statement:
+            case ir.For():
+                yield from accesses_of(statement.body)
+            case ir.If():
+                yield from accesses_of((*statement.body, *statement.orelse))
+            case ir.Prefetch(buffer, indices):
+                yield Access(buffer, indices, None)
+            case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
+                if isinstance(statement, ir.Store):
+                    yield Access(statement.buffer, statement.indices, statement.count)
+                for node in postorder(statement.value):
+                    if isinstance(node, ir.Load):
+                        yield Access(node.buffer, node.indices, node.count)
+            case _:
+                pass
