@@ -20,7 +20,6 @@ from . import ir
 from .check_call import statements_of
 from .expressions import operands_of, postorder, with_operands
 from .open_sizes import OpenSizes
-from .walks import loops_of
 
 
 @dataclass(frozen=True)
@@ -111,23 +110,14 @@ def _counts(function: ir.Function) -> Iterator[DimLike]:
 def _names(function: ir.Function, taken: Iterable[str]) -> Iterator[str]:
     """Names of dims that nothing in the function has."""
     used = {*taken, *(name for name, _ in function.dims), *(b.name for b in function.buffers)}
-    used |= {loop.var for loop in loops_of(function.body)} | set(_registers(function.body))
+    for statement in statements_of(function.body):
+        if isinstance(statement, ir.For):
+            used.add(statement.var)
+        elif isinstance(statement, ir.Declare | ir.LetIndex):
+            used.add(statement.name)
     number = 0
     while True:
         name = f"size_{number}" if number else "size"
         number += 1
         if name not in used:
             yield name
-
-
-def _registers(body: Sequence[ir.Stmt]) -> Iterator[str]:
-    for statement in body:
-        match statement:
-            case ir.For():
-                yield from _registers(statement.body)
-            case ir.If():
-                yield from _registers((*statement.body, *statement.orelse))
-            case ir.Declare(name) | ir.LetIndex(name):
-                yield name
-            case _:
-                pass

@@ -15,6 +15,7 @@ from netwright.specs.dims import dim_symbols
 
 from . import ir
 from .changes import changes
+from .check_call import statements_of
 from .expressions import postorder
 from .interpreter import size_of
 from .walks import loops_of
@@ -68,18 +69,9 @@ def _free_loops(function: ir.Function) -> Iterable[int]:
         return
     for loop in loops_of(function.body):
         changed = changes(loop.body)
-        if changed.buffers and not changed.registers - set(_declared(loop.body)):
+        declared = {each.name for each in statements_of(loop.body) if isinstance(each, ir.Declare)}
+        if changed.buffers and not changed.registers - declared:
             yield id(loop)
-
-
-def _declared(body: Iterable[ir.Stmt]) -> Iterable[str]:
-    for statement in body:
-        if isinstance(statement, ir.Declare):
-            yield statement.name
-        elif isinstance(statement, ir.For):
-            yield from _declared(statement.body)
-        elif isinstance(statement, ir.If):
-            yield from _declared((*statement.body, *statement.orelse))
 
 
 def _depends_on_order(function: ir.Function) -> bool:

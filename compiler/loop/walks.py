@@ -8,6 +8,7 @@ from typing import NamedTuple
 from netwright.specs.dims import DimLike
 
 from . import ir
+from .check_call import statements_of
 from .expressions import postorder
 
 
@@ -21,22 +22,13 @@ class Access(NamedTuple):
 
 def loops_of(body: Iterable[ir.Stmt]) -> Iterator[ir.For]:
     """All loops, outer ones first."""
-    for statement in body:
-        if isinstance(statement, ir.For):
-            yield statement
-            yield from loops_of(statement.body)
-        elif isinstance(statement, ir.If):
-            yield from loops_of((*statement.body, *statement.orelse))
+    return (statement for statement in statements_of(body) if isinstance(statement, ir.For))
 
 
 def accesses_of(body: Iterable[ir.Stmt]) -> Iterator[Access]:
     """All accesses to memory; calls make none themselves."""
-    for statement in body:
+    for statement in statements_of(body):
         match statement:
-            case ir.For():
-                yield from accesses_of(statement.body)
-            case ir.If():
-                yield from accesses_of((*statement.body, *statement.orelse))
             case ir.Prefetch(buffer, indices):
                 yield Access(buffer, indices, None)
             case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
