@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from netwright.specs.dims import Dim, DimLike, coefficient, dim, dim_symbols
 
 from . import ir
+from .check_call import statements_of
 from .expressions import postorder
 from .walks import accesses_of, loops_of
 
@@ -168,13 +169,10 @@ def _free(loop: ir.For, dims: frozenset[str]) -> OpenLoop | None:
 
 def _other_uses(body: Sequence[ir.Stmt]) -> Iterator[frozenset[str]]:
     """The names in all sizes that are neither bounds of loops nor indices nor counts."""
-    for statement in body:
+    for statement in statements_of(body):
         match statement:
-            case ir.For():
-                yield from _other_uses(statement.body)
             case ir.If():
                 yield from map(dim_symbols, statement.conditions)
-                yield from _other_uses((*statement.body, *statement.orelse))
             case ir.Declare() | ir.Assign() | ir.Store() | ir.LetIndex():
                 if isinstance(statement, ir.Store):
                     yield from map(dim_symbols, statement.guards)
