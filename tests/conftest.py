@@ -19,6 +19,8 @@ import numpy as np
 import pytest
 from hypothesis import HealthCheck, Phase, settings
 
+from .slices import left_out
+
 # Two workers share two cores: a BLAS or OpenMP pool in each of them only makes both slower.
 for variable in ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS"):
     os.environ.setdefault(variable, "1")
@@ -83,9 +85,10 @@ def pytest_unconfigure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    if not config.getoption("--deep") and (left := [one for one in items if one.get_closest_marker("deep")]):
-        config.hook.pytest_deselected(items=left)
-        items[:] = [item for item in items if not item.get_closest_marker("deep")]
+    if not config.getoption("--deep"):
+        left = left_out(items) | {item for item in items if item.get_closest_marker("deep")}
+        config.hook.pytest_deselected(items=[item for item in items if item in left])
+        items[:] = [item for item in items if item not in left]
     skipped: dict[str, str] = {}
     if not config.getoption("--clusters"):
         skipped["clusters"] = "--clusters starts Ray and Dask"

@@ -80,6 +80,7 @@ def kernel(name: str, dtype: str, size: int, lanes: int) -> ir.Function:
     return b.finish()
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("lanes", [1, 8])
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
 @pytest.mark.parametrize("name", ["sin", "cos"])

@@ -54,6 +54,7 @@ def in_turn(kind: str, stops: int | None) -> bool:
     return kind in NEVER_EMPTY or (ALL.index(kind) % 2 == 0) == (stops is None)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("kind", "stops"), sliced(product(ALL, (None, 2)), in_turn))
 def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
     """Of 1 and 2 cells nothing remains, of 4 two do; or never any."""
@@ -74,11 +75,13 @@ def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
             continue  # computed ones are 1 or more
         if any(map(several, s.layers)):
             continue
-        model = Model(spec, AVX2, entries=("predict", "train_step"))  # which computes the loss, too
+        # A step of training computes the answers and the loss, too.
+        model = Model(spec, AVX2, entries=("predict" if stops is not None else "train_step",))
         for cells in (1, 2, 4):
             dims = {"N": 2, "W": cells}
-            model.check_predict(dims, loops=cells == 1)
-            if stops is None:
+            if stops is not None:
+                model.check_predict(dims, loops=cells == 1)
+            else:
                 model.check_training(dims, 2, threads=2)
         return
     assert stops is not None, f"no {kind} fits"

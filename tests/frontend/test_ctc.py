@@ -253,6 +253,7 @@ def spelled(scores: NDArray, blank: int) -> list[int]:
     return [label for label, _ in groupby(scores.argmax(-1).tolist()) if label != blank]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("written", "blank"), [("0", 0), ("last", C - 1)])
 @pytest.mark.parametrize("seed", range(3))
 def test_label_error_rate(written: str, blank: int, seed: int) -> None:

@@ -65,6 +65,7 @@ def plain(name: str) -> tuple[dict[str, np.ndarray], dict[str, np.ndarray]]:
     return arrays, evaluate(trained(graph), arrays)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("cell", CELLS, ids=lambda cell: cell.name)
 @pytest.mark.parametrize(
     ("unroll", "open_length"),

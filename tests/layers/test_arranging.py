@@ -43,6 +43,7 @@ def test_slices_of_known_axes(keys: str, index: Any) -> None:
     np.testing.assert_array_equal(values(spec(layer(keys, "slice"), x=SHAPE), x=X)["y"], X[index])
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("start", [None, 0, 2, 6, -1, -3, -9])
 @pytest.mark.parametrize("stop", [None, 0, 3, 7, 20, -1, -4, -9])
 @pytest.mark.parametrize("step", [1, 3, -1, -2])

@@ -75,6 +75,7 @@ def loss(step: Callable, rates: tuple[float, float, float], w: dict[str, NDArray
     return total / (N * T * H)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("kind", "step"), [("gru", gru), ("rnn", rnn)], ids=["gru", "rnn"])
 @pytest.mark.parametrize(
     ("keys", "rates"),

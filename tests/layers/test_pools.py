@@ -36,6 +36,7 @@ INDICES = "{name: y, type: expression, inputs: {i: m.indices}, value: i}"
 GEOMETRY = [(2, 2, 1, 0), (3, 2, 1, 1), (2, 1, 2, 0), (3, 2, 2, 1), (2, 3, 3, 1)]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("size", "stride", "dilation", "padding"), GEOMETRY)
 @pytest.mark.parametrize("rounding", ["ceil", "floor"])
 @pytest.mark.parametrize("kind", ["max", "mean", "lp"])

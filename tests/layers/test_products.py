@@ -105,6 +105,7 @@ STRIDED = [
 ]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("stride", "kernel", "dilation", "crop"), STRIDED)
 def test_phases_of_transposed_convolutions(stride: int, kernel: int, dilation: int, crop: int) -> None:
     """Strides above and below the kernel, sharing factors with the dilation or not, borders cut off beyond it."""
@@ -130,6 +131,7 @@ def test_phases_of_transposed_convolutions(stride: int, kernel: int, dilation: i
         assert all(graph.producer(graph.operands(node)[0]).op == "conv" for node in between) or size == 1
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("stride", "kernel", "dilation", "crop"), STRIDED)
 def test_gradients_of_phases(stride: int, kernel: int, dilation: int, crop: int) -> None:
     keys = f"filters: 2, kernel_size: {kernel}, stride: {stride}, dilation: {dilation}, padding: [[{crop}, {crop}]]"
@@ -147,6 +149,7 @@ def test_gradients_of_transposed_convolutions() -> None:
     check_gradients(text, x=RNG.normal(size=(1, 2, 3, 2)))
 
 
+@pytest.mark.alike(2)
 @pytest.mark.torch
 @pytest.mark.parametrize("rank", [1, 2, 3])
 @pytest.mark.parametrize(

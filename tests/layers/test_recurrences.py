@@ -95,6 +95,7 @@ def below(weights: Mapping[str, NDArray], prefix: str) -> dict[str, NDArray]:
     return {name.removeprefix(prefix): one for name, one in weights.items() if name.startswith(prefix)}
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("kind", "keys", "options"),
     [

@@ -61,6 +61,7 @@ def test_crop_and_resize() -> None:
     np.testing.assert_allclose(found, expected)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     "keys",
     [

@@ -16,6 +16,7 @@ from .harness import check_gradients, spec, values
 RNG = np.random.default_rng(6)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("align", [True, False])
 @pytest.mark.parametrize("padding", ["zeros", "border", "reflection"])
 @pytest.mark.parametrize("mode", ["nearest", "linear", "cubic"])

@@ -141,6 +141,7 @@ def _activations() -> list[type[ActivationSpec]]:
     return [cls for cls in ActivationSpec.__subclasses__() if "Layer" not in cls.__name__]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", sorted(REFERENCES))
 def test_functions_of_one_argument(name: str, dtype: str) -> None:
@@ -237,6 +238,7 @@ def _primitives() -> list[Elementwise]:
     ]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("primitive", _primitives(), ids=lambda one: one.name)
 def test_primitives_in_native_code(primitive: Elementwise, dtype: str) -> None:
@@ -303,6 +305,7 @@ SLOPES = {
 }
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("dtype", FLOATS)
 @pytest.mark.parametrize("name", sorted(SLOPES))
 def test_slopes_at_infinities(name: str, dtype: str) -> None:

@@ -12,6 +12,7 @@ from ..machines import AVX512, SSE
 from .engines import run_loops, run_native
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("machine", [AVX512, SSE], ids=["avx512", "sse"])
 @pytest.mark.parametrize(("primitive", "sample"), CASES, ids=NAMES)
 def test_lowered_equals_reference(primitive: Primitive, sample: Sample, machine: Machine) -> None:
@@ -23,6 +24,7 @@ def test_lowered_equals_reference(primitive: Primitive, sample: Sample, machine:
         np.testing.assert_allclose(found[name], array, rtol=1e-9, atol=1e-12)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("primitive", "sample"), CASES, ids=NAMES)
 def test_native_equals_reference(primitive: Primitive, sample: Sample) -> None:
     graph, _ = sample_graph(primitive, sample)

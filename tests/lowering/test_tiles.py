@@ -77,6 +77,7 @@ def kernels_of_blocks(graph: Graph, machine: Machine) -> int:
     return sum(any(name in ("image", "block") for name, _ in k.dims) for k in program.kernels.values())
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("tile", "pool"), [(2, False), (2, True), (4, True)])
 @pytest.mark.parametrize("machine", [AVX512, AVX2, NEON, SSE], ids=["avx512", "avx2", "neon", "sse"])
 def test_tiles_equal_the_direct_convolution(machine: Machine, tile: int, pool: bool) -> None:

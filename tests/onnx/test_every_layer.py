@@ -39,6 +39,7 @@ def arrays(model: netwright.Model) -> dict[str, NDArray]:
     return found
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("text", SPECS.values(), ids=SPECS.keys())
 def test_layers_go_out_and_come_back(text: str, tmp_path: Path) -> None:
     for name, part in PARTS.items():

@@ -199,6 +199,7 @@ CASES = [
 ]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("found", "bindings"), CASES)
 def test_operator(found: Any, bindings: list[Arrays]) -> None:
     compare(found, *bindings)

@@ -358,6 +358,7 @@ def one_step(kind: str, *, bias: bool = True, peepholes: bool = False, **options
     return model([*PREPARED, loop], {"x": ["N", "T", 3]}, ["all", *results], constants)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize(
     ("kind", "options", "keys"),

@@ -219,6 +219,7 @@ def expected(model: onnx.ModelProto, opset: int, x: NDArray) -> list[NDArray]:
     return [np.asarray(one) for one in ReferenceEvaluator(model).run(None, {"x": x})]  # type: ignore[arg-type]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("name", "opset"), CASES, ids=[f"{name}, opset {opset}" for name, opset in CASES])
 def test_an_operator_in_an_opset(name: str, opset: int) -> None:
     operator = BUILDS[name](opset)

@@ -269,6 +269,7 @@ def test_what_a_quantized_recurrence_has_not(change: dict[str, Any], reason: str
 # Sequences of different lengths.
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("both", [False, True])
 @pytest.mark.parametrize("start", ["", "given"])
 @pytest.mark.parametrize("opset", [12, 17])

@@ -210,6 +210,7 @@ WALK = [
 ]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("schema", "name"), WALK)
 def test_each_attribute_is_honoured_or_refused(schema: OpSchema, name: str) -> None:
     opset = opset_of(schema)
@@ -219,6 +220,7 @@ def test_each_attribute_is_honoured_or_refused(schema: OpSchema, name: str) -> N
     assert [one for one in found if one is not None] == []
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("name", sorted(set(OPS) - set(ELSEWHERE)))
 def test_each_version_answers_as_onnx_runtime_does(name: str) -> None:
     """The example as it stands is no refusal in any version, and has an operand for each input of the schema."""
@@ -238,6 +240,7 @@ def test_each_version_answers_as_onnx_runtime_does(name: str) -> None:
 FOLDED = sorted({schema.name for schema in schemas()} & (EVALUATED | FOLDS.keys()))
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("name", FOLDED)
 def test_constants_are_computed_as_at_run_time(name: str) -> None:
     """Of each version, with each attribute."""

@@ -12,16 +12,18 @@ A fenced block is run when the line before it says so in a comment that readers 
 
 Commands run in a copy of the document's folder (for the README and CONTRIBUTING: of the project), with this
 environment's programs first on the path. `netwright` commands at the beginning of a line run in this process, which has
-the modules that each command would load again; all else is for a shell. `pytest --update-golden` writes what sessions
-print, but for those with a line `...`, into the documents.
+the modules that each command would load again, `python SCRIPT` in a child of it; all else is for a shell. `pytest
+--update-golden` writes what sessions print, but for those with a line `...`, into the documents.
 """
 
+import atexit
 import os
 import re
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import tomllib
 import traceback
 from collections.abc import Callable
@@ -39,6 +41,7 @@ from netwright.cli import main
 from netwright.specs.load import load_spec_text
 
 from ..built_once import built_once
+from ..forked import forked
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -126,11 +129,15 @@ def rewrite(document: Path, old: str, new: str) -> None:
     document.write_text(text.replace(old, new), encoding="utf-8")
 
 
+#: What several documents begin with: run once per process, whose documents each get a copy of what it makes.
+QUICKSTART = ["netwright", "quickstart", "digits"]
 SHOWN = {"NO_COLOR": "1", "COLUMNS": "120", "TERM": "dumb"}
 #: What a shell does something about; text between single quotes it leaves alone.
 QUOTED, FOR_A_SHELL = re.compile("'[^']*'"), re.compile(r"""[^\w\s./,:=@+-]""")
 
 
+#: A script without arguments.
+SCRIPT = re.compile(r"python \w+\.py")
 #: A command of ours, and what a shell makes of its output or its exit code.
 TAKEN_OVER = re.compile(r"(?P<own>netwright [^|>]+) (?P<sign>\|\||\||>) (?P<rest>.+)")
 
@@ -150,6 +157,8 @@ def way_of(line: str) -> Callable[[str, Path], tuple[int, str]]:
     """How a line is run."""
     if own_commands(line) is not None:
         return in_process
+    if SCRIPT.fullmatch(line):
+        return in_a_fork
     begin = TAKEN_OVER.fullmatch(line)
     return taken_over if begin and len(own_commands(begin["own"]) or []) == 1 else in_shell
 
@@ -163,7 +172,29 @@ def own_commands(line: str) -> list[list[str]] | None:
     return commands if all(words[:1] == ["netwright"] for words in commands) else None
 
 
+@dataclass(frozen=True)
+class Begun:
+    """A folder that a document begins with, and what the command that makes it said."""
+
+    folder: Path
+    said: Result
+
+
+_begun: list[Begun] = []
+
+
 def invoked(words: list[str], folder: Path) -> Result:
+    if words != QUICKSTART:
+        return invoke(words, folder)
+    if not _begun:
+        kept = Path(tempfile.mkdtemp())
+        _begun.append(Begun(kept, invoke(words, kept)))
+        atexit.register(shutil.rmtree, kept)
+    shutil.copytree(_begun[0].folder, folder, dirs_exist_ok=True)
+    return _begun[0].said
+
+
+def invoke(words: list[str], folder: Path) -> Result:
     with chdir(folder), built_once():
         return CliRunner().invoke(main, words[1:], prog_name="netwright", env=SHOWN)
 
@@ -175,6 +206,17 @@ def in_process(block: str, folder: Path) -> tuple[int, str]:
         code, printed = done.exit_code, printed + done.output
         if done.exception is not None and not isinstance(done.exception, SystemExit):
             printed += "".join(traceback.format_exception(done.exception))
+        if code:
+            break
+    return code, printed
+
+
+def in_a_fork(block: str, folder: Path) -> tuple[int, str]:
+    """Scripts, each in a child of this process, which has loaded what they import."""
+    code, printed = 0, ""
+    for line in block.splitlines():
+        done = forked(line.split()[1], folder, SHOWN)
+        code, printed = done.code, printed + done.printed
         if code:
             break
     return code, printed
