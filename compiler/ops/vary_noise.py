@@ -35,7 +35,7 @@ class VaryNoise(Vary):
         return noisy(samples, lengths, draw, attrs.deviation, np.dtype(attrs.dtype))
 
     def lower_sample(self, sample: VariedSample, attrs: VaryNoiseAttributes) -> None:
-        b, lanes = sample.b, sample.wide
+        b, lanes = sample.b, 2 * sample.wide
         counted = sample.counted
         with b.loop("i", 0, counted, 2 * lanes) as i:
             element = b.index_value(i, "uint64", lanes)
