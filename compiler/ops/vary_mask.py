@@ -40,9 +40,9 @@ class VaryMask(Vary):
         size: DimLike = sample.steps if axis == 0 else shape[axis]
         cells = b.index_value(size, "float64")
         more = b.let("most", b.add(b.min(cells, b.like(float(attrs.most), cells)), b.like(1.0, cells)))
-        numbers = sample.uniforms(2 * attrs.count)
         sample.copy(0, sample.size)
-        for length, place in zip(numbers[::2], numbers[1::2], strict=True):
+        with b.loop("stretch", 0, attrs.count) as stretch:
+            length, place = sample.pair(b.index_value(stretch, "uint64"))
             width = sample.whole("width", b.mul(length, more), 0, size + 1)
             places = b.index_value(size - width + 1, "float64")
             start = sample.whole("start", b.mul(place, places), 0, size - width + 1)
