@@ -17,6 +17,7 @@ from .errors import RequestError
 from .model import Model
 from .program import EngineName
 from .training import fit, training_plan
+from .variations import variation_compiler
 
 
 def find_rates(
@@ -54,7 +55,15 @@ def find_rates(
     try:
         plan = replace(plan, plateau=None)
         fit(rising.network, program.session, samples, plan)
-        return run_rate_test(program.session, plan, samples, rates, accumulate=train.accumulate, told=told)
+        return run_rate_test(
+            program.session,
+            plan,
+            samples,
+            rates,
+            accumulate=train.accumulate,
+            told=told,
+            compile=variation_compiler(engine, program.cpu),
+        )
     finally:
         program.close()
 

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.frontend.training.fitting import fit_statistics
+from netwright.runtime.augmentation import CompileVariation
 from netwright.runtime.batches import Batches
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.distributed.agreement import together
@@ -102,6 +103,7 @@ def run_training(
     origin: Mapping[str, Any] | None = None,
     sink: Sink | None = None,
     communicator: Communicator | None = None,
+    compile: CompileVariation | None = None,
 ) -> TrainingResult:
     """Fits statistics from the data, but for those that were ``taken`` from other weights, then trains ``session`` (see
     ``runtime.training.train``, also for the errors raised).
@@ -126,6 +128,7 @@ def run_training(
         origin=origin,
         sink=sink,
         communicator=communicator,
+        compile=compile,
     )
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netwright.specs.manifest import BATCH, BufferInfo
 
-from .augmentation import Augmenter
+from .augmentation import Augmenter, CompileVariation
 from .batches import WHOLE, Batches, Division
 from .batches.trimming import Trimming
 from .data.samples import Samples
@@ -35,11 +35,17 @@ def training_batches(
     *,
     entry: str = "train_step",
     division: Division = WHOLE,
+    compile: CompileVariation | None = None,
 ) -> Batches:
     """The batches of the training data as ``plan`` says, of ``size`` samples, for an ``entry`` that trains. Of each, a
-    process reads its part of the ``division``.
+    process reads its part of the ``division``. ``compile`` makes code that varies samples.
     """
     inputs = data_inputs(session, entry)
+    augmenter = (
+        Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of, data.headers, compile)
+        if plan.augment
+        else None
+    )
     return Batches(
         data,
         inputs,
@@ -48,7 +54,7 @@ def training_batches(
         shuffle=plan.shuffle,
         windows=plan.windows,
         trimming=Trimming(inputs, session.manifest.dims) if plan.group_by_length else None,
-        augmenter=Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of) if plan.augment else None,
+        augmenter=augmenter,
         balance=plan.balance,
         division=division,
     )

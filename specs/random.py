@@ -189,13 +189,11 @@ def permutation_keys(key: Key, epoch: int, count: int) -> NDArray[np.uint64]:
     return keys
 
 
-def sample_uniforms(
-    seed: int, path: str, epoch: int, rows: NDArray[np.int64], count: int
-) -> NDArray[np.float64]:
+def sample_uniforms(key: Key, epoch: int, rows: NDArray[np.int64], count: int) -> NDArray[np.float64]:
     """Uniform float64 in [0, 1), `[rows, count]`: the numbers that belong to each sample in an epoch, whatever other
-    samples are asked for.
+    samples are asked for. Numbers 2i and 2i + 1 of a sample come from the counter (i, row low, row high, epoch).
     """
-    half, key, numbers = (count + 1) // 2, key_for(seed, path), rows.astype(np.uint64)
+    half, numbers = (count + 1) // 2, rows.astype(np.uint64)
     drawn = np.empty((len(rows) * half, 2))
     for start in range(0, len(drawn), _PAIRS):
         samples, c0 = np.divmod(

@@ -113,7 +113,8 @@ def _sheet(model: Model, name: str, shown: ShownSet) -> str:
     if name == "train" and spec.train is not None and spec.train.augment and not shown.problems:
         infos_varied = [infos[name] for name in spec.train.augment if name in infos]
         augment = {info.name: spec.train.augment[info.name] for info in infos_varied}
-        varied = Augmenter(augment, spec.train.seed, infos_varied, lengths).apply(arrays, rows, 0)
+        augmenter = Augmenter(augment, spec.train.seed, infos_varied, lengths, samples.headers)
+        varied = augmenter.apply(arrays, rows, 0)
     figures = []
     for i, row in enumerate(rows.tolist()):
         pictures = []

@@ -21,7 +21,7 @@ class WorkEstimates:
 
     The counts are sizes over dims. Parallel loops with one iteration cannot be divided, so they count as 0 (a loop
     over the batch for a batch of one). The bounds of a loop that depend on another loop are taken as in its first
-    iteration; conditions are assumed to hold.
+    iteration, those that depend on data as for the middle of the range; conditions are assumed to hold.
     """
 
     def __init__(self, functions: Mapping[str, ir.Function]):
@@ -67,11 +67,15 @@ def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) ->
                     inside = inside * _is_several(count)
                 stack.append((loops[-1].body, inside, shared, starts))
             elif isinstance(statement, ir.If):
-                stack.append((statement.body, times, divided, first))
-            elif isinstance(work := cost(statement, divided), int):
-                numbers += work
+                stack.append((statement.body, times, divided, dict(first)))
             else:
-                total = total + times * substitute(work, first)
+                if isinstance(statement, ir.LetIndex):
+                    first[statement.name] = substitute((statement.low + statement.high) // 2, first)
+                work = cost(statement, divided)
+                if isinstance(work, int):
+                    numbers += work
+                else:
+                    total = total + times * substitute(work, first)
         if numbers:
             total = total + times * numbers
     return total

@@ -29,6 +29,11 @@ from .scan_window import Windows
 from .scatter import Scatter
 from .select import Select
 from .slice_pad import Pad, Slice
+from .vary_crop import VaryCrop
+from .vary_flip import VaryFlip
+from .vary_mask import VaryMask
+from .vary_noise import VaryNoise
+from .vary_shift import VaryShift
 from .widen import Widen
 from .winograd_data import WinogradData
 from .winograd_result import WinogradResult
@@ -75,6 +80,11 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     ResampleGradient(),
     RandomBits(),
     Permutation(),
+    VaryShift(),
+    VaryFlip(),
+    VaryCrop(),
+    VaryNoise(),
+    VaryMask(),
     Scan(),
 )
 

@@ -33,6 +33,13 @@ class Exchange:
         """The numbers of all parts [parts, …] from those of this rank's own parts. If a rank has an ``error``, it is
         raised there, and a RankError on the others.
         """
+        if (
+            self.communicator.size == 1
+        ):  # the rest takes half a millisecond where computing has filled the caches
+            self.time, self.signal = time.monotonic(), self._interrupt.signal
+            if error is not None:
+                meet(self.communicator, error)
+            return own
         width = own.shape[1]
         counts = [len(division.own) * width + 3 for division in self.divisions]
         head = [float(error is not None), float(self._interrupt.signal or 0), time.monotonic()]

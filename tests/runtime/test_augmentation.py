@@ -6,6 +6,7 @@ import pytest
 from netwright.runtime.augmentation import Augmenter
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
+from netwright.runtime.data.samples import Header
 from netwright.runtime.errors import CheckpointError
 from netwright.runtime.plan import TrainingPlan
 from netwright.runtime.training import train
@@ -29,7 +30,8 @@ def varied(
 ):
     rows = np.arange(len(array)) if rows is None else rows
     infos = [buffer("x", "input", " ".join("N" * array.ndim), dtype or array.dtype.name)]
-    augmenter = Augmenter({"x": changes}, seed, infos, {"x": "n"})
+    headers = {"x": Header(array.shape, array.dtype)}
+    augmenter = Augmenter({"x": changes}, seed, infos, {"x": "n"}, headers)
     arrays = {"x": array[rows], **({} if lengths is None else {"n": np.array(lengths)[rows]})}
     return augmenter.apply(arrays, rows, epoch)["x"]
 
@@ -166,8 +168,10 @@ def test_data_are_not_changed() -> None:
     before = DATA.arrays["x"].copy()
     infos = [buffer("x", "input", "N 3")]
     flip = (FlipAugmentation(axis=1, chance=1.0),)
-    augmenter = Augmenter({"x": flip, "gone": flip, "n": ()}, 0, [*infos, buffer("n", "input", "N")], {})
-    batches = Batches(Dataset({"x": before}), infos, 100, augmenter=augmenter)
+    data = Dataset({"x": before})
+    given = [*infos, buffer("n", "input", "N")]
+    augmenter = Augmenter({"x": flip, "gone": flip, "n": ()}, 0, given, {}, data.headers)
+    batches = Batches(data, infos, 100, augmenter=augmenter)
     assert batches.ahead == 1
     np.testing.assert_array_equal(next(batches.epoch(0)).arrays["x"], before[:, ::-1])
     np.testing.assert_array_equal(before, DATA.arrays["x"])

@@ -7,6 +7,7 @@ from netwright.runtime.augmentation import Augmenter
 from netwright.runtime.batches import Batches
 from netwright.runtime.batches.balance import Balance
 from netwright.runtime.data import Dataset
+from netwright.runtime.data.samples import Header
 from netwright.runtime.errors import DataError
 from netwright.runtime.plan import TrainingPlan
 from netwright.specs.manifest import BufferInfo
@@ -52,7 +53,8 @@ def test_batches_have_the_drawn_samples_and_vary_them_each_time() -> None:
     for batch in seen:
         np.testing.assert_array_equal(batch.arrays["t"], CLASSES[batch.rows])
         np.testing.assert_array_equal(batch.arrays["x"][:, 0], 2 * np.asarray(batch.rows))
-    noisy = Augmenter({"x": (NoiseAugmentation(deviation=1.0),)}, 3, INPUTS, {})
+    headers = {"x": Header((20, 2), np.dtype(np.float32))}
+    noisy = Augmenter({"x": (NoiseAugmentation(deviation=1.0),)}, 3, INPUTS, {}, headers)
     varied = np.concatenate([batch.arrays["x"] for batch in batches(augmenter=noisy).epoch(1)])
     assert len(np.unique(varied, axis=0)) == 20
     rest = list(batches(augmenter=noisy).epoch(1, start=2))

@@ -1,12 +1,14 @@
 """Data sets that are folders of files by class: images and recordings."""
 
+import os
 import wave
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from netwright.runtime.data.samples import Samples
+from netwright.runtime.data.kept import NO_STAMP, KeptSamples
+from netwright.runtime.data.samples import Header, Samples
 from netwright.runtime.data.sources.registry import open_source
 from netwright.runtime.data.splits import split
 from netwright.runtime.data.wanted import Wanted
@@ -48,6 +50,41 @@ def test_images_by_class(tmp_path: Path, channels: str, shape: tuple[int, ...]) 
     small = opened(ImagesData(path="p", resize=(2, 3)), tmp_path, wanted)
     assert small.read(slice(0, 2), ["x"])["x"].shape == (2, 2, 3, *shape[2:])
     np.testing.assert_array_equal(small.read(slice(0, 1), ["x"])["x"][0, 0, 0], found["x"][1, 0, 0])
+
+
+def test_decoded_files_are_kept_until_they_change(tmp_path: Path) -> None:
+    photos(tmp_path / "p")
+    image = pytest.importorskip("PIL.Image")
+    wanted = Wanted((buffer("x", "input", "N 4 6 3"),), TARGETS, {"t": None})
+    data = opened(ImagesData(path="p"), tmp_path, wanted)
+    before = data.read(slice(None), ["x"])["x"]
+    os.utime(tmp_path / "p" / "9" / "0.png", (0, 0))  # it is decoded again
+    damaged = tmp_path / "p" / "10" / "1.png"
+    status = damaged.stat()
+    damaged.write_bytes(bytes(status.st_size))
+    os.utime(damaged, ns=(status.st_atime_ns, status.st_mtime_ns))  # nothing tells that it has changed
+    np.testing.assert_array_equal(data.read(np.array([5, 1, 4, 1]), ["x"])["x"], before[[5, 1, 4, 1]])
+    image.new("RGB", (6, 4), (1, 2, 3)).save(tmp_path / "p" / "9" / "1.png")
+    assert (data.read(np.array([5, 0]), ["x"])["x"][0] == (1, 2, 3)).all()
+    damaged.unlink()
+    with pytest.raises(DataError, match=r"10/1\.png: No such file"):
+        data.read(np.array([0, 1]), ["x"])
+
+
+def test_the_first_samples_are_kept_while_there_is_room() -> None:
+    headers = {"x": Header((5, 3), np.dtype(np.int16)), "n": Header((5,), np.dtype(np.int64))}
+    kept = KeptSamples(headers, 2 * (3 * 2 + 8) + 1)
+    numbers = np.array([4, 0, 3])
+    for number in numbers.tolist():
+        kept.keep(number, (7, number), {"x": np.full(3, number)})  # one array is missing
+        kept.keep(number, NO_STAMP, {"x": np.full(3, number), "n": np.array(number)})
+        assert not kept.present(numbers, [(7, 4), (7, 0), (7, 3)])[numbers == number].any()
+        kept.keep(number, (7, number), {"x": np.full(3, number), "n": np.array(number)})
+    assert kept.present(numbers, [(7, 4), (7, 0), (7, 3)]).tolist() == [True, True, False]
+    assert kept.present(numbers, [(7, 4), (8, 0), NO_STAMP]).tolist() == [True, False, False]
+    read = kept.read(np.array([0, 4, 0]), ["n", "x"])
+    assert read["n"].tolist() == [0, 4, 0]
+    assert read["x"].tolist() == [[0] * 3, [4] * 3, [0] * 3]
 
 
 def test_bad_images_are_named(tmp_path: Path) -> None:

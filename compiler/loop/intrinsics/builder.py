@@ -53,6 +53,15 @@ class KernelBuilder(Builder):
     def cos(self, x: Expr) -> Expr:
         return elementary.cos(self, x)
 
+    def cos_sin_of_turns(self, x: Expr) -> tuple[Expr, Expr]:
+        return elementary.cos_sin_of_turns(self, x)
+
     def philox(self, key: Sequence[int | Expr], counter: Sequence[Expr]) -> tuple[Expr, Expr, Expr, Expr]:
         """Four random uint32 words per lane; see ``philox.philox``."""
         return philox.philox(self, key, counter)
+
+    def wide_philox(
+        self, key: Sequence[int | Expr], counter: Sequence[Expr]
+    ) -> tuple[Expr, Expr, Expr, Expr]:
+        """The same words in the low halves of uint64; see ``philox.wide_philox``."""
+        return philox.wide_philox(self, key, counter)

@@ -102,17 +102,41 @@ def _periodic(b: Builder, x: Expr, quadrants: int) -> Expr:
     rounder = b.like(f.rounder, x)
     shifted = b.let("n", b.fma(x, b.like(2 / math.pi, x), rounder))
     r = b.let("r", _subtract_multiple(b, x, b.let("n", b.sub(shifted, rounder)), f.half_pi))
+    sine, cosine = _near(b, r)
+    y = _in_quadrant(b, sine, cosine, b.bitcast(shifted, f.bits), quadrants)
+    return b.select(b.le(b.abs(x), b.like(FAR[x.type.dtype], x)), y, b.sin_far(x, quadrants))
+
+
+def cos_sin_of_turns(b: Builder, x: Expr) -> tuple[Expr, Expr]:
+    """cos 2πx and sin 2πx for 0 ≤ x ≤ 1: quarters of turns are subtracted exactly."""
+    f = _format(x)
+    x, rounder = b.let("x", x), b.like(f.rounder, x)
+    shifted = b.let("n", b.fma(x, b.like(4.0, x), rounder))
+    rest = b.fma(b.sub(shifted, rounder), b.like(-0.25, x), x)
+    near = _near(b, b.let("r", b.mul(rest, b.like(2 * math.pi, x))))
+    sine, cosine = (b.let("near", value) for value in near)
+    quadrant = b.bitcast(shifted, f.bits)
+    return _in_quadrant(b, sine, cosine, quadrant, 1), _in_quadrant(b, sine, cosine, quadrant, 0)
+
+
+def _near(b: Builder, r: Expr) -> tuple[Expr, Expr]:
+    """sin r and cos r for |r| ≤ π/4."""
+    f = _format(r)
     u = b.let("u", b.mul(r, r))
     sine = b.fma(b.mul(r, u), _polynomial(b, u, f.sin), r)
-    cosine = b.fma(b.mul(u, u), _polynomial(b, u, f.cos), b.fma(u, b.like(-0.5, x), b.like(1.0, x)))
-    bits = b.bitcast(shifted, f.bits)
-    quadrant = b.let("quadrant", b.add(bits, b.like(quadrants, bits)) if quadrants else bits)
-    even = b.eq(b.bit_and(quadrant, b.like(1, bits)), b.like(0, bits))
+    cosine = b.fma(b.mul(u, u), _polynomial(b, u, f.cos), b.fma(u, b.like(-0.5, r), b.like(1.0, r)))
+    return sine, cosine
+
+
+def _in_quadrant(b: Builder, sine: Expr, cosine: Expr, quadrant: Expr, more: int) -> Expr:
+    """sin(r + (quadrant + more)·π/2) from sin r and cos r."""
+    f = _format(sine)
+    quadrant = b.let("quadrant", b.add(quadrant, b.like(more, quadrant)) if more else quadrant)
+    even = b.eq(b.bit_and(quadrant, b.like(1, quadrant)), b.like(0, quadrant))
     y = b.bitcast(b.select(even, sine, cosine), f.bits)
     sign = {"int32": 31, "int64": 63}[f.bits]
-    flip = b.shl(b.bit_and(quadrant, b.like(2, bits)), b.like(sign - 1, bits))
-    y = b.bitcast(b.bit_xor(y, flip), x.type.dtype)
-    return b.select(b.le(b.abs(x), b.like(FAR[x.type.dtype], x)), y, b.sin_far(x, quadrants))
+    flip = b.shl(b.bit_and(quadrant, b.like(2, quadrant)), b.like(sign - 1, quadrant))
+    return b.bitcast(b.bit_xor(y, flip), sine.type.dtype)
 
 
 def _format(x: Expr) -> Format:

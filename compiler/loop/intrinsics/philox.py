@@ -15,34 +15,47 @@ from ..ir import Expr
 MULTIPLIERS = (0xD2511F53, 0xCD9E8D57)
 KEY_STEPS = (0x9E3779B9, 0xBB67AE85)
 ROUNDS = 10
+_LOW = 0xFFFFFFFF
 
 
 def philox(b: Builder, key: Sequence[int | Expr], counter: Sequence[Expr]) -> tuple[Expr, Expr, Expr, Expr]:
     """The four uint32 words of each lane, for a ``key`` of two words and a ``counter`` of four."""
-    c0, c1, c2, c3 = counter
+    c0, c1, c2, c3 = (b.cast(word, "uint32") for word in wide_philox(b, key, counter))
+    return c0, c1, c2, c3
+
+
+def wide_philox(
+    b: Builder, key: Sequence[int | Expr], counter: Sequence[Expr]
+) -> tuple[Expr, Expr, Expr, Expr]:
+    """As ``philox``, each word in the low half of an uint64, of which the high half is anything.
+
+    In between, words stay in 64 bits: a vector multiplies the low halves of these, while to narrow and widen it takes
+    longer than the rest of a round.
+    """
     if any(word.type.dtype != "uint32" for word in counter):
         raise TypeError("the counter of philox is four uint32 values")
-    k0, k1 = (b.like(k & 0xFFFFFFFF, c0) if isinstance(k, int) else k for k in key)
+    c0, c1, c2, c3 = (b.cast(word, "uint64") for word in counter)
+    k0, k1 = (b.like(k & _LOW, c0) if isinstance(k, int) else b.cast(k, "uint64") for k in key)
     for round in range(ROUNDS):
         if round:
             k0, k1 = (_step(b, k, step) for k, step in zip((k0, k1), KEY_STEPS, strict=True))
-        high0, low0 = _wide_product(b, c0, MULTIPLIERS[0])
-        high1, low1 = _wide_product(b, c2, MULTIPLIERS[1])
-        c0 = b.let("c", b.bit_xor(b.bit_xor(high1, c1), k0))
-        c2 = b.let("c", b.bit_xor(b.bit_xor(high0, c3), k1))
-        c1, c3 = low1, low0
+        first, second = _product(b, c0, MULTIPLIERS[0]), _product(b, c2, MULTIPLIERS[1])
+        c0 = b.let("c", b.bit_xor(b.bit_xor(_high(b, second), c1), k0))
+        c2 = b.let("c", b.bit_xor(b.bit_xor(_high(b, first), c3), k1))
+        c1, c3 = second, first
     return c0, c1, c2, c3
 
 
 def _step(b: Builder, key: Expr, step: int) -> Expr:
     if isinstance(key, ir.Const):
-        return b.like((int(key.value) + step) & 0xFFFFFFFF, key)
+        return b.like((int(key.value) + step) & _LOW, key)
     return b.let("k", b.add(key, b.like(step, key)))
 
 
-def _wide_product(b: Builder, x: Expr, multiplier: int) -> tuple[Expr, Expr]:
-    """The high and low words of x·multiplier."""
-    wide = b.cast(x, "uint64")
-    product = b.let("product", b.mul(wide, b.like(multiplier, wide)))
-    high = b.cast(b.shr(product, b.like(32, product)), "uint32")
-    return high, b.let("low", b.cast(product, "uint32"))
+def _product(b: Builder, x: Expr, multiplier: int) -> Expr:
+    """The low word of x times a multiplier, in 64 bits."""
+    return b.let("product", b.mul(b.bit_and(x, b.like(_LOW, x)), b.like(multiplier, x)))
+
+
+def _high(b: Builder, product: Expr) -> Expr:
+    return b.shr(product, b.like(32, product))

@@ -14,11 +14,11 @@ from netwright.specs.manifest import BufferInfo
 
 from ...errors import DataError, listed
 from ..classes import number_names
+from ..kept import KeptSamples, stamp
 from ..samples import Header, Rows, Samples
 from ..wanted import Wanted
 
-#: Decoded files of a data set are kept up to this many bytes: to decode small ones again takes longer than to train on
-#: them.
+#: Decoded files of a data set are kept up to this many bytes.
 KEPT_BYTES = 256 << 20
 #: What systems put into folders by themselves.
 _IGNORED = {"thumbs.db", "desktop.ini"}
@@ -102,8 +102,9 @@ class FolderSamples(Samples):
         }
         super().__init__(str(listing.path), headers, listing.classes)
         self.listing, self._input = listing, input
-        self._kept: dict[int, tuple[tuple[int, int], dict[str, NDArray]]] = {}
-        self._room = KEPT_BYTES
+        self._paths = [str(file) for file in listing.files]
+        own = {name: self.headers[name] for name in headers if name not in listing.targets}
+        self._kept = KeptSamples(own, KEPT_BYTES)
 
     @abstractmethod
     def read_file(self, path: Path, names: Container[str]) -> dict[str, NDArray]:
@@ -115,28 +116,29 @@ class FolderSamples(Samples):
         arrays: dict[str, NDArray] = {}
         own = [name for name in names if name not in self.listing.targets]
         if own:
-            samples = {
-                name: np.empty((len(numbers), *self.headers[name].shape[1:]), self.headers[name].dtype)
-                for name in own
-            }
-            for i, number in enumerate(numbers.tolist()):
-                sample = self._sample(number, own)
-                for name in own:
-                    samples[name][i] = sample[name]
-            arrays |= samples
+            arrays |= self._read_files(numbers, own)
         return arrays | {name: array[rows] for name, array in self.listing.targets.items() if name in names}
 
-    def _sample(self, number: int, names: Sequence[str]) -> dict[str, NDArray]:
-        path = self.listing.files[number]
-        stamp, kept = _stamp(path), self._kept.get(number)
-        if kept is not None and kept[0] == stamp and kept[1].keys() >= set(names):
-            return kept[1]
-        sample = self.read_file(path, names)
-        size = sum(array.nbytes for array in sample.values())
-        if kept is None and stamp is not None and size <= self._room:
-            self._room -= size
-            self._kept[number] = stamp, sample
-        return sample
+    def _read_files(self, numbers: NDArray[np.int64], names: Sequence[str]) -> dict[str, NDArray]:
+        stamps = [stamp(self._paths[number]) for number in numbers.tolist()]
+        present = self._kept.present(numbers, stamps)
+        if present.all():
+            return self._kept.read(numbers, names)
+        headers = {name: self.headers[name] for name in names}
+        arrays = {
+            name: np.empty((len(numbers), *header.shape[1:]), header.dtype)
+            for name, header in headers.items()
+        }
+        if present.any():
+            for name, array in self._kept.read(numbers[present], names).items():
+                arrays[name][present] = array
+        for i in np.flatnonzero(~present).tolist():
+            number = int(numbers[i])
+            sample = self.read_file(self.listing.files[number], names)
+            for name in names:
+                arrays[name][i] = sample[name]
+            self._kept.keep(number, stamps[i], sample)
+        return arrays
 
     def place(self, row: int) -> str:
         return self.listing.place(row)
@@ -149,12 +151,3 @@ class FolderSamples(Samples):
     def load(self) -> None:
         """A mistake in the spec shows in the first files."""
         self.try_some()
-
-
-def _stamp(path: Path) -> tuple[int, int] | None:
-    """When a file was changed, and its size; None if that can't be told."""
-    try:
-        status = path.stat()
-    except OSError:
-        return None
-    return status.st_mtime_ns, status.st_size

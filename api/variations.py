@@ -1,0 +1,66 @@
+"""Compiled code that varies samples in training."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from netwright.compiler.codegen.features import required
+from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.stored import program_key
+from netwright.compiler.codegen.target import Target, named_target
+from netwright.compiler.driver import lower
+from netwright.compiler.frontend.training.variations import (
+    LENGTHS,
+    PLAIN,
+    ROWS,
+    VARIED,
+    VARY,
+    variation_dims,
+    variation_graph,
+)
+from netwright.runtime.augmentation import CompileVariation, Variation, Varied
+from netwright.runtime.session import Session
+from netwright.specs.manifest import EPOCH
+
+from .build import Build
+from .version import VERSION
+
+
+def variation_compiler(engine: str, cpu: str) -> CompileVariation | None:
+    """What makes code that varies samples for a program with this engine and CPU; None if NumPy does."""
+    return partial(compile_variation, target=named_target(cpu)) if engine == "native" else None
+
+
+def compile_variation(varied: Varied, target: Target) -> Variation | None:
+    """The changes of an input as native code, which one thread runs: that which reads the data. None if there are no
+    kernels for these data.
+    """
+    graph = variation_graph(
+        varied.input, varied.changes, varied.seed, varied.stored, varied.shape, varied.dtype
+    )
+    if graph is None:
+        return None
+    machine, text = describe(target), str(graph)
+    lowering = partial(
+        lower,
+        VARY,
+        {VARY: graph},
+        variation_dims(),
+        version=VERSION,
+        target=f"{target.triple} {target.cpu}",
+        features=required(target),
+        machine=machine,
+    )
+    build = Build(lowering, target, lambda: program_key(VERSION, repr(target), VARY, repr(machine), text))
+    session = Session(build.engine(threads=1), {})
+
+    def variation(
+        samples: NDArray, lengths: NDArray[np.int64], rows: NDArray[np.int64], epoch: int
+    ) -> NDArray:
+        given = {PLAIN: samples, ROWS: rows, EPOCH: np.array(epoch), LENGTHS: lengths}
+        return session.run(VARY, given)[VARIED]
+
+    return variation

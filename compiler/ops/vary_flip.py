@@ -1,0 +1,71 @@
+"""``vary_flip``: reverses an axis of some samples."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, product
+from netwright.specs.variations import Draw, flipped
+
+from .gather import OUT_OF_RANGE
+from .vary import VariedSample, Vary, VaryAttributes
+
+#: Up to so many neighbours are moved one by one.
+_FEW = 4
+
+
+@dataclass(frozen=True, slots=True)
+class VaryFlipAttributes(VaryAttributes):
+    """``axis`` that is reversed, the batch being 0, and the share ``chance`` of samples."""
+
+    axis: int
+    chance: float
+
+
+class VaryFlip(Vary):
+    """``specs.variations.flipped``."""
+
+    name = "vary_flip"
+    attributes = VaryFlipAttributes
+
+    def vary(
+        self, attrs: VaryFlipAttributes, samples: np.ndarray, lengths: np.ndarray, draw: Draw
+    ) -> np.ndarray:
+        return flipped(samples, lengths, draw, attrs.axis, attrs.chance)
+
+    def lower_sample(self, sample: VariedSample, attrs: VaryFlipAttributes) -> None:
+        b = sample.b
+        (number,) = sample.uniforms(1)
+        chosen = b.lt(number, b.like(float(attrs.chance), number))
+        flag = b.let_index("chosen", b.cast(chosen, "int64"), 0, 2, OUT_OF_RANGE)
+        with b.when(flag - 1):
+            self._reverse(sample, attrs)
+            sample.copy(sample.counted, sample.size)
+        with b.otherwise():
+            sample.copy(0, sample.size)
+
+    def _reverse(self, sample: VariedSample, attrs: VaryFlipAttributes) -> None:
+        b, shape, axis = sample.b, attrs.shape, attrs.axis - 1
+        inner = int(product(shape[axis + 1 :]))
+        groups: DimLike = 1 if axis == 0 else sample.steps * int(product(shape[1:axis]))
+        size: DimLike = sample.steps if axis == 0 else shape[axis]
+        lanes = 1 if inner <= _FEW else sample.lanes
+        kind = "unrolled" if inner <= _FEW else "serial"
+        with b.loop("group", 0, groups) as group, b.loop("cell", 0, size) as cell:
+            start = group * (shape[axis] * inner)  # if there are several groups, size is that of the axis
+            source, target = start + cell * inner, start + (size - 1 - cell) * inner
+            with b.loop("i", 0, inner, lanes, kind) as i:
+                value = b.load(sample.x, (sample.n, source + i), lanes, inner - i)
+                b.store(sample.y, (sample.n, target + i), value, inner - i)
+
+    def cases(self) -> Sequence[tuple[str, Any]]:
+        key = (0x12345678, 0x9ABCDEF0)
+        return [
+            ("uint8", VaryFlipAttributes(key, (4, 5, 3), "uint8", 2, 0.5)),
+            ("float32", VaryFlipAttributes(key, (5, 9), "float32", 1, 0.7)),
+            ("int64", VaryFlipAttributes(key, (3, 2, 7), "int64", 3, 1.0)),
+        ]
