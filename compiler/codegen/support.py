@@ -48,8 +48,11 @@ def write_pool(target: Target, prefix: str) -> str:
     A process needs one, whatever programs it runs.
     """
     pool, trials = _filled("pool", target, prefix), _filled("trials", target)
-    pinning = _filled("pinned" if target.is_linux else "unpinned", target, prefix)
-    return module(baseline(target), set(target.family.declarations), *_waiting(target), trials, pinning, pool)
+    names = ("pinned", "apart") if target.is_linux else ("unpinned",)
+    placing = [_filled(name, target, prefix) for name in names]
+    return module(
+        baseline(target), set(target.family.declarations), *_waiting(target), trials, *placing, pool
+    )
 
 
 def write_recorder(target: Target) -> str:
