@@ -49,21 +49,25 @@ static int32_t work(const context *c, int32_t tid, int32_t nthreads) {
     return end(block, &here, tid, 0, 0);
 }
 
-/* Calls of so many operations; how many in a hundred of their second half had workers. */
-static int calls(int count, int64_t operations, int64_t alone, int64_t several) {
+/* Calls of so many operations, each after a pause; how many in a hundred of their second half had workers. */
+static int calls(int count, int64_t operations, int64_t alone, int64_t several, int64_t pause) {
     _Alignas(64) unsigned char block[64] = {0};
     int64_t dims[] = {operations, alone, several};
     context c = {dims, NULL, NULL, NULL, block};
     for (int i = 0; i < count; i++) {
         if (i == count / 2) together = refused = 0;
+        passed += pause;
         if (pool_run(work, &c, 2, 64)) exit(1);
     }
     return together * 100 / (together + refused);
 }
 
 int main(int count, char **texts) {
-    for (int i = 1; i + 3 < count; i += 4)
-        printf("%d ", calls(atoi(texts[i]), atoll(texts[i + 1]), atoll(texts[i + 2]), atoll(texts[i + 3])));
+    for (int i = 1; i + 4 < count; i += 5) {
+        int64_t numbers[5];
+        for (int k = 0; k < 5; k++) numbers[k] = atoll(texts[i + k]);
+        printf("%d ", calls((int)numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]));
+    }
     puts("");
     return pool_stop();
 }
