@@ -36,6 +36,11 @@ class WorkEstimates:
         binding = {name: value for (name, _), value in zip(function.dims, call.dims, strict=True)}
         return substitute(self._known[call.function], binding)
 
+    def is_all_divided(self, call: ir.Call) -> bool:
+        """Whether the function consists of parallel loops: then its shares do nothing twice, however many there are."""
+        body = self._functions[call.function].body
+        return all(isinstance(statement, ir.For) and statement.kind == "parallel" for statement in body)
+
     def of_entry(self, body: Iterable[ir.Stmt]) -> DimLike:
         """The operations of all calls in an entry's body, over the program's dims."""
         return _total(

@@ -29,7 +29,7 @@ int32_t pool_run(entry *, const context *, int32_t, int32_t);
 int32_t pool_stop(void);
 int32_t pool_pin(const int32_t *, int32_t);
 int32_t begin(void *block, walk *own, int32_t tid, int32_t worth) __asm__("netwright.begin");
-int32_t share(void *block, int32_t region, int32_t tid, int32_t shares) __asm__("netwright.share");
+int32_t share(void *block, int32_t region, int32_t tid, int32_t shares, int32_t each) __asm__("netwright.share");
 void shared(void *block, int32_t region, int32_t shares, int32_t code) __asm__("netwright.shared");
 int32_t end(void *block, walk *own, int32_t tid, int32_t code, _Bool waits) __asm__("netwright.end");
 
@@ -88,7 +88,7 @@ static int32_t work(const context *c, int32_t tid, int32_t nthreads) {
         __atomic_store_n(&arrived, 1, __ATOMIC_RELEASE);
     }
     while (!tid && region >= 0 && !__atomic_load_n(&arrived, __ATOMIC_ACQUIRE)) sched_yield();
-    while (region >= 0 && share(block, region, tid, 2) >= 0) shared(block, region, 2, 0);
+    while (region >= 0 && share(block, region, tid, 2, 1) >= 0) shared(block, region, 2, 0);
     return end(block, &here, tid, 0, 0);
 }
 
