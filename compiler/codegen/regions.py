@@ -30,9 +30,9 @@ GRAIN = 8192
 WORTH_WAKING = 16
 #: A call with this many times the work that pays for waking workers calls them for its first region.
 SURELY_WORTH = 16
-#: Large calls have several shares for each thread, so that one that comes late, or loses its processor for a while, finds
-#: some left, unless each share would do some work again: each share of at least this many times the work that pays for
-#: one, and no more than these for a thread and for all.
+#: Large calls have several shares for each thread, so that one that comes late, or loses its processor for a while,
+#: finds some left, unless each share would do some work again: each share of at least this many times the work that
+#: pays for one, and no more than these for a thread and for all.
 FINE, MOST_EACH, MOST_SHARES = 8, 4, 32
 #: Offsets in the block that threads share, and in a thread's record of its progress (``walk``; ll/shares.ll).
 _LATCHED, _GRAIN, _SUMMON, _WORK = 16, 28, 32, 56
