@@ -275,7 +275,8 @@ class _Body:
         types = [argument.split()[0] for argument in arguments]
         self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
         fail = self._fail if call.function in self._frame.failing else None
-        self.regions.write(self._frame.works.of_call(call), kernel, arguments, fail)
+        works = self._frame.works
+        self.regions.write(works.of_call(call), works.is_all_divided(call), kernel, arguments, fail)
 
     def _pass_mark(self, call: ir.Call) -> None:
         """Has thread 0, which has waited for the other threads' shares, tell the host that a mark is passed."""

@@ -8,16 +8,17 @@ has too little work for that.
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import ClassVar
+from typing import ClassVar, TypeAlias
 
 from netwright.specs.dims import DimLike, dim_symbols
 
 from .indices import Indices
 from .writer import Writer
 
+Fail: TypeAlias = Callable[[str], None]
 SHARE_DECLARATIONS = (
     "declare i32 @netwright.begin(ptr, ptr, i32, i32) #0",
-    "declare i32 @netwright.share(ptr, i32, i32, i32) #0",
+    "declare i32 @netwright.share(ptr, i32, i32, i32, i32) #0",
     "declare void @netwright.shared(ptr, i32, i32, i32) #0",
     "declare i32 @netwright.end(ptr, ptr, i32, i32, i1) #0",
 )
@@ -29,6 +30,10 @@ GRAIN = 8192
 WORTH_WAKING = 16
 #: A call with this many times the work that pays for waking workers calls them for its first region.
 SURELY_WORTH = 16
+#: Large calls have several shares for each thread, so that one that comes late, or loses its processor for a while,
+#: finds some left, unless each share would do some work again: each share of at least this many times the work that
+#: pays for one, and no more than these for a thread and for all.
+FINE, MOST_EACH, MOST_SHARES = 8, 4, 32
 #: Offsets in the block that threads share, and in a thread's record of its progress (``walk``; ll/shares.ll).
 _LATCHED, _GRAIN, _SUMMON, _WORK = 16, 28, 32, 56
 _NUMBER, _STRETCH, _MISSED = 4, 8, 12
@@ -107,10 +112,10 @@ class Regions:
         self._limit = indices.once((), "limit of shares", write_limit)
 
     def write(
-        self, work: DimLike, kernel: str, arguments: list[str], fail: Callable[[str], None] | None
+        self, work: DimLike, finely: bool, kernel: str, arguments: list[str], fail: Fail | None
     ) -> None:
-        """Writes the call of ``kernel`` with ``arguments``. If a share fails, the entry fails with its code; ``fail``
-        is None for a kernel that never fails."""
+        """Writes the call of ``kernel`` with ``arguments``. Threads may have several shares each if it is ``finely``
+        divided. If a share fails, the entry fails with its code; ``fail`` is None for a kernel that never fails."""
         writer = self._writer
         write, label = writer.result, writer.label
         single, run, over = label("single"), label("run"), label("over")
@@ -118,7 +123,13 @@ class Regions:
         if not divides:
             writer.branch(single)
         else:
-            shares, worth = self._counted(work, self._limit), self._counted(work, str(WORTH_WAKING))
+            threads, worth = self._counted(work, self._limit), self._counted(work, str(WORTH_WAKING))
+            each = self._each(work) if finely else "1"
+            shares = self.indices.once(
+                dim_symbols(work),
+                ("all shares", work, each),
+                lambda: writer.value(f"mul i32 {threads}, {each}"),
+            )
             divide, take, count = label("divide"), label("take"), label("count")
             writer.branch_if(write(f"icmp sgt i32 {shares}, 1"), divide, single)
             writer.start(divide)
@@ -128,7 +139,7 @@ class Regions:
             writer.start(take)
             running = writer.name()
             region = write(f"phi i32 [ {begun}, %{divide} ], [ {running}, %{count} ]")
-            numbers = f"ptr {self._block}, i32 {region}, i32 %tid, i32 {shares}"
+            numbers = f"ptr {self._block}, i32 {region}, i32 %tid, i32 {shares}, i32 {each}"
             share = write(f"call i32 @netwright.share({numbers})")
             writer.branch_if(write(f"icmp slt i32 {share}, 0"), over, run)
 
@@ -164,7 +175,7 @@ class Regions:
         )
         return self._writer.result(f"call i32 @netwright.end({numbers})")
 
-    def _leave(self, own: str, fail: Callable[[str], None]) -> None:
+    def _leave(self, own: str, fail: Fail) -> None:
         """Leaves with the error code of what ran alone, or with the one that the end of a region latched."""
         writer = self._writer
         write, label = writer.result, writer.label
@@ -189,6 +200,27 @@ class Regions:
 
         return self.indices.once(dim_symbols(work), ("shares", work, most), write_count)
 
+    def _each(self, work: DimLike) -> str:
+        """How many shares of a call are each thread's own."""
+
+        def write_most() -> str:
+            write = self._writer.value
+            fair = write(f"sdiv i64 {MOST_SHARES}, {self._limit}")
+            least = self._writer.call("i64", "llvm.smin.i64", ("i64", fair), ("i64", str(MOST_EACH)))
+            single = write(f"icmp sle i64 {self._limit}, 1")
+            return write(f"select i1 {single}, i64 1, i64 {least}")
+
+        def write_count() -> str:
+            write, call = self._writer.value, self._writer.call
+            most = self.indices.once((), "most shares of a thread", write_most)
+            worth = write(f"sdiv i64 {self.indices.value(work)}, {self._grain}")
+            fine = write(f"sdiv i64 {worth}, {write(f'mul i64 {self._limit}, {FINE}')}")
+            fewer = call("i64", "llvm.smin.i64", ("i64", fine), ("i64", most))
+            least = call("i64", "llvm.smax.i64", ("i64", fewer), ("i64", "1"))
+            return write(f"trunc i64 {least} to i32")
+
+        return self.indices.once(dim_symbols(work), ("own shares", work), write_count)
+
 
 class Alone(Regions):
     """Writes an entry's calls where there are no threads: each is one share, and nothing is kept of them."""
@@ -211,7 +243,7 @@ class Alone(Regions):
         pass
 
     def write(
-        self, work: DimLike, kernel: str, arguments: list[str], fail: Callable[[str], None] | None
+        self, work: DimLike, finely: bool, kernel: str, arguments: list[str], fail: Fail | None
     ) -> None:
         writer = self._writer
         code = writer.result(f"call i32 {kernel}({', '.join([*arguments, 'i32 0', 'i32 1'])})")

@@ -19,9 +19,9 @@ from .target import Target
 
 #: The functions of a pool, without their prefix.
 POOL = ("run", "stop", "forked", "pin")
-#: The most calls between two trials of whether workers pay, and the duration of a call (in nanoseconds) from which on
-#: the first trial waits for that many calls.
-_SELDOM, _LONG = 512, 2_000_000
+#: The most calls between two trials of whether workers pay. In nanoseconds: the duration of a call from which on trials
+#: are shorter, and the pause before a call from which on it is judged by itself.
+_SELDOM, _LONG, _REST = 512, 2_000_000, 500_000
 
 _TEXTS = Path(__file__).parent / "ll"
 #: The initial contents of a mutex and a condition variable, then SIG_SETMASK and CLOCK_MONOTONIC.
@@ -48,8 +48,11 @@ def write_pool(target: Target, prefix: str) -> str:
     A process needs one, whatever programs it runs.
     """
     pool, trials = _filled("pool", target, prefix), _filled("trials", target)
-    pinning = _filled("pinned" if target.is_linux else "unpinned", target, prefix)
-    return module(baseline(target), set(target.family.declarations), *_waiting(target), trials, pinning, pool)
+    names = ("pinned", "apart") if target.is_linux else ("unpinned",)
+    placing = [_filled(name, target, prefix) for name in names]
+    return module(
+        baseline(target), set(target.family.declarations), *_waiting(target), trials, *placing, pool
+    )
 
 
 def write_recorder(target: Target) -> str:
@@ -85,6 +88,7 @@ def _filled(name: str, target: Target, pool: str = "") -> str:
         wake=WORTH_WAKING,
         seldom=_SELDOM,
         long_call=_LONG,
+        rest=_REST,
         most=MOST_THREADS,
         arrays=MOST_ARRAYS,
         mutex=mutex,

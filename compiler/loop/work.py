@@ -13,11 +13,14 @@ from .expressions import operands_of
 
 #: The cost of slow operations, in operations that a CPU starts in every cycle.
 _SLOW = {"div": 8, "rem": 8, "sqrt": 8}
+#: The cost of storing, in loads of as many bytes.
+_STORED = 2
 
 
 class WorkEstimates:
     """Counts the operations in parallel loops of functions: one per vector operation, and one per 16 bytes loaded or
-    stored, since kernels that compute little take as long as moving their data does.
+    8 bytes stored, since kernels that compute little take as long as moving their data does, and what is stored moves
+    into the cache and out of it.
 
     The counts are sizes over dims. Parallel loops with one iteration cannot be divided, so they count as 0 (a loop
     over the batch for a batch of one). The bounds of a loop that depend on another loop are taken as in its first
@@ -35,6 +38,11 @@ class WorkEstimates:
             self._known[call.function] = _total(function.body, _operations)
         binding = {name: value for (name, _), value in zip(function.dims, call.dims, strict=True)}
         return substitute(self._known[call.function], binding)
+
+    def is_all_divided(self, call: ir.Call) -> bool:
+        """Whether the function consists of parallel loops: then its shares do nothing twice, however many there are."""
+        body = self._functions[call.function].body
+        return all(isinstance(statement, ir.For) and statement.kind == "parallel" for statement in body)
 
     def of_entry(self, body: Iterable[ir.Stmt]) -> DimLike:
         """The operations of all calls in an entry's body, over the program's dims."""
@@ -96,7 +104,7 @@ def _operations(statement: ir.Stmt, divided: bool) -> int:
         case ir.Declare() | ir.Assign() | ir.LetIndex():
             return _of_expression(statement.value)
         case ir.Store():
-            return _of_access(statement.value.type) + _of_expression(statement.value)
+            return _STORED * _of_access(statement.value.type) + _of_expression(statement.value)
     return 0
 
 

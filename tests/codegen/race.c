@@ -21,9 +21,12 @@ typedef struct {
     int32_t alone, number, stretch, missed;
 } walk;
 int32_t begin(void *block, walk *own, int32_t tid, int32_t worth) __asm__("netwright.begin");
-int32_t share(void *block, int32_t region, int32_t tid, int32_t shares) __asm__("netwright.share");
+int32_t share(void *block, int32_t region, int32_t tid, int32_t shares, int32_t each) __asm__("netwright.share");
 void shared(void *block, int32_t region, int32_t shares, int32_t code) __asm__("netwright.shared");
 int32_t end(void *block, walk *own, int32_t tid, int32_t code, _Bool waits) __asm__("netwright.end");
+
+/* Every thread seems to be on one processor: so workers are sent away whenever they are woken. */
+int sched_getcpu(void) { return 0; }
 
 enum { CELLS = 64, REGIONS = 12 };
 
@@ -54,10 +57,11 @@ static int32_t work(const context *c, int32_t tid, int32_t nthreads) {
             if (fails) return end(block, &here, tid, fails, 1);
             continue;
         }
-        for (int32_t mine; (mine = share(block, number, tid, nthreads)) >= 0;) {
-            part(c, region, mine, nthreads);
-            if (mine == tid && region % 3 == 1) usleep(20); /* so that others come, on a busy machine, too */
-            shared(block, number, nthreads, fails);
+        int32_t each = 1 + region % 3, shares = nthreads * each;
+        for (int32_t mine; (mine = share(block, number, tid, shares, each)) >= 0;) {
+            part(c, region, mine, shares);
+            if (mine / each == tid && region % 3 == 1) usleep(20); /* so that others come, on a busy machine, too */
+            shared(block, number, shares, fails);
         }
         int32_t latched = __atomic_load_n((int32_t *)block + 4, __ATOMIC_RELAXED);
         if (latched) return end(block, &here, tid, latched, 1);

@@ -20,7 +20,7 @@ typedef int32_t entry(const context *, int32_t, int32_t);
 int32_t pool_run(entry *, const context *, int32_t, int32_t);
 int32_t pool_stop(void);
 int32_t begin(void *block, walk *own, int32_t tid, int32_t worth) __asm__("netwright.begin");
-int32_t share(void *block, int32_t region, int32_t tid, int32_t shares) __asm__("netwright.share");
+int32_t share(void *block, int32_t region, int32_t tid, int32_t shares, int32_t each) __asm__("netwright.share");
 void shared(void *block, int32_t region, int32_t shares, int32_t code) __asm__("netwright.shared");
 int32_t end(void *block, walk *own, int32_t tid, int32_t code, _Bool waits) __asm__("netwright.end");
 
@@ -45,25 +45,29 @@ static int32_t work(const context *c, int32_t tid, int32_t nthreads) {
     int32_t region = begin(block, &here, tid, 16);
     passed += c->dims[region < 0 ? 1 : 2];
     *(region < 0 ? &refused : &together) += 1;
-    while (region >= 0 && share(block, region, tid, 1) >= 0) shared(block, region, 1, 0);
+    while (region >= 0 && share(block, region, tid, 1, 1) >= 0) shared(block, region, 1, 0);
     return end(block, &here, tid, 0, 0);
 }
 
-/* Calls of so many operations; how many in a hundred of their second half had workers. */
-static int calls(int count, int64_t operations, int64_t alone, int64_t several) {
+/* Calls of so many operations, each after a pause; how many in a hundred of their second half had workers. */
+static int calls(int count, int64_t operations, int64_t alone, int64_t several, int64_t pause) {
     _Alignas(64) unsigned char block[64] = {0};
     int64_t dims[] = {operations, alone, several};
     context c = {dims, NULL, NULL, NULL, block};
     for (int i = 0; i < count; i++) {
         if (i == count / 2) together = refused = 0;
+        passed += pause;
         if (pool_run(work, &c, 2, 64)) exit(1);
     }
     return together * 100 / (together + refused);
 }
 
 int main(int count, char **texts) {
-    for (int i = 1; i + 3 < count; i += 4)
-        printf("%d ", calls(atoi(texts[i]), atoll(texts[i + 1]), atoll(texts[i + 2]), atoll(texts[i + 3])));
+    for (int i = 1; i + 4 < count; i += 5) {
+        int64_t numbers[5];
+        for (int k = 0; k < 5; k++) numbers[k] = atoll(texts[i + k]);
+        printf("%d ", calls((int)numbers[0], numbers[1], numbers[2], numbers[3], numbers[4]));
+    }
     puts("");
     return pool_stop();
 }

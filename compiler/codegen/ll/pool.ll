@@ -137,6 +137,7 @@ define internal void @netwright.call(i32 %nthreads) #0 {
   %wide = zext i32 %next to i64
   %high = shl i64 %wide, 32
   %open = or i64 %high, 2147483648
+  call void @netwright.part(i32 %nthreads)
   store atomic i64 %open, ptr @netwright.gate release, align 8
   store atomic i32 %next, ptr @netwright.ticket seq_cst, align 4
   call void @netwright.announce(ptr @netwright.ticket, ptr @netwright.workers.asleep)
@@ -165,6 +166,7 @@ make:
   store i32 %ticket, ptr %first
   %number = getelementptr { ptr, i32, i32 }, ptr %worker, i32 0, i32 2
   store i32 %more, ptr %number
+  call void @netwright.place(i32 %made)
   %failed = call i32 @pthread_create(ptr %worker, ptr null, ptr @netwright.work, ptr %worker)
   %failure = icmp ne i32 %failed, 0
   br i1 %failure, label %done, label %count
@@ -192,6 +194,7 @@ wait:
   %seen = phi i32 [ %first, %begin ], [ %ticket, %called ], [ %ticket, %outside ], [ %ticket, %leave ], [ %ticket, %last ]
   %patience = phi i32 [ ${spins}, %begin ], [ 1, %called ], [ ${spins}, %outside ], [ %spins, %leave ], [ %spins, %last ]
   %ticket = call i32 @netwright.await(ptr @netwright.ticket, i32 %seen, ptr @netwright.workers.asleep, i32 %patience)
+  call void @netwright.arrive(i32 %number)
   %nthreads = and i32 %ticket, 65535
   %ended = icmp eq i32 %nthreads, 0
   br i1 %ended, label %end, label %called

@@ -93,10 +93,21 @@ return:
   ret i32 %region
 }
 
-; The next share of a region for this thread, or -1 once the region is over.
-define i32 @netwright.share(ptr %block, i32 %region, i32 %tid, i32 %shares) #0 {
+; The next share of a region for this thread, or -1 once the region is over. %each shares are a thread's own (1 if there are over
+; 32): it takes these from the first to the last, and those of others from the last to the first.
+define i32 @netwright.share(ptr %block, i32 %region, i32 %tid, i32 %shares, i32 %each) #0 {
 entry:
   %half = getelementptr i8, ptr %block, i32 4
+  %few = icmp ule i32 %shares, 32
+  %start = mul i32 %tid, %each
+  %within = icmp ult i32 %start, %shares
+  %place.own = and i32 %start, 31
+  %power = shl i32 1, %each
+  %bits = sub i32 %power, 1
+  %own = shl i32 %bits, %place.own
+  %unused = sub i32 32, %shares
+  %unused.few = and i32 %unused, 31
+  %all = lshr i32 -1, %unused.few
   br label %look
 look:
   %state = load atomic i64, ptr %block acquire, align 8
@@ -115,16 +126,15 @@ early:
   call void @netwright.next(ptr %block, i32 %current)
   br label %look
 pick:
-  %few = icmp ule i32 %shares, 32
-  %within = icmp ult i32 %tid, %shares
-  %bit = and i32 %tid, 31
-  %own = shl i32 1, %bit
-  %own.taken = and i32 %taken, %own
-  %own.free = icmp eq i32 %own.taken, 0
-  %mine = and i1 %within, %own.free
-  %free = xor i32 %taken, -1
-  %lowest = call i32 @llvm.cttz.i32(i32 %free, i1 false)
-  %by.bit = select i1 %mine, i32 %tid, i32 %lowest
+  %not.taken = xor i32 %taken, -1
+  %free = and i32 %not.taken, %all
+  %own.free = and i32 %free, %own
+  %own.left = icmp ne i32 %own.free, 0
+  %mine = and i1 %within, %own.left
+  %first = call i32 @llvm.cttz.i32(i32 %own.free, i1 false)
+  %above = call i32 @llvm.ctlz.i32(i32 %free, i1 false)
+  %last = sub i32 31, %above
+  %by.bit = select i1 %mine, i32 %first, i32 %last
   %share = select i1 %few, i32 %by.bit, i32 %taken
   %left = icmp ult i32 %share, %shares
   br i1 %left, label %take, label %wait
@@ -262,3 +272,4 @@ entry:
 }
 
 declare i32 @llvm.cttz.i32(i32, i1)
+declare i32 @llvm.ctlz.i32(i32, i1)

@@ -2,23 +2,29 @@
 ; show. So the pool tries it: for each entry and amount of work, it knows the typical time of a call alone and together, and
 ; does what is better. Times are those of whole calls: data that a call leaves in another core's cache costs the next call time.
 ;
+; Calls that follow a pause of ${rest} ns or more are judged by themselves: workers sleep then and have to be woken, caches have
+; lost data, and it says nothing about calls that follow each other closely.
+;
 ; Three calls give one median; the typical time follows these medians. The first call after a change is left out, since its data
 ; is in the caches of other cores. A trial of the alternative takes four calls: the first trial after four calls, then after 16
-; more, 32, … ${seldom}. For calls of ${long_call} ns and more a trial takes three calls, none left out, with 128 calls between
-; the first two trials; for calls 16 times as long it takes one call, first after 64. A trial is due at once when calls have
-; become slower than the alternative was, or when the caller slept for all but one part in nthreads of a call: then other
-; processes run, and may stop a worker in the middle of a share. The alternative has to win two trials in a row.
+; more, 32, 64. For calls of ${long_call} ns and more a trial takes three calls, none left out; for calls 16 times as long it
+; takes one call, first after 64. Trials that take longer than the calls in their place would have are as far apart as makes that
+; a 64th of the time, but at most ${seldom} calls. A trial is due at once when calls have become slower than the alternative was,
+; or when the caller slept for all but one part in nthreads of a call: then other processes run, and may stop a worker in the
+; middle of a share. The alternative has to win two trials in a row.
 
 ; For each call: its key, the typical times alone and together, two of the last three times, whether together is better, whether
 ; the alternative is being tried, calls left until that changes, calls between trials, trials won, and how many of three times
 ; are known (-1: the next one is left out).
 @netwright.known = internal global [64 x { i64, [2 x i64], [2 x i64], i32, i32, i32, i32, i32, i32 }] zeroinitializer, align 64
-; The present call: its entry in the table above or NULL, when it began, whether it is together, whether workers were called
-@netwright.trial = internal global { ptr, i64, i32, i32 } zeroinitializer, align 8
+; The present call: its entry in the table above or NULL, when it began, whether it is together, whether workers were called; and
+; when the call before it ended
+@netwright.trial = internal global { ptr, i64, i32, i32, i64 } zeroinitializer, align 8
 
-@netwright.trial.began = internal alias i64, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 1)
-@netwright.trial.together = internal alias i32, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 2)
-@netwright.trial.called = internal alias i32, getelementptr ({ ptr, i64, i32, i32 }, ptr @netwright.trial, i32 0, i32 3)
+@netwright.trial.began = internal alias i64, getelementptr ({ ptr, i64, i32, i32, i64 }, ptr @netwright.trial, i32 0, i32 1)
+@netwright.trial.together = internal alias i32, getelementptr ({ ptr, i64, i32, i32, i64 }, ptr @netwright.trial, i32 0, i32 2)
+@netwright.trial.called = internal alias i32, getelementptr ({ ptr, i64, i32, i32, i64 }, ptr @netwright.trial, i32 0, i32 3)
+@netwright.trial.ended = internal alias i64, getelementptr ({ ptr, i64, i32, i32, i64 }, ptr @netwright.trial, i32 0, i32 4)
 
 ; Whether this call of an entry, with this much work on this many threads, should call workers.
 define internal i1 @netwright.judge(ptr %entry, i64 %work, i32 %nthreads) #0 {
@@ -28,7 +34,15 @@ begin:
   %call = xor i64 %address, %mixed
   %wide = zext i32 %nthreads to i64
   %sum = add i64 %call, %wide
-  %which = or i64 %sum, 1
+  %began = load i64, ptr @netwright.trial.began
+  %ended = load i64, ptr @netwright.trial.ended
+  %pause = sub i64 %began, %ended
+  %long.pause = icmp sge i64 %pause, ${rest}
+  %any.before = icmp ne i64 %ended, 0
+  %rested.call = and i1 %long.pause, %any.before
+  %rest = select i1 %rested.call, i64 81985529216486895, i64 0
+  %either = xor i64 %sum, %rest
+  %which = or i64 %either, 1
   %spread = mul i64 %which, -7046029254386353131
   %slot = lshr i64 %spread, 58
   %known = getelementptr [64 x { i64, [2 x i64], [2 x i64], i32, i32, i32, i32, i32, i32 }], ptr @netwright.known, i64 0, i64 %slot
@@ -127,13 +141,22 @@ win:
   br label %choose
 lose:
   store i32 0, ptr %wins.at
+  %tried.long = select i1 %is.long, i64 3, i64 4
+  %tried = select i1 %is.longest, i64 1, i64 %tried.long
+  %longer = call i64 @llvm.umax.i64(i64 %other.time, i64 %best.time)
+  %excess = sub i64 %longer, %best.time
+  %lost = mul i64 %excess, %tried
+  %scaled = shl i64 %lost, 6
+  %least.time = call i64 @llvm.umax.i64(i64 %best.time, i64 1)
+  %fair = udiv i64 %scaled, %least.time
+  %bounded = call i64 @llvm.umin.i64(i64 %fair, i64 ${seldom})
+  %worth = trunc i64 %bounded to i32
   %twice = shl i32 %gap, 1
-  %least.long = select i1 %is.longest, i32 64, i32 128
-  %least = select i1 %is.long, i32 %least.long, i32 16
-  %raised = call i32 @llvm.umax.i32(i32 %twice, i32 %least)
-  %fewer = call i32 @llvm.umin.i32(i32 %raised, i32 ${seldom})
-  store i32 %fewer, ptr %gap.at
-  store i32 %fewer, ptr %left.at
+  %raised = call i32 @llvm.umax.i32(i32 %twice, i32 16)
+  %rising = call i32 @llvm.umin.i32(i32 %raised, i32 64)
+  %next.gap = call i32 @llvm.umax.i32(i32 %worth, i32 %rising)
+  store i32 %next.gap, ptr %gap.at
+  store i32 %next.gap, ptr %left.at
   br label %choose
 choose:
   br i1 %is.longest, label %single, label %go
@@ -171,6 +194,7 @@ measure:
   %left.at = getelementptr i8, ptr %known, i32 48
   %count.at = getelementptr i8, ptr %known, i32 60
   %now = call i64 @netwright.clock()
+  store i64 %now, ptr @netwright.trial.ended
   %began = load i64, ptr @netwright.trial.began
   %passed = sub i64 %now, %began
   %time = call i64 @llvm.umax.i64(i64 %passed, i64 1)
