@@ -18,7 +18,7 @@ from .contents import Contents, check_described, contents_symbol
 from .csource import StreamTable, model_source, stream_source, versions_source
 from .debug import DebugInfo, stripped
 from .entries import entry_symbol
-from .features import required
+from .features import features_of
 from .linker import C_SOURCES, find_compiler, joins_segments, link, small, system_flags
 from .support import has_threads
 from .target import Target, host_target
@@ -116,7 +116,7 @@ def link_versions(
                 info,
                 offsets,
                 blob,
-                required(version.target),
+                features_of(version.target),
                 sample_rates,
                 has_threads(target),
                 name=first.model,

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.dims import Atom, DimLike, parse_dim
 from netwright.specs.manifest import ERRORS, BufferInfo, EntryInfo, Manifest
+
+from .features import Features
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def model_source(
     entry: EntryInfo,
     embedded: Mapping[str, int],
     blob: str,
-    features: Sequence[str],
+    features: Features,
     sample_rates: Mapping[str, int] | None = None,
     threads: bool = True,
     *,
@@ -105,7 +107,7 @@ def model_source(
     version: int | None = None,
 ) -> str:
     """The C file with the driver's tables. ``embedded`` maps buffers to offsets in the symbol ``blob``; ``features``
-    are the CPU features that the code requires, ``sample_rates`` the samples per second of inputs of sound,
+    are those that the code requires of a CPU, ``sample_rates`` the samples per second of inputs of sound,
     ``threads`` says whether the object has a thread pool. ``name`` is what the program calls itself (default: the
     model). ``version`` is the place of this one among several, which `versions_source` lists.
     """
@@ -152,7 +154,7 @@ def model_source(
         *_pool(manifest.prefix, threads),
         f"extern const char {manifest.prefix}_manifest[];",
         f"extern int64_t {manifest.prefix}_missing(void);",
-        f"static const char features[] = {' '.join(c_string(name + NUL) for name in features) or c_string('')};",
+        f"static const char features[] = {' '.join(c_string(name + NUL) for name in features.names) or c_string('')};",
         f"extern const unsigned char {blob}[];",
         *tables,
         "static const nw_dim dims[] = {",
@@ -179,7 +181,8 @@ def model_source(
         f"    {c_string(name or manifest.model)}, {manifest.prefix}_manifest, {len(manifest.dims)}, "
         f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
         f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.prefix}_pool_run,",
-        f"    {manifest.prefix}_pool_pin, {entry.plan}, error, features, {manifest.prefix}_missing}};",
+        f"    {manifest.prefix}_pool_pin, {entry.plan}, error, features, {manifest.prefix}_missing,",
+        f"    {features.always}}};",
     ]
     return "\n".join(lines) + "\n" + (versions_source(1) if version is None else "")
 

@@ -15,6 +15,7 @@ from .aot import emit
 from .artifacts import entry_of
 from .contents import check_described, contents_symbol, write_contents
 from .csource import model_source
+from .features import Features
 from .linker import C_SOURCES, find_compiler, link
 from .target import Target
 
@@ -40,7 +41,7 @@ def link_module(
     blob = contents_symbol(manifest)
     with scratch_folder() as folder:
         offsets = write_contents(folder, manifest, needed, blob, target)
-        folder.write("tables.c", model_source(manifest, info, offsets, blob, (), threads=False))
+        folder.write("tables.c", model_source(manifest, info, offsets, blob, Features(), threads=False))
         folder.write("model.o", emit(program, "object", target, manifest))
         for source in (C_SOURCES / "model.h", C_SOURCES / "sizes.h", C_SOURCES / "web" / "module.c"):
             folder.write(source.name, source.read_bytes())
