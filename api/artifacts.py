@@ -162,7 +162,9 @@ def save(
             versions = [_version(part, weights) for part in (made, *more)]
             if makes == "module":
                 first = versions[0]
-                link_module(first.program, first.manifest, first.buffers, path, target, entry=entry)
+                link_module(
+                    first.program, first.manifest, first.buffers, path, target, first.formulas, entry=entry
+                )
                 write_loader(loader_path(path))
                 return [path, loader_path(path)]
             vectors = None
@@ -214,7 +216,7 @@ def _version(made: Build, weights: Mapping[str, NDArray]) -> Version:
     """What was compiled for one CPU, with the weights as its kernels read them; nothing packs them again."""
     lowered = made.lowered
     program, manifest = without_entries(lowered.program, lowered.manifest, (PREPARE,))
-    return Version(program, manifest, contents_of(made, weights), made.target)
+    return Version(program, manifest, contents_of(made, weights), made.target, lowered.formulas)
 
 
 def _written(path: Path, data: str | bytes) -> list[Path]:

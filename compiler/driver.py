@@ -19,6 +19,7 @@ from netwright.specs.manifest import (
 )
 
 from . import pipeline
+from .formulas import Fourier
 from .graph.graph import Graph
 from .graph.node import InputAttributes
 from .loop import ir
@@ -47,11 +48,12 @@ _OPENING = ("train_step", "gradients", "update")
 
 @dataclass(frozen=True)
 class Lowered:
-    """A program in loop IR, its manifest and the contents of its constant buffers."""
+    """A program in loop IR, its manifest, the contents of its constant buffers, and the formulas of some of them."""
 
     program: ir.Program
     manifest: Manifest
     constants: Mapping[str, np.ndarray]
+    formulas: Mapping[str, Fourier]
 
 
 def lower(
@@ -102,7 +104,7 @@ def lower(
         ranges=ranges,
         scores=scores,
     )
-    return Lowered(program, manifest, builder.constants)
+    return Lowered(program, manifest, builder.constants, builder.formulas)
 
 
 def describe(

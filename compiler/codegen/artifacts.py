@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +11,7 @@ import numpy as np
 from netwright.specs.files import scratch_folder
 from netwright.specs.manifest import EntryInfo, Manifest
 
+from ..formulas import Fourier
 from ..loop import ir
 from .aot import emit
 from .checks import Vectors, checks_source, is_watched
@@ -18,8 +19,9 @@ from .contents import Contents, check_described, contents_symbol
 from .csource import StreamTable, model_source, stream_source, versions_source
 from .debug import DebugInfo, stripped
 from .entries import entry_symbol
-from .features import required
+from .features import features_of
 from .linker import C_SOURCES, find_compiler, joins_segments, link, small, system_flags
+from .made import Made
 from .support import has_threads
 from .target import Target, host_target
 
@@ -74,6 +76,8 @@ class Version:
     manifest: Manifest
     buffers: Mapping[str, np.ndarray]
     target: Target
+    formulas: Mapping[str, Fourier] = field(default_factory=dict)
+    """How the program computes some of these contents at its start, instead of holding them."""
 
 
 def link_versions(
@@ -95,7 +99,7 @@ def link_versions(
     `--selftest`, `--bench` and `--profile`, and is smaller. Otherwise as `link_executable`.
     """
     first, target = versions[0].manifest, versions[0].target
-    blob, contents = contents_symbol(first), Contents()
+    blob, contents, made = contents_symbol(first), Contents(), Made()
     checks = checks and stream is None
     with scratch_folder() as folder:
         sources: list[str] = []
@@ -110,15 +114,18 @@ def link_versions(
             needed = {
                 name: array for name, array in version.buffers.items() if name in {*info.reads, *info.writes}
             }
-            offsets = contents.add(manifest, needed)
+            computed = made.add(needed, version.formulas)
+            held = {name: array for name, array in needed.items() if name not in computed}
+            offsets = contents.add(manifest, held)
             tables = model_source(
                 manifest,
                 info,
                 offsets,
                 blob,
-                required(version.target),
+                features_of(version.target),
                 sample_rates,
                 has_threads(target),
+                made=computed,
                 name=first.model,
                 version=several,
             )
@@ -133,6 +140,7 @@ def link_versions(
         if len(versions) > 1:
             folder.write("versions.c", versions_source(len(versions)))
             sources.append("versions.c")
+        sources += made.write(folder)
         command = find_compiler(target)
         contents.write(folder, blob, target, guarded=joins_segments(command, target))
         if stream is not None:

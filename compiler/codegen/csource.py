@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.dims import Atom, DimLike, parse_dim
 from netwright.specs.manifest import ERRORS, BufferInfo, EntryInfo, Manifest
+
+from .features import Features
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,8 @@ class StreamTable:
 
 #: What ends a string.
 NUL = "\0"
+#: The C types of floats.
+FLOATS = {"float32": "float", "float64": "double"}
 _KINDS = {"bool": "b", "int": "i", "uint": "u", "float": "f"}
 
 
@@ -69,7 +73,7 @@ def _c_atom(atom: Atom, positions: Mapping[str, int]) -> str:
     return total
 
 
-def uses(manifest: Manifest, entry: EntryInfo, embedded: Mapping[str, int]) -> dict[str, str]:
+def uses(manifest: Manifest, entry: EntryInfo, embedded: Collection[str]) -> dict[str, str]:
     """How the driver treats each buffer; ``embedded``: the buffers whose contents are available.
 
     Raises ValueError for a buffer that the entry reads and nothing provides.
@@ -97,20 +101,25 @@ def model_source(
     entry: EntryInfo,
     embedded: Mapping[str, int],
     blob: str,
-    features: Sequence[str],
+    features: Features,
     sample_rates: Mapping[str, int] | None = None,
     threads: bool = True,
     *,
+    made: Mapping[str, str] | None = None,
     name: str | None = None,
     version: int | None = None,
 ) -> str:
     """The C file with the driver's tables. ``embedded`` maps buffers to offsets in the symbol ``blob``; ``features``
-    are the CPU features that the code requires, ``sample_rates`` the samples per second of inputs of sound,
-    ``threads`` says whether the object has a thread pool. ``name`` is what the program calls itself (default: the
-    model). ``version`` is the place of this one among several, which `versions_source` lists.
+    are those that the code requires of a CPU, ``sample_rates`` the samples per second of inputs of sound, ``threads``
+    says whether the object has a thread pool, ``made`` has the C names of arrays that the program computes at its
+    start. ``name`` is what the program calls itself (default: the model). ``version`` is the place of this one among
+    several, which `versions_source` lists.
     """
     positions = {dim.name: number for number, dim in enumerate(manifest.dims)}
-    used = uses(manifest, entry, embedded)
+    places = {name: f"{blob} + {offset}" for name, offset in embedded.items()}
+    dtypes = {buffer.name: buffer.dtype for buffer in manifest.buffers}
+    places |= {name: f"(const unsigned char *){array}" for name, array in (made or {}).items()}
+    used = uses(manifest, entry, places)
     _check_bound(manifest, used)
     ranges, highs, whole = _ranges(manifest, used, positions)
     rates = sample_rates or {}
@@ -134,7 +143,7 @@ def model_source(
             f"    {{{c_string(buffer.name)}, {use}, {c_dtype(buffer.dtype)}, {len(shape)}, "
             f"{f'axes_{number}' if use in ('NW_INPUT', 'NW_OUTPUT', 'NW_STATE') else 'NULL'}, "
             f"{c_string(shape_text(buffer))}, "
-            f"{f'{blob} + {embedded[buffer.name]}' if use == 'NW_DATA' else 'NULL'}, "
+            f"{places[buffer.name] if use == 'NW_DATA' else 'NULL'}, "
             f"{len(labels)}, {f'labels_{number}' if labels else 'NULL'}, "
             f"{whole.get(number, -1)}, {rates.get(buffer.name, 0)}}},"
         )
@@ -152,8 +161,9 @@ def model_source(
         *_pool(manifest.prefix, threads),
         f"extern const char {manifest.prefix}_manifest[];",
         f"extern int64_t {manifest.prefix}_missing(void);",
-        f"static const char features[] = {' '.join(c_string(name + NUL) for name in features) or c_string('')};",
+        f"static const char features[] = {' '.join(c_string(name + NUL) for name in features.names) or c_string('')};",
         f"extern const unsigned char {blob}[];",
+        *(f"extern {FLOATS[dtypes[buffer]]} {array}[];" for buffer, array in (made or {}).items()),
         *tables,
         "static const nw_dim dims[] = {",
         *dims,
@@ -179,7 +189,8 @@ def model_source(
         f"    {c_string(name or manifest.model)}, {manifest.prefix}_manifest, {len(manifest.dims)}, "
         f"{len(manifest.buffers)}, {entry.slots}, {len(ranges)},",
         f"    dims, buffers, ranges, size, high, {entry.symbol}, {manifest.prefix}_pool_run,",
-        f"    {manifest.prefix}_pool_pin, {entry.plan}, error, features, {manifest.prefix}_missing}};",
+        f"    {manifest.prefix}_pool_pin, {entry.plan}, error, features, {manifest.prefix}_missing,",
+        f"    {features.always}}};",
     ]
     return "\n".join(lines) + "\n" + (versions_source(1) if version is None else "")
 

@@ -9,6 +9,7 @@ compiled per feature, and its assembly tells.
 from __future__ import annotations
 
 import re
+from dataclasses import dataclass
 from functools import cache
 
 import llvmlite.binding as llvm
@@ -16,7 +17,7 @@ import llvmlite.binding as llvm
 from netwright.specs.manifest import c_prefix
 
 from .families.base import nothing_lacks
-from .target import Target, attributes, header, host_target, machine
+from .target import Target, attributes, header, host_target, machine, named_target
 
 
 @cache
@@ -52,6 +53,22 @@ attributes #{number + 1} = {{ "target-cpu"="{least.cpu}" "target-features"="{lea
     builder.getModulePassManager().run(module, builder)
     left = {function.name for function in module.functions}
     return tuple(name for number, name in enumerate(checked) if f"needs{number}" not in left)
+
+
+@dataclass(frozen=True, slots=True)
+class Features:
+    """The CPU features that a program requires, as LLVM spells them. Bit i of ``always`` is set if the program would
+    require the i-th for any CPU of its target."""
+
+    names: tuple[str, ...] = ()
+    always: int = 0
+
+
+def features_of(target: Target) -> Features:
+    """What code for ``target`` requires."""
+    least = required(named_target("generic", target.triple))
+    names = required(target)
+    return Features(names, sum(1 << bit for bit, name in enumerate(names) if name in least))
 
 
 @cache

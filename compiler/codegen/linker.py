@@ -5,6 +5,7 @@ from __future__ import annotations
 import errno
 import importlib.util
 import os
+import re
 import shlex
 import shutil
 import subprocess
@@ -16,7 +17,7 @@ from netwright.specs.files import Scratch, write_file
 
 from .compiled_sources import C_SOURCES as C_SOURCES
 from .compiled_sources import compiled_sources
-from .platforms import platform_of
+from .platforms import least_cpu, platform_of
 from .target import Target, host_target
 
 _FLAGS = ["-std=gnu11", "-O2", "-Wall", "-Wextra", "-fPIC"]
@@ -73,9 +74,9 @@ def find_compiler(target: Target) -> list[str]:
         command = [sys.executable, "-m", "ziglang", "cc"]
         if native:
             return [*command]
-        if platform is None:
-            return [*command, "-target", _zig_triple(target)]
-        return [*command, "-target", platform.zig, f"-mcpu={platform.least}"]
+        cpu = platform.least if platform else least_cpu(target)
+        place = ["-target", platform.zig if platform else _zig_triple(target)]
+        return [*command, *place, *([f"-mcpu={cpu}"] if cpu else [])]
     what = "a C compiler" if native else f"a C compiler for {platform.name if platform else target.triple}"
     extra = "link" if native else "cross"
     raise LinkError(
@@ -208,7 +209,8 @@ def link_static(
     ``ziglang``, musl). Returns whether it does.
     """
     zig = list(command[: command.index("cc") + 1]) if "ziglang" in command else None
-    musl = [[*zig, "-target", _zig_triple(target).replace("-gnu", "-musl")]] if zig else []
+    cpu = [word for word in command if word.startswith("-mcpu=")]
+    musl = [[*zig, "-target", _zig_triple(target).replace("-gnu", "-musl"), *cpu]] if zig else []
     for compiler in (command, *musl) if target.is_linux else ():
         if _links_statically(compiler, folder):
             link(compiler, folder, ["-static", *arguments], output)
@@ -230,4 +232,5 @@ def _links_statically(command: Sequence[str], folder: Scratch) -> bool:
 def _zig_triple(target: Target) -> str:
     """LLVM's triple without its vendor, as zig spells it."""
     parts = [part for part in target.triple.split("-") if part not in ("unknown", "pc", "apple")]
-    return "-".join(parts)
+    # zig reads 32-bit ARM's version off the CPU
+    return re.sub(r"^armv\w+", "arm", "-".join(parts))

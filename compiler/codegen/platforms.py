@@ -51,7 +51,7 @@ PLATFORMS = (
         "Linux, RV64GC", "run by qemu-riscv64",
     ),
     Platform(
-        "armv7-linux-musleabihf", "armv7-unknown-linux-musleabihf", "arm-linux-musleabihf", "cortex_a8",
+        "armv7-linux-musleabihf", "armv7-unknown-linux-musleabihf", "arm-linux-musleabihf", "cortex_a8-neon-d32",
         "Linux, ARMv7-A with NEON", "run by qemu-arm",
     ),
     Platform(
@@ -88,6 +88,13 @@ def platform_named(name: str) -> Platform:
     near = get_close_matches(name.lower(), NAMES, 1, 0.5)
     guess = f"; did you mean {near[0]}?" if near else ""
     raise TargetError(f"there is no target {name!r}{guess} There is {', '.join(NAMES)}.")
+
+
+def least_cpu(target: Target) -> str:
+    """zig's name of the CPU that the C code of programs for ``target`` is compiled for, so that it can say what a CPU
+    lacks; empty: zig's default."""
+    same = (platform.least for platform in PLATFORMS if Target(platform.triple, "").family is target.family)
+    return next(same, "")
 
 
 def platform_of(target: Target) -> Platform | None:

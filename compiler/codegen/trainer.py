@@ -32,7 +32,7 @@ from .artifacts import entry_of
 from .contents import Contents, check_described, contents_symbol
 from .csource import c_dtype, c_string, model_source
 from .debug import DebugInfo, stripped
-from .features import required
+from .features import features_of
 from .linker import C_SOURCES, find_compiler, link_static, system_flags
 from .support import has_threads
 from .target import Target
@@ -142,7 +142,7 @@ def link_trainer(
         # Weights have memory of their own, wherever the contents have their first values.
         known = {**offsets, **first.weights}
         plain = manifest.model_copy(update={"buffers": [_whole_ranges(info) for info in manifest.buffers]})
-        tables = model_source(plain, whole, known, blob, required(target), threads=has_threads(target))
+        tables = model_source(plain, whole, known, blob, features_of(target), threads=has_threads(target))
         folder.write("tables.c", tables)
         folder.write("training.c", _training_source(manifest, around.manifest, plan, first, blob))
         folder.write("model.o", emit(step.program, "object", target, manifest, debug=debug))

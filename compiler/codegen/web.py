@@ -10,12 +10,15 @@ import numpy as np
 from netwright.specs.files import scratch_folder, write_file
 from netwright.specs.manifest import Manifest
 
+from ..formulas import Fourier
 from ..loop import ir
 from .aot import emit
 from .artifacts import entry_of
 from .contents import check_described, contents_symbol, write_contents
 from .csource import model_source
+from .features import Features
 from .linker import C_SOURCES, find_compiler, link
+from .made import Made
 from .target import Target
 
 _FREESTANDING = ["-nostdlib", "-rtlib=compiler-rt", "-ffreestanding", "-fno-PIC", "-Wl,--no-entry"]
@@ -28,23 +31,28 @@ def link_module(
     buffers: Mapping[str, np.ndarray],
     output: Path,
     target: Target,
+    formulas: Mapping[str, Fourier],
     *,
     entry: str = "predict",
 ) -> None:
-    """Writes a module with ``entry`` and its contents, which `loader_script` loads. Raises LinkError and ValueError as
-    `link_executable`.
+    """Writes a module with ``entry`` and its contents, which `loader_script` loads. It computes those that have
+    ``formulas`` at its start. Raises LinkError and ValueError as `link_executable`.
     """
     info = entry_of(manifest, entry)
     check_described(program, manifest)
     needed = {name: buffers[name] for name in buffers if name in {*info.reads, *info.writes}}
     blob = contents_symbol(manifest)
     with scratch_folder() as folder:
-        offsets = write_contents(folder, manifest, needed, blob, target)
-        folder.write("tables.c", model_source(manifest, info, offsets, blob, (), threads=False))
+        made = Made()
+        computed = made.add(needed, formulas)
+        held = {name: array for name, array in needed.items() if name not in computed}
+        offsets = write_contents(folder, manifest, held, blob, target)
+        tables = model_source(manifest, info, offsets, blob, Features(), threads=False, made=computed)
+        folder.write("tables.c", tables)
         folder.write("model.o", emit(program, "object", target, manifest))
         for source in (C_SOURCES / "model.h", C_SOURCES / "sizes.h", C_SOURCES / "web" / "module.c"):
             folder.write(source.name, source.read_bytes())
-        arguments = ["module.c", "tables.c", "contents.S", "model.o", *_FREESTANDING]
+        arguments = ["module.c", "tables.c", *made.write(folder), "contents.S", "model.o", *_FREESTANDING]
         link(find_compiler(target), folder, arguments, output)
 
 

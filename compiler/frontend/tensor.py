@@ -13,6 +13,7 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, product
 
+from ..formulas import Fourier
 from ..graph.graph import Graph
 from ..graph.node import Attributes, Value
 from ..graph.rules import ShapeError
@@ -254,6 +255,11 @@ def broadcast_shapes(a: Shape, b: Shape) -> Shape:
 def constant(graph: Graph, array: np.ndarray) -> Tensor:
     """An array that is part of the graph."""
     return Tensor(graph, graph.apply("constant", attrs=ConstantAttributes.of(array)))
+
+
+def computed(graph: Graph, formula: Fourier, dtype: str) -> Tensor:
+    """A table of numbers that follow a formula."""
+    return Tensor(graph, graph.apply("constant", attrs=ConstantAttributes.by(formula, dtype)))
 
 
 def full(graph: Graph, number: Number | bool, type: TensorType) -> Tensor:

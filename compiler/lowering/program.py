@@ -11,6 +11,7 @@ import numpy as np
 
 from netwright.specs.dims import DimLike
 
+from ..formulas import Fourier
 from ..graph.types import TensorType
 from ..loop import ir
 from ..loop.opening import opened
@@ -39,6 +40,8 @@ class ProgramBuilder:
     entries: dict[str, ir.Entry] = field(default_factory=dict)
     table: dict[str, Storage] = field(default_factory=dict)
     constants: dict[str, np.ndarray] = field(default_factory=dict)
+    formulas: dict[str, Fourier] = field(default_factory=dict)
+    """The formulas of those constants that have one."""
     layers: dict[str, dict[str, None]] = field(default_factory=dict)
     """The layers that each kernel computes, in program order."""
     repeats: Repeats = field(default_factory=Repeats)
@@ -101,11 +104,13 @@ class ProgramBuilder:
             raise ValueError(f"buffer {name!r} is {known.type} in one entry and {type} in another")
         return known
 
-    def constant(self, array: np.ndarray) -> Storage:
-        """A table buffer that holds ``array``."""
+    def constant(self, array: np.ndarray, formula: Fourier | None = None) -> Storage:
+        """A table buffer that holds ``array``, which ``formula`` gives."""
         digest = hashlib.sha256(array.tobytes()).hexdigest()[:12]
         name = f"constant.{array.dtype.name}.{'x'.join(map(str, array.shape))}.{digest}"
         self.constants[name] = array
+        if formula is not None:
+            self.formulas[name] = formula
         return self.storage(name, TensorType(array.dtype.name, array.shape))
 
     def finish(self) -> ir.Program:

@@ -227,7 +227,7 @@ class _Scope:
         if part.role == "alias":
             return self.place(self.roles.unreshaped(value)).reshaped(type.shape)
         if isinstance(part, GeneratorPart) and (table := part.op.table(part.node.attrs)) is not None:
-            return Place(self.entry.program.constant(table), type)
+            return Place(self.entry.program.constant(table, part.op.formula(part.node.attrs)), type)
         place = self.outputs[value][0] if value in self.outputs else self.allocate(type)
         if isinstance(part, ViewPart) and (fill := part.op.fill(part.node.attrs)) is not None:
             entry, margins = self.entry, part.op.margins(part.node.attrs)

@@ -10,6 +10,7 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, Shape, evaluate, product
 
+from ..formulas import Fourier
 from ..graph.graph import Graph
 from ..graph.node import Attributes, Value
 from ..graph.rules import ShapeError
@@ -22,11 +23,12 @@ from .protocols import Generator, NotAffine
 @dataclass(frozen=True, slots=True)
 class ConstantAttributes(Attributes):
     """Little-endian ``data`` of the whole array, or of the one element that fills ``shape``, which may then be
-    symbolic."""
+    symbolic. The ``formula`` gives the same data, if there is one."""
 
     dtype: str
     shape: Shape
     data: bytes
+    formula: Fourier | None = None
 
     @classmethod
     def of(cls, array: np.ndarray) -> ConstantAttributes:
@@ -36,6 +38,12 @@ class ConstantAttributes(Attributes):
         if array.size > 0 and data == element * array.size:
             data = element
         return cls(array.dtype.name, array.shape, data)
+
+    @classmethod
+    def by(cls, formula: Fourier, dtype: str) -> ConstantAttributes:
+        """The table that a formula gives."""
+        made = cls.of(formula.table(dtype))
+        return cls(dtype, formula.shape, made.data, formula if made.scalar is None else None)
 
     @property
     def scalar(self) -> float | int | bool | None:
@@ -51,6 +59,8 @@ class ConstantAttributes(Attributes):
         return np.broadcast_to(values[0], shape) if self.scalar is not None else values.reshape(shape)
 
     def fields(self) -> dict[str, Any]:
+        if self.formula is not None:
+            return {"dtype": self.dtype, "fourier": self.formula.fields}
         scalar = self.scalar
         if scalar is None or np.asarray(scalar, self.dtype).tobytes() != self.data:
             return {"dtype": self.dtype, "shape": self.shape, "data": self.data}
@@ -58,6 +68,8 @@ class ConstantAttributes(Attributes):
 
     @classmethod
     def from_fields(cls, fields: Mapping[str, Any]) -> ConstantAttributes:
+        if "fourier" in fields:
+            return cls.by(Fourier(*fields["fourier"]), fields["dtype"])
         if "value" not in fields:
             return cls(**fields)
         dtype, shape, value = (fields[name] for name in ("dtype", "shape", "value"))
@@ -89,6 +101,9 @@ class Constant(Generator):
     def table(self, attrs: ConstantAttributes) -> np.ndarray | None:
         return attrs.array({}) if attrs.scalar is None else None
 
+    def formula(self, attrs: ConstantAttributes) -> Fourier | None:
+        return attrs.formula
+
     def emit_at(
         self,
         builder: Any,
@@ -110,6 +125,7 @@ class Constant(Generator):
             Sample((), ConstantAttributes.of(np.full((3,), 7, np.int64))),
             Sample((), ConstantAttributes.of(np.asarray(True))),
             Sample((), ConstantAttributes.of(np.zeros((0, 2)))),
+            Sample((), ConstantAttributes.by(Fourier(3, 3, 5, "hann"), "float32")),
         ]
 
 

@@ -14,6 +14,7 @@ import numpy as np
 
 from netwright.specs.dims import DimLike, Shape
 
+from ..formulas import Fourier
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.rules import ShapeError
@@ -248,6 +249,10 @@ class Generator(Primitive):
 
     def table(self, attrs: Any) -> np.ndarray | None:
         """All elements, if they follow no rule and have to lie in memory; None if ``emit_at`` computes them."""
+        return None
+
+    def formula(self, attrs: Any) -> Fourier | None:
+        """How a program can compute the table at its start; None if it has to hold it."""
         return None
 
     @abstractmethod

@@ -40,6 +40,8 @@ ARM = "aarch64-unknown-linux-gnu"
 on_x86 = pytest.mark.skipif(host_target().family.name != "x86_64", reason="not x86-64")
 #: Instructions that not every x86-64 CPU has.
 LATER = r"\bv\w+\s+.*%[xyz]mm|\b(shlx|sarx|shrx|mulx|andn|bzhi|tzcnt|lzcnt)\w*\s"
+#: Instructions, and their registers, that not every ARMv7-A CPU has.
+NEON = r"\b(vld1|vst1|vdup|vext)\b|\bv\w+\.(i|s8|u8|8)|\bv\w+\s.*\b(q\d+|d(1[6-9]|[23]\d))\b"
 #: No CPU has what all of these have: the first was the last with its vendor's own instructions.
 FOREIGN = ("bdver4", "diamondrapids", "sierraforest")
 
@@ -157,15 +159,19 @@ def test_aarch64_asks_the_kernel() -> None:
     assert "getauxval" not in write_missing("x", named_target("apple-m1", "arm64-apple-macosx11.0"))
 
 
-def test_what_runs_before_the_check_runs_everywhere() -> None:
+@pytest.mark.parametrize(
+    ("triple", "cpu", "later"),
+    [(LINUX, "znver4", LATER), ("armv7-unknown-linux-musleabihf", "generic", NEON)],
+)
+def test_what_runs_before_the_check_runs_everywhere(triple: str, cpu: str, later: str) -> None:
     """The entry as callers see it, its plan, the question and the shares hold nothing that the baseline lacks."""
     program, manifest = classifier()
-    assembly = emit(program, "asm", named_target("znver4", LINUX), manifest)
+    assembly = emit(program, "asm", named_target(cpu, triple), manifest)
     parts = re.split(r'^"?([A-Za-z_][\w.]*)"?:', assembly, flags=re.MULTILINE)
     code = dict(zip(parts[1::2], parts[2::2], strict=True))
     before = ["pets_predict_entry", "pets_predict_plan", "pets_missing"]
     before += [f"netwright.{name}" for name in ("begin", "share", "shared", "end", "plan")]
     for name in before:
-        assert not re.search(LATER, code[name]), name
-    assert re.search(LATER, code["pets.dense"])
+        assert not re.search(later, code[name]), name
+    assert re.search(later, code["pets.dense"])
     assert baseline(named_target("znver4", LINUX)).cpu == "x86-64"

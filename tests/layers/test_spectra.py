@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from netwright.compiler.frontend.layers.filters import cosine_transform, mel_bands, window
+from netwright.compiler.formulas import window
+from netwright.compiler.frontend.layers.filters import cosine_transform, mel_bands
 from netwright.specs.models.layers.spectrum import MelSpectrogram
 
 from ..frontend.helpers import codes, diagnosed

@@ -163,7 +163,9 @@ def test_a_stream_shows_its_states(tmp_path: Path) -> None:
 @needs
 def test_what_is_spoken_is_heard_and_answered(tmp_path: Path) -> None:
     model, weights = model_of(SOUNDS, tmp_path)
-    write_site(model, (), weights, tmp_path / "site")
+    paths = write_site(model, (), weights, tmp_path / "site")
+    stored = sum(array.nbytes for array in weights.values())
+    assert sum(path.stat().st_size for path in paths) - stored < 150_000
     told = acted(tmp_path / "site", SPEAK)
     assert told["problem"] == ""
     assert (told["pressed"], told["button"]) == ("Stop", "Record")

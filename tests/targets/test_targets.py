@@ -91,6 +91,16 @@ def test_a_program_chooses_the_version_for_its_cpu(
     ("target", "cpu", "emulated", "lacks"),
     [
         ("armv7-linux-musleabihf", "cortex-a7", {"qemu-arm": ("cortex-a7", "cortex-a8")}, "vfp4 hwdiv-arm"),
+        (
+            *("armv7-linux-musleabihf", None, {"qemu-arm": ("cortex-a9", "cortex-a9,neon=off")}),
+            "lacks neon, which all programs for this target use",
+        ),
+        (
+            "aarch64-linux-musl",
+            "neoverse-n1",
+            {"qemu-aarch64": ("neoverse-n1", "cortex-a53")},
+            "rcpc dotprod",
+        ),
         ("riscv64-linux-musl", "veyron-v1", {"qemu-riscv64": (None, "sifive-u54")}, "zba zbb zbs"),
     ],
 )
@@ -99,7 +109,7 @@ def test_a_cpu_that_lacks_something_is_told(
     weights: dict[str, np.ndarray],
     tmp_path: Path,
     target: str,
-    cpu: str,
+    cpu: str | None,
     emulated: dict[str, tuple[str | None, str]],
     lacks: str,
 ) -> None:

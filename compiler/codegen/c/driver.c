@@ -15,6 +15,7 @@ int main(int argc, char **argv) {
     choose_version();
     parse_options(argc, argv, &asked);
     check_cpu();
+    nw_make();
     c.dims = allocate((size_t)nw_the_model.dim_count, sizeof *c.dims);
     c.buffers = allocate(buffers, sizeof *c.buffers);
     c.arrays = allocate(buffers, sizeof *c.arrays);

@@ -47,6 +47,8 @@ void print_row(const nw_buffer *buffer, const unsigned char *at, int64_t count);
 void choose_version(void);
 /* Ends the program with a message if the CPU can't run the network's code. */
 void check_cpu(void);
+/* Computes the constants that the program does not hold; before anything reads them. */
+void nw_make(void);
 /* Has bytes of standard input and output go through as they are. */
 void begin_streams(void);
 int is_same_file(const char *one, const char *other);

@@ -86,6 +86,7 @@ typedef struct {
        missing: bit i is that of number i. */
     const char *features;
     int64_t (*missing)(void);
+    int64_t always; /* the bits of those that programs for any CPU of the target require */
 } nw_model;
 
 /* The versions of the program for several CPUs, the best first, ended by NULL; and the one that runs. */

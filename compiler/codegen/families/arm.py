@@ -25,6 +25,8 @@ class Arm(Family):
     whether the CPU has the features that their code uses."""
 
     architectures = ("arm", "armv7", "armv7l", "armv8l")
+    # LLVM's ARMv7-A has NEON and 32 registers of 64 bits. There are CPUs without the one, or both.
+    least_features = "-neon,-d32"
     checked: ClassVar[tuple[str, ...]] = tuple(FEATURES)
     probes: ClassVar[Mapping[str, Probe]] = {
         "neon": Probe("<4 x float> @probe(<4 x float> %x)", "fadd <4 x float> %x, %x", r"\bvadd\.f32\s+q"),

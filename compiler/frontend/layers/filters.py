@@ -1,4 +1,4 @@
-"""The constant matrices of spectra: windows, cosines and sines, mel bands, the cosine transform. All are float64."""
+"""The constant matrices of spectra: mel bands, and the cosine transform. All are float64."""
 
 from __future__ import annotations
 
@@ -7,31 +7,9 @@ import math
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.models.layers.spectrum import MelSpectrogram, Spectrogram
+from netwright.specs.models.layers.spectrum import MelSpectrogram
 
 Array = NDArray[np.float64]
-
-
-def window(kind: str, length: int) -> Array:
-    """The weights of a frame's samples, periodic: as `scipy.signal.get_window` and `torch.hann_window` give them, which
-    is 1 for a single sample.
-    """
-    if kind == "rectangular" or length == 1:
-        return np.ones(length)
-    middle = 0.5 if kind == "hann" else 0.54
-    return middle - (1 - middle) * np.cos(2 * np.pi * np.arange(length) / length)
-
-
-def fourier_kernel(spec: Spectrogram) -> Array:
-    """The real parts of all bins, then the imaginary ones, as the kernel of a convolution: [frame, 1, 2·bins].
-
-    X(k) = Σ w(n)·x(n)·exp(−2πi·k·n / points). The angle is reduced to one turn in whole numbers, which keeps its
-    digits.
-    """
-    n, k = np.arange(spec.frame_length)[:, None], np.arange(spec.bins)
-    angles = (2 * np.pi / spec.points) * (n * k % spec.points)
-    parts = np.concatenate([np.cos(angles), -np.sin(angles)], axis=1)
-    return (parts * window(spec.window, spec.frame_length)[:, None])[:, None, :]
 
 
 def mel_bands(spec: MelSpectrogram) -> Array:

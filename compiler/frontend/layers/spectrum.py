@@ -10,13 +10,14 @@ from numpy.typing import NDArray
 from netwright.specs.dims import product
 from netwright.specs.models.layers.spectrum import LogMel, MelSpectrogram, Mfcc, Spectrogram
 
+from ...formulas import Fourier
 from ...ops.conv import ConvAttributes
 from ..expansion import Expansion
 from ..functions.arithmetic import floor_divide
 from ..problem import Problem, count
 from ..scope import Scope, Signal
-from ..tensor import Tensor, constant, full, where
-from .filters import cosine_transform, fourier_kernel, mel_bands
+from ..tensor import Tensor, computed, constant, full, where
+from .filters import cosine_transform, mel_bands
 from .padding import continued
 from .window import WindowAxis, arithmetic, least_size, minimum_text
 
@@ -109,8 +110,8 @@ def _samples(scope: Scope, spec: Spectrogram, axis: WindowAxis) -> Tensor:
 
 def _spectrum(scope: Scope, spec: Spectrogram, x: Tensor, axis: WindowAxis) -> Tensor:
     """|X|² or |X| of each frame: [N·C, frames, bins]."""
-    kernel = fourier_kernel(spec).astype(scope.dtype)
-    parts = x.apply("conv", constant(x.graph, kernel), attrs=ConvAttributes((axis.stride,), (1,), 1))
+    kernel = computed(x.graph, Fourier(spec.frame_length, spec.bins, spec.points, spec.window), scope.dtype)
+    parts = x.apply("conv", kernel, attrs=ConvAttributes((axis.stride,), (1,), 1))
     real, imaginary = parts.slice(2, 0, spec.bins), parts.slice(2, spec.bins, 2 * spec.bins)
     power = real * real + imaginary * imaginary
     if spec.power == 2:

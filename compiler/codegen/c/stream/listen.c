@@ -105,6 +105,7 @@ int main(int argc, char **argv) {
     choose_version();
     parse_stream_options(argc, argv, &asked);
     check_cpu();
+    nw_make();
     c.dims = allocate((size_t)model->dim_count, sizeof *c.dims);
     c.buffers = allocate((size_t)model->buffer_count, sizeof *c.buffers);
     c.arrays = allocate((size_t)model->buffer_count, sizeof *c.arrays);

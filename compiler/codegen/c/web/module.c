@@ -8,6 +8,8 @@
 
 enum { ALIGN = 64, PAGE = 65536 };
 
+void nw_make(void); /* computes the constants that the module does not hold */
+
 extern unsigned char __heap_base;
 static uintptr_t top;
 static int64_t *dims, *offsets;
@@ -42,6 +44,7 @@ int EXPORT(nw_begin)(void) {
         } data = {m->buffers[i].data}; /* one table has the pointers of buffers that are read and of those that are written */
         buffers[i] = m->buffers[i].use == NW_DATA ? data.out : NULL;
     }
+    nw_make();
     return 0;
 }
 
@@ -63,7 +66,7 @@ double EXPORT(nw_plan)(void) { return (double)nw_the_model.plan(dims, offsets); 
 
 /* 0, or an error code. */
 int EXPORT(nw_run)(void *arena) {
-    netwright_context context = {dims, buffers, arena, offsets, NULL};
+    netwright_context context = {dims, buffers, arena, offsets, NULL, NULL};
     return nw_the_model.entry(&context, 0, 1);
 }
 
