@@ -41,13 +41,12 @@ class LinearSums(Pass):
     def run(self, graph: Graph, context: PassContext) -> Graph:
         before: Known = {}
         sums = [node for node in graph if _is_sum(graph, node)]
-        linear: set[int] = set()
         for node in sums:
             (x,), total = graph.operands(node), node.values[0]
             if _linear(graph, node, x, before) is not None:
-                linear.add(node.id)
+                break
             before[x, _axes(node)] = total
-        if not linear:
+        else:
             return graph
         known: Known = {}
         candidates = {node.id for node in sums}
@@ -55,7 +54,7 @@ class LinearSums(Pass):
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             if node.id not in candidates:
                 return None
-            emit = _linear(new, node, operands[0], known) if node.id in linear else None
+            emit = _linear(new, node, operands[0], known)
             total = new.add(node.op, operands, node.attrs).values[0] if emit is None else emit()
             known[operands[0], _axes(node)] = total
             return [total]
