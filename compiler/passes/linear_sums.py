@@ -118,8 +118,10 @@ class _Sums:
     def _scaled(self, op: str, x: Value, y: Value, steps: int) -> Emit | None:
         for terms, factor in ((x, y), (y, x))[: 1 + (op == "mul")]:
             same = self._same(factor)
-            total = None if same is None else self.of(terms, steps + 1)
-            if same is not None and total is not None:
+            if same is None:
+                continue
+            total = self.of(terms, steps + 1)
+            if total is not None:
                 return lambda total=total, same=same: self.graph.apply(op, total(), same())
         return None
 
@@ -153,11 +155,7 @@ class _Sums:
     def _is_centered(self, x: Value, mean: Value) -> bool:
         """Whether ``mean`` is the mean of ``x`` over the summed axes, repeated."""
         g, total, node = self.graph, self.known.get((x, self.axes)), self.graph.producer(mean)
-        if (
-            total is None
-            or not isinstance(node.attrs, BroadcastAttributes)
-            or set(node.attrs.axes) & set(self.axes)
-        ):
+        if not isinstance(node.attrs, BroadcastAttributes) or set(node.attrs.axes) & set(self.axes):
             return False
         (inner,) = g.operands(node)
         quotient = g.producer(inner)
