@@ -10,8 +10,6 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import ClassVar
 
-from netwright.specs.dims import DimLike
-
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from .base import Pass, PassContext
@@ -30,7 +28,7 @@ class DropTaps(Pass):
             if conv is None:
                 return None
             unread = [
-                _unread(*numbers)
+                _unread(*numbers) if all(isinstance(size, int) for size in numbers) else (0, 0)  # pyright: ignore[reportArgumentType]
                 for numbers in zip(
                     new.type(conv.content).shape[1:-1],
                     conv.padding.low[1:-1],
@@ -48,14 +46,10 @@ class DropTaps(Pass):
 
 
 def _unread(
-    size: DimLike, low: DimLike, interior: DimLike, taps: DimLike, cells: DimLike, stride: int, dilation: int
+    size: int, low: int, interior: int, taps: int, cells: int, stride: int, dilation: int
 ) -> tuple[int, int]:
     """How many taps of an axis, at its beginning and at its end, read padding only; one is left in any case."""
-    if not (
-        isinstance(size, int) and isinstance(low, int) and isinstance(taps, int) and isinstance(cells, int)
-    ):
-        return 0, 0
-    if interior or size == 0 or cells == 0:
+    if interior:
         return 0, 0
     reach = (cells - 1) * stride
     first = next((tap for tap in range(taps - 1) if tap * dilation + reach >= low), taps - 1)

@@ -41,13 +41,12 @@ class LinearSums(Pass):
     def run(self, graph: Graph, context: PassContext) -> Graph:
         before: Known = {}
         sums = [node for node in graph if _is_sum(graph, node)]
-        linear: set[int] = set()
         for node in sums:
             (x,), total = graph.operands(node), node.values[0]
             if _linear(graph, node, x, before) is not None:
-                linear.add(node.id)
+                break
             before[x, _axes(node)] = total
-        if not linear:
+        else:
             return graph
         known: Known = {}
         candidates = {node.id for node in sums}
@@ -55,7 +54,7 @@ class LinearSums(Pass):
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             if node.id not in candidates:
                 return None
-            emit = _linear(new, node, operands[0], known) if node.id in linear else None
+            emit = _linear(new, node, operands[0], known)
             total = new.add(node.op, operands, node.attrs).values[0] if emit is None else emit()
             known[operands[0], _axes(node)] = total
             return [total]
@@ -119,8 +118,10 @@ class _Sums:
     def _scaled(self, op: str, x: Value, y: Value, steps: int) -> Emit | None:
         for terms, factor in ((x, y), (y, x))[: 1 + (op == "mul")]:
             same = self._same(factor)
-            total = None if same is None else self.of(terms, steps + 1)
-            if same is not None and total is not None:
+            if same is None:
+                continue
+            total = self.of(terms, steps + 1)
+            if total is not None:
                 return lambda total=total, same=same: self.graph.apply(op, total(), same())
         return None
 
@@ -154,11 +155,7 @@ class _Sums:
     def _is_centered(self, x: Value, mean: Value) -> bool:
         """Whether ``mean`` is the mean of ``x`` over the summed axes, repeated."""
         g, total, node = self.graph, self.known.get((x, self.axes)), self.graph.producer(mean)
-        if (
-            total is None
-            or not isinstance(node.attrs, BroadcastAttributes)
-            or set(node.attrs.axes) & set(self.axes)
-        ):
+        if not isinstance(node.attrs, BroadcastAttributes) or set(node.attrs.axes) & set(self.axes):
             return False
         (inner,) = g.operands(node)
         quotient = g.producer(inner)

@@ -97,10 +97,12 @@ def _reads_terms(node: Node) -> bool:
 
 def _has_columns(type: TensorType, machine: Machine) -> bool:
     """Whether a right side of ``type`` has columns for two vectors or more, and no open size."""
-    if type.rank != 2 or not all(isinstance(size, int) for size in type.shape):
+    if type.rank != 2:
         return False
-    columns = type.shape[0]
-    return isinstance(columns, int) and columns >= 2 * machine.lanes(type.dtype)
+    columns, terms = type.shape
+    if not isinstance(columns, int) or not isinstance(terms, int):
+        return False
+    return columns >= 2 * machine.lanes(type.dtype)
 
 
 def _transposed(graph: Graph, matrix: Value) -> Value:
