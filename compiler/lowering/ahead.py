@@ -30,21 +30,29 @@ class Ahead:
     """What a tile of rows fetches: its ``part`` of ``parts`` of the panels that are ``columns`` further on, of weights
     of at least ``least`` bytes."""
 
-    columns: int
+    columns: DimLike
     part: DimLike
     parts: int
     least: int
+    vectors: int
 
-    def fetch(self, reader: Reader, part: ContractionPart, index: Indices, at: Indices) -> None:
-        """Emits the prefetches of the reduction step ``at`` for the result vector at ``index``."""
+    def fetch(self, reader: Reader, part: ContractionPart, index: Indices, at: Indices, copy: int) -> None:
+        """Emits the prefetches of the reduction step ``at``, the ``copy``-th of its loop's body, for a tile whose first
+        result vector is at ``index``."""
         following = (*index[:-1], index[-1] + self.columns)
         for position, own in part.factors(following, (0,) * len(at)):
             size, moving = part.types[position].nbytes, [LANE in dim_symbols(i) for i in own]
             if isinstance(size, int) and size >= self.least and moving == [False] * (len(own) - 1) + [True]:
-                self._fetch(reader, part, position, own, at)
+                self._fetch(reader, part, position, own, at, copy)
 
     def _fetch(
-        self, reader: Reader, part: ContractionPart, position: int, own: Sequence[DimLike], at: Indices
+        self,
+        reader: Reader,
+        part: ContractionPart,
+        position: int,
+        own: Sequence[DimLike],
+        at: Indices,
+        copy: int,
     ) -> None:
         memory = reader.panel(part.operands[position], reader.settled(own))
         if memory is None:
@@ -55,8 +63,13 @@ class Ahead:
             depth, steps = depth * extent, steps * extent + k
         buffer = reader.parameter(place, "read")
         *panel, row, lane = base
-        rows = self.part * -(-depth // self.parts)
-        reader.b.prefetch(buffer, (*panel, row + rows, lane + steps * (place.type.shape[-1] // self.parts)))
+        # The panels of a tile follow each other in memory: together they are so many rows, of a vector each.
+        first = row + self.part * -(-depth * self.vectors // self.parts)
+        each, of = max(1, self.vectors // self.parts), max(1, self.parts // self.vectors)
+        if copy % of == 0:
+            for number in range(each):
+                lanes = place.type.shape[-1]
+                reader.b.prefetch(buffer, (*panel, first + number, lane + steps * (lanes * each // of)))
 
 
 def ahead(
@@ -81,4 +94,4 @@ def ahead(
         return None
     parts = min(tiling.lanes, power_of_two(count))
     part = number if count <= parts and not is_open else number - number // parts * parts
-    return Ahead(tiling.lanes * tiling.vectors, part, parts, machine.l1_bytes)
+    return Ahead(tiling.lanes * tiling.vectors, part, parts, machine.l1_bytes, tiling.vectors)

@@ -163,18 +163,18 @@ class _Family:
                     left = b.broadcast(b.index_value(count, "int64"), lanes)
                     total = b.select(b.lt(b.ramp("int64", lanes), left), total, register)
                 b.assign(register, total)
-            if self.ahead is not None and copy % self.ahead.parts == 0:
-                self._fetch(self.ahead, at)
+            if self.ahead is not None:
+                self._fetch(self.ahead, at, copy)
         reader.lanes, reader.count = before
 
-    def _fetch(self, ahead: Ahead, at: Indices) -> None:
-        """Prefetches for each vector of weights that a step reads, once however many rows read it."""
-        fetched: set[tuple[Value, DimLike]] = set()
+    def _fetch(self, ahead: Ahead, at: Indices, copy: int) -> None:
+        """Prefetches a step's part of the weights of each product, once however many rows and vectors read it."""
+        fetched: set[Value] = set()
         for term in self.terms:
-            key = (term.part.operands[1], term.index[-1])
-            if term.part.role == "product" and term.count is None and key not in fetched:
-                fetched.add(key)
-                ahead.fetch(self.reader, term.part, term.index, at)
+            weights = term.part.operands[1]
+            if term.part.role == "product" and term.count is None and weights not in fetched:
+                fetched.add(weights)
+                ahead.fetch(self.reader, term.part, term.index, at, copy)
 
     def _places(self, term: Term, at: Indices) -> list[tuple[Value, Indices]]:
         """The values that a term reads in one reduction step, each with its index."""

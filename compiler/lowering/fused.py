@@ -43,6 +43,7 @@ from .rows import Rows, row_tiles, span
 from .tiling import Column, Tiling, choose_tilings
 from .transforms import Block, TransformTiles
 from .transposed import TransposedTiles
+from .turning import following, may_turn, turned
 
 
 @dataclass(frozen=True)
@@ -63,6 +64,7 @@ class Kernel:
     tiles: str = ""
     proved: bool = False
     planned: Planned | None = field(default=None, compare=False)
+    turn: str | None = None
 
     @classmethod
     def over(cls, function: ir.Function, *places: Place) -> Kernel:
@@ -92,9 +94,11 @@ def build(
     dims: dict[str, int],
     machine: Machine,
     block: Block | None = None,
+    turn: str | None = None,
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses;
-    of a transform's tiles only those of ``block``, if it is given."""
+    of a transform's tiles only those of ``block``, if it is given. ``turn``: a dim of its own that
+    may tell its direction (``turning``)."""
     reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
     if group.transform() is not None:
         transform = TransformTiles(reader, group, targets, machine, block)
@@ -108,11 +112,13 @@ def build(
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
-        reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
+        own = turn if turn is not None and may_turn(space, tiling, group, machine) else None
+        known = dims if own is None else {**dims, own: 0}
+        reader = Reader(KernelBuilder("kernel", known), roles, group, place)
         reader.flat = space if flat else None
         reader.close = CLOSE_STEPS if tiling.inner else CLOSE
         try:
-            kernel = _Attempt(reader, group, space, targets, tiling, machine).build()
+            kernel = _Attempt(reader, group, space, targets, tiling, machine, own).build()
         except NotVectorizable:
             continue
         if reader.moved_axes and kernel.function.dims:
@@ -165,6 +171,7 @@ class _Attempt:
         targets: Sequence[tuple[Value, Sequence[Target]]],
         tiling: Tiling,
         machine: Machine,
+        turn: str | None = None,
     ):
         self.reader, self.b = reader, reader.b
         self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
@@ -175,6 +182,7 @@ class _Attempt:
         if plan is not None:
             self.tiling = replace(tiling, steps=plan.steps)
         self.divided = divided_axes(space, tiling.parallel_axis, self._nested(), targets)
+        self.turn = None if len(space) - 1 in self.divided else turn
 
     def build(self) -> Kernel:
         if self.tiling.lane_axis is not None:
@@ -185,7 +193,7 @@ class _Attempt:
                 self._loops(self.order, {}, (), 1)
         else:
             self._loops(self.order, {}, (), 1)
-        return _finished(self.reader, str(self.tiling), self.planned)
+        return replace(_finished(self.reader, str(self.tiling), self.planned), turn=self.turn)
 
     def _nested(self) -> list[tuple[int, DimLike]]:
         """The loops that are perfectly nested, outermost first: each axis with its number of iterations.
@@ -226,6 +234,8 @@ class _Attempt:
             whole = rows == self.tiling.rows  # code for what is left should be short
             fetches = whole and self.fetches
             fetched = ahead(self.tiling, self.space, self.order, index, self.machine) if fetches else None
+            if fetched is not None and self.turn is not None:
+                fetched = replace(fetched, columns=following(fetched.columns, self.turn))
             self._tile(self._cells(index, columns, rows), fetched)
             return
         axis, *inner = order
@@ -311,7 +321,7 @@ class _Attempt:
         @contextmanager
         def blocks() -> Iterator[DimLike]:
             with self.b.loop("j", 0, number, kind=kind) as j:
-                yield first + j * width
+                yield first + (j if self.turn is None else turned(j, number, self.turn)) * width
 
         return blocks
 

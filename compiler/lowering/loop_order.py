@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from netwright.specs.dims import Shape, dim_symbols, typical
+from netwright.specs.dims import Shape, dim_symbols, product, typical
 
 from ..machine import Machine
 from ..plans.shapes import traffic
@@ -41,7 +41,7 @@ def column_depth(
     columns = space[-1] if space else 1
     if not isinstance(columns, int) or columns <= width:
         return None
-    if 4 * operands.shared <= 3 * machine.l2_bytes:
+    if not leaves_cache(operands, machine):
         return None
     extents = [typical(space[axis]) for axis in outer]
     moved = [
@@ -50,6 +50,11 @@ def column_depth(
     ]
     best = min(moved)
     return None if moved[-1] == best else moved.index(best)
+
+
+def leaves_cache(operands: Operands, machine: Machine) -> bool:
+    """Whether the operand that is read by columns leaves the L2 cache."""
+    return 4 * operands.shared > 3 * machine.l2_bytes
 
 
 def operands_of(space: Shape, contractions: Sequence[ContractionPart]) -> Operands:
@@ -65,3 +70,20 @@ def operands_of(space: Shape, contractions: Sequence[ContractionPart]) -> Operan
             kind = shared if axes == {column} else others
             kind[part.operands[position]] = typical(part.types[position].nbytes)
     return Operands(sum(shared.values()), sum(others.values()))
+
+
+def rows_outermost(
+    space: Shape, row_axis: int | None, operands: Operands, width: int, machine: Machine
+) -> bool:
+    """Whether the loop over tiles of rows stands outside of the one over column tiles of ``width``.
+
+    With columns outside, a tile stores a short piece of each row, and the next one goes to other rows. Results that
+    leave the L2 cache are then written in pieces far apart, for which the memory is slowest. With rows outside they
+    are written row by row. Every tile of rows then reads all weights, so these have to stay in the L2 cache.
+    """
+    columns = space[-1]
+    whole = all(space[axis] == 1 for axis in range(len(space) - 1) if axis != row_axis)
+    if row_axis is None or not whole or not isinstance(columns, int) or columns % width or columns <= width:
+        return False
+    results = typical(product(space), 32) * 4
+    return 2 * results >= machine.l2_bytes and 4 * operands.shared <= machine.l2_bytes

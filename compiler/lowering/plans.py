@@ -145,6 +145,8 @@ def loop_axes(space: Shape, tiling: Tiling) -> list[int]:
     order = [axis for axis in range(last) if axis != tiling.row_axis]
     depth = len(order) if tiling.column_depth is None else tiling.column_depth
     rows = [] if tiling.row_axis is None else [tiling.row_axis]
+    if tiling.rows_outermost:
+        return [*order, *rows, last]
     return [*order[:depth], last, *order[depth:], *rows]
 
 

@@ -59,10 +59,12 @@ class Repeats:
         targets: Targets,
         dims: dict[str, int],
         machine: Machine,
+        turn: str | None = None,
     ) -> Kernel:
         """The kernel that ``build`` makes of these arguments; dims and machine are those of the whole program."""
         signature = _Signature(roles, group, place, targets)
-        known = self._known.get(signature.key)
+        key = signature.key, turn
+        known = self._known.get(key)
         if known is not None:
             made, sources = known
             return replace(made, parameters=tuple(map(signature.parameter, sources)))
@@ -73,8 +75,8 @@ class Repeats:
             asked.setdefault(_memory(answer), value)
             return answer
 
-        kernel = build(roles, group, recorded, targets, dims, machine)
-        self._known[signature.key] = (
+        kernel = build(roles, group, recorded, targets, dims, machine, turn=turn)
+        self._known[key] = (
             kernel,
             [signature.source(parameter, asked) for parameter in kernel.parameters],
         )

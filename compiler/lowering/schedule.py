@@ -25,7 +25,8 @@ from .places import Lifetimes, Place, Storage, Target, same_index
 from .program import ProgramBuilder
 from .repeats import Into
 from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Part, Roles, ViewPart
-from .stores import Targets, move_kernel, store_apart
+from .stores import Targets, copy_kernel, move_kernel, store_apart
+from .turning import turning_dim
 
 #: Roles of the inputs that callers pass to every call, whether or not a result depends on them.
 _GIVEN = ("input", "target")
@@ -168,10 +169,17 @@ class _Entry:
 
 
 class _Scope:
-    """A graph being lowered: the entry's own, or the body of a scan inside the loop that runs it."""
+    """A graph being lowered: the entry's own, or the body of a scan inside the loop that runs it. ``turn`` is 0 and 1
+    in turns in the iterations of that loop."""
 
-    def __init__(self, entry: _Entry, graph: Graph, inputs: Mapping[Value, Place]):
-        self.entry = entry
+    def __init__(
+        self,
+        entry: _Entry,
+        graph: Graph,
+        inputs: Mapping[Value, Place],
+        turn: DimLike | None = None,
+    ):
+        self.entry, self.turn = entry, turn
         self.roles = Roles(graph, entry.steady)
         self.grouping = Grouping(self.roles, entry.observer)
         self.places: dict[Value, Place] = dict(inputs)
@@ -286,9 +294,11 @@ class _Scope:
         program = self.entry.program
         targets, moves = store_apart(complete, group.space, self.allocate, self.roles.type)
         dims = dict(program.dims)
-        kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine)
+        turn = None if self.turn is None else turning_dim(dims)
+        kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine, turn)
         info = self._computed([part.node for part in group.members], kernel)
-        self.entry.call(kernel, info, opens=not group.multiplies)
+        given = {kernel.turn: self.turn} if kernel.turn is not None and self.turn is not None else None
+        self.entry.call(kernel, info, given, opens=not group.multiplies)
         self._finish(group, complete, moves)
 
     def _stored(self, group: Group) -> Targets:
@@ -378,7 +388,7 @@ class _Scope:
                 *(double.at(parity) for double in doubles),
                 *(self.place(value).at(step) for value in operands[consts + carries :]),
             ]
-            inner = _Scope(entry, body, dict(zip(body.inputs.values(), places, strict=True)))
+            inner = _Scope(entry, body, dict(zip(body.inputs.values(), places, strict=True)), parity)
             written = [*(double.at(1 - parity) for double in doubles), *(place.at(step) for place in results)]
             for value, place in zip(body.outputs.values(), written, strict=True):
                 inner.bind_output(value, place)
@@ -386,14 +396,3 @@ class _Scope:
         if entry.depth == 0:
             for value, place in zip(node.values[carries:], results, strict=True):
                 entry.note(value, place, [node.layer])
-
-
-def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel:
-    """Copies all elements of one place to another of the same size."""
-    b, size = KernelBuilder("kernel", dict(program.dims)), source.type.size
-    x = b.buffer("p0", source.type.dtype, (size,))
-    y = b.buffer("p1", target.type.dtype, (size,), "write")
-    lanes = program.machine.lanes(source.type.dtype)
-    with b.loop("j", 0, size, lanes, "parallel") as j:
-        b.store(y, (j,), b.load(x, (j,), lanes, size - j), size - j)
-    return Kernel.over(b.finish(), source, target)

@@ -16,6 +16,7 @@ from netwright.specs.dims import Shape
 from ..graph.graph import Graph
 from ..graph.node import Value
 from ..graph.types import TensorType
+from ..loop.intrinsics.builder import KernelBuilder
 from .apart import Range, stored_ranges
 from .fused import Kernel, build
 from .groups import Group
@@ -65,3 +66,14 @@ def move_kernel(program: ProgramBuilder, source: Place, target: Target) -> Kerne
     group = Group(0, source.type.shape, [roles.part(copy)])
     places: Sequence[tuple[Value, Sequence[Target]]] = [(copy, [target])]
     return build(roles, group, lambda _: source, places, dict(program.dims), program.machine)
+
+
+def copy_kernel(program: ProgramBuilder, source: Place, target: Place) -> Kernel:
+    """Copies all elements of one place to another of the same size."""
+    b, size = KernelBuilder("kernel", dict(program.dims)), source.type.size
+    x = b.buffer("p0", source.type.dtype, (size,))
+    y = b.buffer("p1", target.type.dtype, (size,), "write")
+    lanes = program.machine.lanes(source.type.dtype)
+    with b.loop("j", 0, size, lanes, "parallel") as j:
+        b.store(y, (j,), b.load(x, (j,), lanes, size - j), size - j)
+    return Kernel.over(b.finish(), source, target)

@@ -19,7 +19,7 @@ from ..graph.node import Value
 from ..machine import Machine
 from .groups import Group
 from .indices import power_of_two
-from .loop_order import column_depth, operands_of
+from .loop_order import column_depth, operands_of, rows_outermost
 from .roles import ContractionPart, Roles
 from .tile_choices import TileRoom, signature
 from .tile_size import MOST_ROWS
@@ -55,6 +55,7 @@ class Tiling:
     lane_axis: int | None = None
     column_depth: int | None = None
     halves: bool = True
+    rows_outermost: bool = False
     accumulators: int = 0
     cells: int = 1
     steps: int | None = None
@@ -77,8 +78,10 @@ class Tiling:
     def __str__(self) -> str:
         """The tile, and where the loop over columns is if it is not inside of all whole axes."""
         tile = self.tile
-        if self.lanes == 1 or self.column_depth is None:
+        if self.lanes == 1 or (self.column_depth is None and not self.rows_outermost):
             return tile
+        if self.rows_outermost:
+            return f"{tile}, rows outermost"
         return f"{tile}, " + ("columns outermost" if self.column_depth == 0 else "columns outside of rows")
 
 
@@ -165,7 +168,10 @@ def _wide(
             rows = _rows(extent, max(1, machine.accumulators // (vectors * per_cell)))
         depth = column_depth(space, row_axis, operands, lanes * vectors, machine)
     halves = operands.shared > machine.l1_bytes
-    if depth == 0 or _columns_first(space, row_axis, lanes * vectors):
+    outermost = depth is None and rows_outermost(space, row_axis, operands, lanes * vectors, machine)
+    if outermost:
+        parallel = row_axis
+    elif depth == 0 or _columns_first(space, row_axis, lanes * vectors):
         parallel = len(space) - 1
     return replace(
         own,
@@ -174,6 +180,7 @@ def _wide(
         parallel_axis=parallel,
         column_depth=depth,
         halves=halves,
+        rows_outermost=outermost,
         accumulators=rows * vectors * per_cell,
     )
 
