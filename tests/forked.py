@@ -19,7 +19,9 @@ import socket
 import subprocess
 import sys
 import tempfile
-from collections.abc import Mapping, Sequence
+import threading
+from collections.abc import Mapping
+from contextlib import nullcontext
 from pathlib import Path
 from typing import IO, Any
 
@@ -42,7 +44,6 @@ class Forked:
         code: str | None = None,
         cwd: Path | None = None,
         env: Mapping[str, str] | None = None,
-        ignored: Sequence[int] = (),
         stdin: IO[Any] | int | None = None,
         stdout: IO[Any] | int | None = None,
         stderr: IO[Any] | int | None = None,
@@ -52,7 +53,6 @@ class Forked:
             "code": code,
             "cwd": str(cwd or Path.cwd()),
             "env": dict(os.environ if env is None else env),
-            "ignored": list(ignored),
         }
         self.returncode: int | None = None
         self.stdout: IO[str] | None = None
@@ -82,29 +82,19 @@ class Forked:
     def kill(self) -> None:
         self.send_signal(signal.SIGKILL)
 
-    def wait(self, timeout: float = 120) -> int:
-        """Waits for the end; gives the exit code, or a negative number for the signal that ended it."""
-        if self.returncode is None:
-            with selectors.DefaultSelector() as selector:
-                selector.register(self._state, selectors.EVENT_READ)
-                if not selector.select(timeout):
-                    self.kill()
-                    raise subprocess.TimeoutExpired("netwright", timeout)
+    def communicate(self, timeout: float = 300) -> tuple[str, str]:
+        """Waits for the end, and kills the process if that takes longer than ``timeout`` seconds; gives what is left of
+        standard output, and standard error. The exit code, or a negative number for a signal, is ``returncode``.
+        """
+        timer = threading.Timer(timeout, self.kill)
+        timer.start()
+        with self._errors, self._state, self.stdout or nullcontext():
+            # Standard output ends with the process.
+            printed = self.stdout.read() if self.stdout else ""
             self.returncode = int(self._state.readline())
-            self._state.close()
-        return self.returncode
-
-    def communicate(self, timeout: float = 120) -> tuple[str, str]:
-        """Waits for the end; gives what is left of standard output, and standard error."""
-        printed = ""
-        if self.stdout is not None:
-            printed = self.stdout.read()  # to the end, which comes with that of the process
-            self.stdout.close()
-        self.wait(timeout)
-        self._errors.seek(0)
-        said = self._errors.read().decode(errors="replace")
-        self._errors.close()
-        return printed, said
+            timer.cancel()
+            self._errors.seek(0)
+            return printed, self._errors.read().decode(errors="replace")
 
 
 def forked(*arguments: object, **options: Any) -> subprocess.CompletedProcess[str]:
@@ -196,8 +186,6 @@ def become(request: dict[str, Any]) -> None:
     """Does what is asked, as a process that was started for it would."""
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
     signal.signal(signal.SIGINT, signal.default_int_handler)
-    for number in request["ignored"]:
-        signal.signal(number, signal.SIG_IGN)
     os.chdir(request["cwd"])
     os.environ.clear()
     os.environ.update(request["env"])
