@@ -63,8 +63,6 @@ class Sweep:
         """The name of a trial's run, by its position."""
         if self.method == "folds":
             return f"fold-{number + 1}"
-        if self.method == "folds":
-            return f"fold-{number + 1}"
         return f"trial-{number + 1:0{max(3, len(str(len(self.trials))))}}"
 
     def settings(self, number: int) -> tuple[str, ...]:

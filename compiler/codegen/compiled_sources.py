@@ -3,6 +3,7 @@ compiled code."""
 
 from __future__ import annotations
 
+import re
 import shutil
 from collections.abc import Callable, Sequence
 from functools import cache
@@ -15,7 +16,8 @@ from .cache import ObjectCache, default_cache
 C_SOURCES = Path(__file__).parent / "c"
 #: Words for the linker alone; with one of the last, or others that begin like it, an object has paths in it.
 _LINKING = ("-shared", "-static", "-r", "-nostdlib", "-s")
-_LINKER, _LIBRARY, _DEBUG = "-Wl,", "-l", "-g"
+_LINKER, _LIBRARY, _DEBUG, _DEFINE = "-Wl,", "-l", "-g", "-D"
+_INCLUDED = re.compile(r'^ *# *include "([^"]+)"', re.MULTILINE)
 
 
 def compiled_sources(
@@ -26,7 +28,7 @@ def compiled_sources(
     run: Callable[[Sequence[str], Scratch], str],
 ) -> list[str]:
     """The arguments of a C compiler, with objects in ``folder`` in place of our own C files. What ``command`` makes of
-    a file depends on the file, our headers in ``folder`` and the flags; ``run`` runs it where the cache has no object.
+    a file depends on the file, our headers that it includes, and the flags; ``run`` runs it where the cache has none.
 
     zig keeps objects by itself. Generated files are seldom the same again, and stay.
     """
@@ -37,24 +39,38 @@ def compiled_sources(
     compiler = _identity(command[0])
     if store is None or debug or compiler is None or "ziglang" in command:
         return list(arguments)
-    # Our own files include nothing that is generated.
-    places = sorted(path for path in folder.path.glob("*.h") if path.name in _own_files())
-    headers = [path.name + "\n" + path.read_text("utf-8") for path in places]
     made: list[str] = []
     for argument in arguments:
         path = folder.path / argument
         if path.suffix != ".c" or argument not in _own_files() or not path.is_file():
             made.append(argument)
             continue
-        key = ObjectCache.key(compiler, *command, *own, argument, path.read_text("utf-8"), *headers)
+        texts = _read(argument, folder)
+        used = [flag for flag in own if not flag.startswith(_DEFINE) or _defined(flag) in "".join(texts)]
+        key = ObjectCache.key(compiler, *command, *used, argument, *texts)
         name = f"{argument}.o"  # generated objects have other names
         if (code := store.get(key)) is not None:
             folder.write(name, code)
         else:
-            run([*command, *own, "-c", argument, "-o", name], folder)
+            run([*command, *used, "-c", argument, "-o", name], folder)
             store.put(key, (folder.path / name).read_bytes())
         made.append(name)
     return made
+
+
+def _read(source: str, folder: Scratch) -> list[str]:
+    """The text of a file and of the headers of ours that it includes, which include nothing that is generated."""
+    names = [source]
+    texts: list[str] = []
+    for name in names:
+        texts.append(f"{name}\n{(folder.path / name).read_text('utf-8')}")
+        included = (each for each in _INCLUDED.findall(texts[-1]) if (folder.path / each).is_file())
+        names += [each for each in dict.fromkeys(included) if each not in names]
+    return texts
+
+
+def _defined(flag: str) -> str:
+    return flag.removeprefix(_DEFINE).partition("=")[0]
 
 
 def _links(argument: str) -> bool:

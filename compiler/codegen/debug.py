@@ -132,5 +132,6 @@ def _quoted(text: str) -> str:
 
 
 def stripped(debug: DebugInfo | None) -> list[str]:
-    """The linker's flags that leave symbols out, unless there is debug information, which needs them."""
-    return ["-s"] if debug is None else ["-g"]
+    """The linker's flags that leave symbols out, unless there is debug information, which needs them. The C files
+    around the kernels have none: they are the same for all networks, and are kept compiled."""
+    return ["-s"] if debug is None else []

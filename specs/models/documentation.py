@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import ast
 import inspect
-import textwrap
+import sys
 from functools import lru_cache
 
 from pydantic import BaseModel
@@ -15,17 +15,27 @@ def field_docs(model: type[BaseModel]) -> dict[str, str]:
     """The docstring under each field of a model and of its bases, each on one line."""
     docs: dict[str, str] = {}
     for cls in reversed(model.__mro__):
-        if not issubclass(cls, BaseModel) or cls is BaseModel:
-            continue
-        (tree,) = ast.parse(textwrap.dedent(inspect.getsource(cls))).body
-        assert isinstance(tree, ast.ClassDef)
-        for field, text in zip(tree.body, tree.body[1:], strict=False):
-            match field, text:
-                case (
-                    ast.AnnAssign(target=ast.Name(id=name)),
-                    ast.Expr(value=ast.Constant(value=str() as words)),
-                ):
-                    docs[name] = " ".join(words.split())
+        if issubclass(cls, BaseModel) and cls is not BaseModel:
+            docs |= _module_docs(cls.__module__)[cls.__name__]
+    return docs
+
+
+@lru_cache(maxsize=256)
+def _module_docs(module: str) -> dict[str, dict[str, str]]:
+    """The docstrings of fields by the classes of a module, whose source is parsed once for all of them."""
+    tree = ast.parse(inspect.getsource(sys.modules[module]))
+    return {item.name: _docs(item) for item in tree.body if isinstance(item, ast.ClassDef)}
+
+
+def _docs(tree: ast.ClassDef) -> dict[str, str]:
+    docs = {}
+    for field, text in zip(tree.body, tree.body[1:], strict=False):
+        match field, text:
+            case (
+                ast.AnnAssign(target=ast.Name(id=name)),
+                ast.Expr(value=ast.Constant(value=str() as words)),
+            ):
+                docs[name] = " ".join(words.split())
     return docs
 
 

@@ -44,6 +44,10 @@ class _Generator(GenerateJsonSchema):
             _count_axes(result["properties"], getattr(model, "rank", None))
         return result
 
+    def encode_default(self, dft: Any) -> Any:
+        # pydantic builds a serializer for each default, even of those that are JSON as they are.
+        return dft if dft is None or type(dft) in (bool, int, str) else super().encode_default(dft)
+
 
 def _count_axes(properties: dict[str, Any], rank: int | None) -> None:
     """For layers with windows, a list has one value per axis."""

@@ -1,8 +1,6 @@
 """Predictors that are sent to other processes: pickled, on Ray Data and on Dask."""
 
 import pickle
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -13,6 +11,8 @@ from numpy.typing import NDArray
 import netwright
 from netwright.errors import RequestError
 from netwright.runtime.errors import InputError, WeightsError
+
+from ..forked import forked
 
 SPEC = {
     "netwright": 1,
@@ -76,7 +76,7 @@ def test_another_process_computes_the_same(
         "y = predictor({'x': np.ones((2, 2), 'f'), 'b': np.zeros(2, 'f'), 'id': np.arange(2)})['y']\n"
         "print(y.tolist())"
     )
-    said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
+    said = forked(code=code).stdout
     assert said.strip() == str([[4.0, 6.0, 8.0]] * 2)
 
 

@@ -23,6 +23,7 @@ from sklearn.preprocessing import StandardScaler
 import netwright
 from netwright.sklearn import Classifier, Regressor
 
+from ..forked import forked
 from .conftest import TINY, samples
 
 OPEN = TINY.replace("layers:", "vars: {features: 1, classes: 2}\nlayers:", 1)
@@ -193,7 +194,7 @@ def test_pipelines_searches_and_clones(flowers: Path) -> None:
     assert not hasattr(classifier, "weights_")
 
 
-def test_a_pickle_holds_text_and_weights(flowers: Path) -> None:
+def test_a_pickle_holds_text_and_weights(flowers: Path, tmp_path: Path) -> None:
     X, y = named(100, 1)
     classifier = Classifier(netwright.load(flowers), epochs=1).fit(X, y)
     stored = pickle.dumps(classifier)
@@ -202,9 +203,11 @@ def test_a_pickle_holds_text_and_weights(flowers: Path) -> None:
     np.testing.assert_array_equal(pickle.loads(stored).predict_proba(X), classifier.predict_proba(X))
     types = "{type(value).__name__ for value in vars(pickle.load(sys.stdin.buffer)).values()}"
     program = f"import sys, pickle; print(*sorted({types}))"
-    done = subprocess.run([sys.executable, "-c", program], input=stored, capture_output=True, check=True)
-    assert b"Program" not in done.stdout.split()
-    assert b"Model" in done.stdout.split()
+    (tmp_path / "stored").write_bytes(stored)
+    with (tmp_path / "stored").open("rb") as file:
+        done = forked(code=program, stdin=file)
+    assert "Program" not in done.stdout.split()
+    assert "Model" in done.stdout.split()
 
 
 def test_a_pickled_model_keeps_settings_and_dims(flowers: Path) -> None:

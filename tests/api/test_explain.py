@@ -3,8 +3,6 @@
 import json
 import os
 import pty
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
@@ -12,6 +10,8 @@ from click.testing import CliRunner
 
 from netwright.cli import main
 from netwright.specs.diagnostics.codes import CODES
+
+from ..forked import forked
 
 
 @pytest.mark.parametrize("written", ["NW0304", "nw0304", "304", "0304"])
@@ -84,13 +84,8 @@ def on_a_terminal(*arguments: str, **environment: str) -> bytes:
     """What a command prints where standard output is a terminal."""
     reading, writing = pty.openpty()
     variables = {key: value for key, value in os.environ.items() if key not in ("NO_COLOR", "FORCE_COLOR")}
-    subprocess.run(
-        [sys.executable, "-m", "netwright", *arguments],
-        stdout=writing,
-        stderr=writing,
-        env={**variables, "TERM": "xterm-256color", "COLUMNS": "120", **environment},
-        check=False,
-    )
+    terminal = {**variables, "TERM": "xterm-256color", "COLUMNS": "120", **environment}
+    forked(*arguments, env=terminal, stdout=writing, stderr=writing)
     os.close(writing)
     found = b""
     try:

@@ -20,6 +20,7 @@ from click.testing import Result
 import netwright
 from netwright.runtime.npz import read_npz
 
+from ..forked import forked
 from .conftest import samples
 
 Cli = Callable[..., Result]
@@ -141,8 +142,8 @@ def test_standard_output_may_be_full(tiny: Path, tmp_path: Path) -> None:
         "graph tiny.yaml -o -",
         "--help",
     ):
-        line = f"{sys.executable} -m netwright {command} > /dev/full"
-        done = subprocess.run(["sh", "-c", line], cwd=tmp_path, capture_output=True, timeout=120, text=True)
+        with open("/dev/full", "w") as full:
+            done = forked(*command.split(), cwd=tmp_path, stdout=full)
         assert done.returncode == 2, (command, done.stderr)
         assert done.stderr.rstrip().endswith("No space left on device"), (command, done.stderr)
         assert "Traceback" not in done.stderr
@@ -263,9 +264,7 @@ def test_nobody_waits_for_a_pipe_where_a_file_is_wanted(weights: Path, tmp_path:
         "    done = CliRunner().invoke(main, line.split())\n"
         "    print(done.exit_code, 'regular file' in done.output, line, done.output.splitlines()[:1], sep=': ')"
     )
-    done = subprocess.run(
-        [sys.executable, "-c", program, *lines], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+    done = forked(*lines, code=program, cwd=tmp_path)
     found = done.stdout.splitlines()
     assert len(found) == len(lines), done.stderr
     assert not [line for line in found if not line.startswith(("1: True", "2: True"))], found

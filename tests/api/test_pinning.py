@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-import subprocess
 import sys
 from pathlib import Path
 
@@ -11,6 +10,8 @@ import numpy as np
 import pytest
 
 import netwright
+
+from ..forked import forked
 
 SPEC = """
 netwright: 1
@@ -87,7 +88,7 @@ def spec(tmp_path: Path) -> Path:
 @on_linux
 @pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: [])(0)) < 2, reason="needs two processors")
 def test_each_thread_has_a_processor_of_its_own(spec: Path) -> None:
-    done = subprocess.run([sys.executable, "-c", CODE, spec], capture_output=True, text=True, timeout=120)
+    done = forked(spec, code=CODE)
     assert done.stdout == "well\n", done.stderr
 
 
@@ -95,7 +96,7 @@ def test_each_thread_has_a_processor_of_its_own(spec: Path) -> None:
 @pytest.mark.skipif(len(getattr(os, "sched_getaffinity", lambda _: [])(0)) < 2, reason="needs two processors")
 def test_where_threads_may_run_is_up_to_the_user(spec: Path) -> None:
     """Also while the program runs: the pool sends a worker to other processors, and leaves nothing changed."""
-    done = subprocess.run([sys.executable, "-c", CHANGES, spec], capture_output=True, text=True, timeout=120)
+    done = forked(spec, code=CHANGES)
     assert done.stdout == "well\n", done.stderr
 
 
@@ -106,8 +107,7 @@ def test_the_command_line(spec: Path) -> None:
     np.save(spec.with_name("x.npy"), x)
     program.save_weights(spec.with_name("w.safetensors"))
     files = ["images.yaml", "--weights", "w.safetensors", "-i", "x=x.npy", "-o", "y.npy"]
-    command = [sys.executable, "-m", "netwright", "run", *files, "--threads", "2", "--pin"]
-    done = subprocess.run(command, cwd=spec.parent, capture_output=True, text=True, timeout=120)
+    done = forked("run", *files, "--threads", 2, "--pin", cwd=spec.parent)
     if (os.cpu_count() or 1) > 1:
         assert done.returncode == 0, done.stderr
         np.testing.assert_array_equal(np.load(spec.with_name("y.npy")), program.predict(x=x)["y"])

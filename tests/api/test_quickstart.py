@@ -2,20 +2,15 @@
 
 import re
 import subprocess
-import sys
 from pathlib import Path
 
 from netwright.quickstart.steps import commands
 
+from ..forked import forked
+
 
 def quickstart(folder: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "netwright", "quickstart", *arguments],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        timeout=300,
-    )
+    return forked("quickstart", *arguments, cwd=folder)
 
 
 def test_the_whole_path(tmp_path: Path) -> None:

@@ -9,11 +9,15 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from click.testing import Result
 
 from netwright.runtime.checkpoint import read_history
+
+from ..forked import Forked, forked
 
 INT, TERM = signal.SIGINT, signal.SIGTERM
 TRAIN = ["train", "tiny.yaml", "--weights", "w.safetensors", "--force", "--epochs", "100000"]
@@ -39,10 +43,6 @@ class Command:
         while not re.search(r"\| +click", self.errors.read_text(errors="replace")):
             assert self.process.poll() is None, "the process has ended"
             time.sleep(0.002)
-
-    def first_line(self) -> str:
-        assert self.process.stdout is not None
-        return self.process.stdout.readline()
 
     def end(self) -> str:
         """Waits for the end; gives what was printed, without the times of imports."""
@@ -91,28 +91,20 @@ def test_signals_at_many_moments(
 
 @pytest.mark.parametrize("number", [INT, TERM])
 def test_a_training_ends_after_its_step_and_goes_on_from_there(
-    tiny: Path, tmp_path: Path, number: int
+    cli: Callable[..., Result], tiny: Path, tmp_path: Path, number: int
 ) -> None:
-    command = Command(tmp_path, TRAIN)
-    assert command.first_line().split() == ["train", "valid"]  # the heading of the first epoch
-    command.process.send_signal(number)
-    said = command.end()
-    assert command.process.returncode == 128 + number
+    command = Forked(*TRAIN, cwd=tmp_path, env={**os.environ, "PYTHONUNBUFFERED": "1"})
+    assert command.stdout is not None
+    assert command.stdout.readline().split() == ["train", "valid"]  # the heading of the first epoch
+    command.send_signal(number)
+    said = "\n".join(command.communicate())
+    assert command.returncode == 128 + number
     assert "interrupted in epoch" in said
     assert "--resume w.checkpoint" in said
     _, history = read_history(tmp_path / "w.checkpoint")
     assert history
-    command = [
-        sys.executable,
-        "-m",
-        "netwright",
-        *TRAIN[:-1],
-        str(len(history) + 1),
-        "--resume",
-        "w.checkpoint",
-    ]
-    done = subprocess.run(command, cwd=tmp_path, capture_output=True, text=True, timeout=120)
-    assert done.returncode == 0, done.stderr
+    done = cli(*TRAIN[:-1], len(history) + 1, "--resume", "w.checkpoint")
+    assert done.exit_code == 0, done.output
     assert f" {len(history) + 1}/" in done.stdout
 
 
@@ -158,8 +150,6 @@ def test_signals_in_a_program_of_ones_own(
     tiny: Path, tmp_path: Path, number: str, before: str, code: int, said: str
 ) -> None:
     program = API.format(number=number, before=before)
-    done = subprocess.run(
-        [sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=120
-    )
+    done = forked(code=program, cwd=tmp_path)
     assert (done.returncode, done.stdout) == (code, said), done.stderr
     assert len(read_history(tmp_path / "c")[1]) == (9 if said.startswith("finished") else 1)

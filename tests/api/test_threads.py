@@ -9,12 +9,15 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 import netwright
+
+from ..forked import forked
 
 SPEC = """
 netwright: 1
@@ -43,26 +46,27 @@ def images(count: int) -> np.ndarray:
     return np.random.default_rng(count).standard_normal((count, 12, 12, 3), np.float32)
 
 
-def python(code: str, *arguments: object, timeout: float = 120) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-c", code, *map(str, arguments)]
-    return subprocess.run(command, capture_output=True, text=True, timeout=timeout)
+def python(code: str, *arguments: object) -> subprocess.CompletedProcess[str]:
+    return forked(*arguments, code=code)
 
 
-@pytest.fixture
+@contextmanager
 def busy() -> Iterator[None]:
     """As many other processes that compute as there are processors."""
     code = "import time\nend = time.monotonic() + 60\nwhile time.monotonic() < end: pass"
     others = [subprocess.Popen([sys.executable, "-c", code]) for _ in range(os.cpu_count() or 1)]
-    yield
-    for other in others:
-        other.kill()
-        other.wait()
+    try:
+        yield
+    finally:
+        for other in others:
+            other.kill()
+            other.wait()
 
 
 @on_linux
-def test_ten_thousand_calls_with_forks_in_between(spec: Path) -> None:
-    script = Path(__file__).with_name("threads_stress.py")
-    done = subprocess.run([sys.executable, script, spec], capture_output=True, text=True, timeout=300)
+def test_thousands_of_calls_with_forks_in_between(spec: Path, deep: bool) -> None:
+    script = Path(__file__).with_name("threads_stress.py").read_text(encoding="utf-8")
+    done = python(script, spec, 10_000 if deep else 3000)
     assert done.returncode == 0, done.stderr
     left, grown, forks = (int(part.split()[-1]) for part in clean(done.stdout))
     assert (left, forks > 0) == (0, True)
@@ -180,7 +184,7 @@ print(between - before, time.process_time() - between)
 
 
 @pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
-def test_an_executable_on_a_busy_machine(spec: Path, busy: None, deep: bool) -> None:
+def test_an_executable_on_a_busy_machine(spec: Path, deep: bool) -> None:
     program = netwright.load(spec).compile(entries=["predict"], threads=1)
     x = images(64)
     np.save(spec.with_name("x.npy"), x)
@@ -189,7 +193,8 @@ def test_an_executable_on_a_busy_machine(spec: Path, busy: None, deep: bool) -> 
     program.save(built)
     for threads in ["4"] * (20 if deep else 2) + ["1", "auto", "64"]:
         command = [built, "-i", "x=x.npy", "-o", "y.npy", "--threads", threads]
-        done = subprocess.run(command, cwd=spec.parent, capture_output=True, text=True, timeout=30)
+        with busy():
+            done = subprocess.run(command, cwd=spec.parent, capture_output=True, text=True, timeout=30)
         assert done.returncode == 0, done.stderr
         np.testing.assert_allclose(np.load(spec.with_name("y.npy")), expected, rtol=1e-6, atol=1e-6)
 

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import wave
 from collections.abc import Callable
 from pathlib import Path
@@ -14,6 +12,8 @@ from click.testing import Result
 
 import netwright
 from netwright.runtime.tensors import TensorFile
+
+from ..forked import Forked
 
 Cli = Callable[..., Result]
 SPEC = """\
@@ -113,7 +113,7 @@ def test_what_can_not_be_grouped_or_varied_is_said(
     assert message in done.output
 
 
-def test_a_training_that_reads_ahead_stops_at_ctrl_c_and_goes_on(tmp_path: Path) -> None:
+def test_a_training_that_reads_ahead_stops_at_ctrl_c_and_goes_on(cli: Cli, tmp_path: Path) -> None:
     generator = np.random.default_rng(0)
     for i in range(60):
         folder = tmp_path / "words" / ("low", "high")[i % 2]
@@ -131,22 +131,20 @@ def test_a_training_that_reads_ahead_stops_at_ctrl_c_and_goes_on(tmp_path: Path)
         "  epochs: 3\n  batch_size: 4\n",
         encoding="utf-8",
     )
-    command = [sys.executable, "-m", "netwright", "train", "words.yaml", "--weights"]
-    options = {"cwd": tmp_path, "stdout": subprocess.PIPE, "stderr": subprocess.STDOUT, "text": True}
     environment = {**os.environ, "PYTHONUNBUFFERED": "1"}
-    long = [*command, "w.safetensors", "--epochs", "100000"]
-    with subprocess.Popen(long, env=environment, **options) as process:
-        assert process.stdout is not None
-        first = process.stdout.readline()
-        process.send_signal(signal.SIGINT)
-        rest = process.communicate(timeout=60)[0]
+    command = ("train", "words.yaml", "--weights")
+    process = Forked(*command, "w.safetensors", "--epochs", 100000, cwd=tmp_path, env=environment)
+    assert process.stdout is not None
+    first = process.stdout.readline()
+    process.send_signal(signal.SIGINT)
+    rest, said = process.communicate(timeout=60)
     assert first.split()[:2] == ["epoch", "loss"], first + rest
     assert process.returncode == 130
-    assert "stopped; add  --resume w.checkpoint" in rest
-    done = subprocess.run([*command, "v.safetensors", "--epochs", "3"], check=False, **options)
-    assert done.returncode == 0, done.stdout
+    assert "stopped; add  --resume w.checkpoint" in said
+    done = cli(*command, "v.safetensors", "--epochs", 3)
+    assert done.exit_code == 0, done.output
     # A file that is damaged later ends a training with its name.
     (tmp_path / "words/low/8.wav").write_bytes(b"RIFF")
-    done = subprocess.run([*command, "x.safetensors"], check=False, **options)
-    assert done.returncode == 2
-    assert "8.wav: not a readable WAV file" in done.stdout
+    done = cli(*command, "x.safetensors")
+    assert done.exit_code == 2
+    assert "8.wav: not a readable WAV file" in done.output

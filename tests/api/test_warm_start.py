@@ -119,7 +119,12 @@ def test_a_checkpoint_is_taken_wherever_weights_are(cli: Cli, tiny: Path, weight
     np.testing.assert_array_equal(one, other)
     libraries = []
     for path in (weights, checkpoint):
-        assert cli("compile", tiny, "--weights", path, "-o", "m.o", "--emit", "llvm").exit_code == 0
+        assert (
+            cli(
+                "compile", tiny, "--weights", path, "-o", "m.o", "--emit", "llvm", "--entry", "predict"
+            ).exit_code
+            == 0
+        )
         libraries.append((tiny.parent / "m.o").read_bytes())
     assert libraries[0] == libraries[1]
 

@@ -1,4 +1,4 @@
-"""Run by test_threads.py in a process of its own: 10,000 calls from four Python threads, with forks in between.
+"""Run by test_threads.py in a process of its own: thousands of calls from four Python threads, with forks in between.
 
 Prints how many threads are left after the programs are closed, and by how much memory has grown.
 """
@@ -16,7 +16,7 @@ import numpy as np
 
 import netwright
 
-CALLS, THREADS = 10_000, 4
+THREADS = 4
 
 
 def resident() -> int:
@@ -24,7 +24,7 @@ def resident() -> int:
         return int(file.read().split()[1]) * os.sysconf("SC_PAGE_SIZE")
 
 
-def main(path: str) -> None:
+def main(path: str, calls: int) -> None:
     model = netwright.load(path)
     programs = [model.compile(threads=count, entries=["predict"], seed=count) for count in (2, 3)]
     random = np.random.default_rng(0)
@@ -41,7 +41,7 @@ def main(path: str) -> None:
             wrong.append(f"call {round}")
 
     def work(first: int) -> None:
-        for round in range(first, CALLS, THREADS):
+        for round in range(first, calls, THREADS):
             check(round)
 
     for round in range(100):
@@ -77,4 +77,4 @@ def main(path: str) -> None:
 
 
 if __name__ == "__main__":
-    main(sys.argv[1])
+    main(sys.argv[1], int(sys.argv[2]))

@@ -12,8 +12,8 @@ A fenced block is run when the line before it says so in a comment that readers 
 
 Commands run in a copy of the document's folder (for the README and CONTRIBUTING: of the project), with this
 environment's programs first on the path. `netwright` commands at the beginning of a line run in this process, which has
-the modules that each command would load again, `python SCRIPT` in a child of it; all else is for a shell. `pytest
---update-golden` writes what sessions print, but for those with a line `...`, into the documents.
+the modules that each command would load again, `python SCRIPT` in a fork of one that has; all else is for a shell.
+`pytest --update-golden` writes what sessions print, but for those with a line `...`, into the documents.
 """
 
 import atexit
@@ -212,11 +212,12 @@ def in_process(block: str, folder: Path) -> tuple[int, str]:
 
 
 def in_a_fork(block: str, folder: Path) -> tuple[int, str]:
-    """Scripts, each in a child of this process, which has loaded what they import."""
+    """Scripts, each in a process of its own that has Netwright imported."""
     code, printed = 0, ""
     for line in block.splitlines():
-        done = forked(line.split()[1], folder, SHOWN)
-        code, printed = done.code, printed + done.printed
+        text = (folder / line.split()[1]).read_text(encoding="utf-8")
+        done = forked(code=text, cwd=folder, env={**os.environ, **SHOWN})
+        code, printed = done.returncode, printed + done.stdout + done.stderr
         if code:
             break
     return code, printed

@@ -32,7 +32,7 @@ from netwright.specs.dims.extrema import spread
 MULTIPLES = {"H": 8}
 BINDINGS = 24
 #: Of the numbers of sizes below, one in so many is drawn by default.
-SLICE = 3
+SLICE = 5
 
 
 @pytest.fixture

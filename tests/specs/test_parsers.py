@@ -69,12 +69,12 @@ def test_specs(monkeypatch: pytest.MonkeyPatch) -> None:
     assert sum(read) > 0.9 * len(read)
 
 
-def test_broken_specs(monkeypatch: pytest.MonkeyPatch) -> None:
-    read = 0
-    for number in range(600):
+def test_broken_specs(monkeypatch: pytest.MonkeyPatch, deep: bool) -> None:
+    read, drawn = 0, 600 if deep else 300
+    for number in range(drawn):
         _, mutation, random = draw(number, 1)
         read += both(varied(mutation.text, random), monkeypatch)
-    assert read > 150
+    assert read > drawn // 4
 
 
 def varied(text: str, random: Random) -> str:

@@ -17,6 +17,7 @@ from netwright.cli import main
 from netwright.compiler.streaming import StreamError
 from netwright.runtime.errors import InputError
 
+from ..slices import sliced
 from .checking import Steps
 from .networks import drawn
 
@@ -33,13 +34,13 @@ def spec(*layers: dict[str, Any], **more: Any) -> dict[str, Any]:
     return {**HEAD, "layers": named, "outputs": {"y": named[-1]["name"]}, **more}
 
 
-@pytest.mark.parametrize("start", range(0, 30, 10))
+@pytest.mark.parametrize("start", sliced(range(0, 30, 10), lambda start: start != 10))
 def test_drawn_networks(start: int) -> None:
     for number in range(start, start + 10):
         spec = drawn(number)
         steps = Steps(spec)
         group = steps.step.group
-        sizes = {"N": 2, "T": -(-400 // group) * group + group * (number % 3)}
+        sizes = {"N": 2, "T": -(-200 // group) * group + group * (number % 3)}
         inputs, weights = steps.sequence(sizes, number)
         whole = steps.model.interpret("predict", {**weights, **inputs}, sizes)
         chunks = steps.chunks(sizes["T"], Random(number))
