@@ -44,7 +44,6 @@ from .trainings.folder import RunFolder
 from .trainings.info import CHECKPOINT, is_run
 from .trainings.recorded import train_in
 from .tuning.chosen import chosen_machine
-from .variations import variation_compiler
 from .warm_start import WarmStart, warm_start
 
 EngineName = Literal["native", "reference"]
@@ -282,7 +281,7 @@ class Program:
                     origin=origin,
                     sink=sink,
                     communicator=ranks,
-                    compile=variation_compiler(self._how[0], self.cpu),
+                    cpu=self.cpu if self._how[0] == "native" else None,
                 )
             finally:
                 if session is not self.session:

@@ -53,17 +53,10 @@ def find_rates(
     rising = _with_set_rate(model)
     program = rising.compile(engine=engine, threads=threads, pin=pin, entries=("loss", "train_step"))
     try:
-        plan = replace(plan, plateau=None)
+        compile = variation_compiler(program.cpu if engine == "native" else None)
+        plan = replace(plan, plateau=None, compile=compile)
         fit(rising.network, program.session, samples, plan)
-        return run_rate_test(
-            program.session,
-            plan,
-            samples,
-            rates,
-            accumulate=train.accumulate,
-            told=told,
-            compile=variation_compiler(engine, program.cpu),
-        )
+        return run_rate_test(program.session, plan, samples, rates, accumulate=train.accumulate, told=told)
     finally:
         program.close()
 

@@ -12,7 +12,6 @@ from numpy.typing import NDArray
 
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.frontend.training.fitting import fit_statistics
-from netwright.runtime.augmentation import CompileVariation
 from netwright.runtime.batches import Batches
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.distributed.agreement import together
@@ -30,6 +29,7 @@ from netwright.specs.models.train import PlateauRate, TrainSpec
 from .data.needs import expected_arrays, time_dim
 from .errors import RequestError
 from .identity import spec_identity
+from .variations import variation_compiler
 
 
 def training_plan(load: LoadResult, network: Network, *, epochs: int | None = None) -> TrainingPlan:
@@ -103,12 +103,12 @@ def run_training(
     origin: Mapping[str, Any] | None = None,
     sink: Sink | None = None,
     communicator: Communicator | None = None,
-    compile: CompileVariation | None = None,
+    cpu: str | None = None,
 ) -> TrainingResult:
     """Fits statistics from the data, but for those that were ``taken`` from other weights, then trains ``session`` (see
-    ``runtime.training.train``, also for the errors raised).
+    ``runtime.training.train``, also for the errors raised). Samples are varied by code for this ``cpu``, or in NumPy.
     """
-    plan = training_plan(load, network, epochs=epochs)
+    plan = replace(training_plan(load, network, epochs=epochs), compile=variation_compiler(cpu))
     if resume is None:
         fitted = tuple(layer for layer in network.fitted if f"{layer}.mean" not in taken)
         ranks = communicator or Alone()
@@ -128,7 +128,6 @@ def run_training(
         origin=origin,
         sink=sink,
         communicator=communicator,
-        compile=compile,
     )
 
 

@@ -29,9 +29,9 @@ from .build import Build
 from .version import VERSION
 
 
-def variation_compiler(engine: str, cpu: str) -> CompileVariation | None:
-    """What makes code that varies samples for a program with this engine and CPU; None if NumPy does."""
-    return partial(compile_variation, target=named_target(cpu)) if engine == "native" else None
+def variation_compiler(cpu: str | None) -> CompileVariation | None:
+    """What makes code for a CPU that varies samples. Without one NumPy varies them: None."""
+    return None if cpu is None else partial(compile_variation, target=named_target(cpu))
 
 
 def compile_variation(varied: Varied, target: Target) -> Variation | None:

@@ -26,7 +26,7 @@ from netwright.specs.random import key_for, sample_uniforms
 from netwright.specs.variations import Draw, cropped, flipped, masked, noisy, shifted, stream_path
 
 from .arrays import is_rounding
-from .data.samples import Header
+from .data.fitting import Described
 
 Variation: TypeAlias = Callable[[NDArray, NDArray[np.int64], NDArray[np.int64], int], NDArray]
 """All changes of an input: of samples ``[n, …]``, how many steps of each count ``[n]``, their rows ``[n]`` and the
@@ -62,7 +62,7 @@ class Augmenter:
         seed: int,
         inputs: Sequence[BufferInfo],
         lengths_of: Mapping[str, str],
-        headers: Mapping[str, Header],
+        headers: Mapping[str, Described],
         compile: CompileVariation | None = None,
     ):
         self._lengths_of = lengths_of

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from netwright.specs.manifest import BATCH, BufferInfo
 
-from .augmentation import Augmenter, CompileVariation
+from .augmentation import Augmenter
 from .batches import WHOLE, Batches, Division
 from .batches.trimming import Trimming
 from .data.samples import Samples
@@ -35,14 +35,13 @@ def training_batches(
     *,
     entry: str = "train_step",
     division: Division = WHOLE,
-    compile: CompileVariation | None = None,
 ) -> Batches:
     """The batches of the training data as ``plan`` says, of ``size`` samples, for an ``entry`` that trains. Of each, a
-    process reads its part of the ``division``. ``compile`` makes code that varies samples.
+    process reads its part of the ``division``.
     """
     inputs = data_inputs(session, entry)
     augmenter = (
-        Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of, data.headers, compile)
+        Augmenter(plan.augment, plan.seed, inputs, plan.lengths_of, data.headers, plan.compile)
         if plan.augment
         else None
     )

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from netwright.specs.models.augmentation import AnyAugmentation
 from netwright.specs.models.train import AnyRate
 
+from .augmentation import CompileVariation
 from .errors import TrainingError
 from .plateau import Plateau
 from .totals import Totals
@@ -61,7 +62,8 @@ class TrainingPlan:
     ``schedule`` is the learning rate, which the training step computes itself: it is only reported.
     ``augment`` says by which changes each input of the training data is varied; ``lengths_of`` names the array with the
     lengths of an input's sequences. ``balance`` names the classes that each epoch has equally many samples of.
-    ``parts`` divides each batch, with the same results on any number of processes.
+    ``parts`` divides each batch, with the same results on any number of processes. ``compile`` makes code that varies
+    samples; without it, NumPy does.
     """
 
     epochs: int
@@ -78,6 +80,7 @@ class TrainingPlan:
     group_by_length: bool = False
     augment: Mapping[str, tuple[AnyAugmentation, ...]] = field(default_factory=dict)
     lengths_of: Mapping[str, str] = field(default_factory=dict)
+    compile: CompileVariation | None = field(default=None, compare=False, repr=False)
     checkpoint_every: Interval = Interval(epochs=1)
     plateau: Plateau | None = None
     balance: str | None = None

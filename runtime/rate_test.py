@@ -9,7 +9,6 @@ from math import isnan
 import numpy as np
 from numpy.typing import NDArray
 
-from .augmentation import CompileVariation
 from .batches import Batch, read_ahead
 from .causes import cause_of
 from .data.samples import Samples
@@ -34,19 +33,18 @@ def run_rate_test(
     *,
     accumulate: int = 1,
     told: Told | None = None,
-    compile: CompileVariation | None = None,
 ) -> RateCurve:
     """Makes an update with each of the ``rates`` ``[steps]``, from the batches of ``plan``, until the loss diverges.
 
     The session has to be of a plateau schedule from 1, so that the rate is what that is scaled by. ``accumulate``
     batches make an update, fewer at the end of an epoch. The data are gone through as often as it takes. Afterwards the
-    session's weights are good for nothing. ``compile`` makes code that varies samples.
+    session's weights are good for nothing.
 
     Raises DataError for data that don't fit, and TrainingError for a loss that is not finite before any update.
     """
     data.require(session.input_info("train_step"), session.manifest.dims, plan.windows)
     test = _RateTest(session, plan, data, rates, accumulate, told or (lambda done, loss: None))
-    batches = training_batches(session, plan, data, plan.batch_size, compile=compile)
+    batches = training_batches(session, plan, data, plan.batch_size)
     for epoch in count():
         with read_ahead(batches.epoch(epoch), batches.ahead) as upcoming:
             for batch in upcoming:

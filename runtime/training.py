@@ -18,7 +18,6 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .augmentation import CompileVariation
 from .batches import Batch, Batches, read_ahead
 from .causes import NETWORK, UPDATES, not_finite
 from .checkpoint import load_checkpoint, save_checkpoint
@@ -57,7 +56,6 @@ def train(
     origin: Mapping[str, Any] | None = None,
     sink: Sink | None = None,
     communicator: Communicator | None = None,
-    compile: CompileVariation | None = None,
 ) -> TrainingResult:
     """Trains ``session`` by ``plan``; afterwards it holds ``result.weights``.
 
@@ -67,8 +65,7 @@ def train(
     ``early_stopping`` or ``batch_size`` (which in the middle of an epoch holds from the next one on). ``identity`` has
     more that must not change, as plain values by key; ``origin`` is kept in checkpoints for the caller. ``on_epoch`` is
     called after every epoch, when its checkpoint is written; if it returns True, the training stops early. ``sink``
-    takes records of steps and epochs, each before a checkpoint that has them. ``compile`` makes code that varies
-    samples; without it, NumPy does.
+    takes records of steps and epochs, each before a checkpoint that has them.
 
     With a ``communicator`` its processes, the ranks, share each batch; all of them call this with the same arguments.
     Only rank 0 writes and shows something. With one, or if ``plan`` has ``parts``, the session needs the entries
@@ -92,7 +89,6 @@ def train(
             on_epoch,
             sink,
             communicator,
-            compile,
         )
     try:
         return training.run(resume, origin)
@@ -115,7 +111,6 @@ class _Training:
         on_epoch: OnEpoch | None,
         sink: Sink | None,
         communicator: Communicator | None,
-        compile: CompileVariation | None,
     ):
         self.session = session
         self.plan = plan
@@ -131,7 +126,7 @@ class _Training:
         self.scores = session.manifest.scores
         self.progress = Progress(totals=Totals(self.scores), batch_size=plan.batch_size)
         data.require(data_inputs(session, self.steps.entry), session.manifest.dims, plan.windows)
-        self.data, self.valid_data, self.compile = data, valid, compile
+        self.data, self.valid_data = data, valid
         self.batches = self._batches_of(plan.batch_size)
         self.valid: Batches | None = None
         if valid is not None:
@@ -151,14 +146,9 @@ class _Training:
         self.identity = {**plan.identity(self.batches.samples, name), **identity}
 
     def _batches_of(self, size: int) -> Batches:
+        steps = self.steps
         return training_batches(
-            self.session,
-            self.plan,
-            self.data,
-            size,
-            entry=self.steps.entry,
-            division=self.steps.division,
-            compile=self.compile,
+            self.session, self.plan, self.data, size, entry=steps.entry, division=steps.division
         )
 
     def run(self, resume: str | Path | None, origin: Mapping[str, Any] | None) -> TrainingResult:

@@ -5,11 +5,12 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, product
+from netwright.specs.dims import DimLike
 from netwright.specs.random import sample_uniforms
 from netwright.specs.variations import Draw, varied_type
 
@@ -49,7 +50,7 @@ class Vary(Opaque):
         if len(operands) != 4:
             raise ShapeError(f"{self.name} takes samples, their numbers, an epoch and lengths")
         samples, rows, epoch, lengths = operands
-        if samples.rank != 2 or samples.shape[1] != product(attrs.shape):
+        if samples.rank != 2 or samples.shape[1] != prod(attrs.shape):
             raise ShapeError(f"{self.name} of samples of the shape {list(attrs.shape)}, not of {samples}", 0)
         per_sample = TensorType("int64", samples.shape[:1])
         for position, (type, wanted) in enumerate(
@@ -101,7 +102,7 @@ class Vary(Opaque):
         return [
             Sample(
                 (
-                    TensorType(dtype, (3, int(product(attrs.shape)))),
+                    TensorType(dtype, (3, prod(attrs.shape))),
                     TensorType("int64", (3,)),
                     TensorType("int64", ()),
                     TensorType("int64", (3,)),
@@ -141,12 +142,12 @@ class VariedSample:
     @property
     def size(self) -> int:
         """How many elements it has."""
-        return int(product(self.attrs.shape))
+        return prod(self.attrs.shape)
 
     @property
     def counted(self) -> DimLike:
         """How many elements its steps have."""
-        return self.steps * int(product(self.attrs.shape[1:]))
+        return self.steps * prod(self.attrs.shape[1:])
 
     @property
     def wide(self) -> int:

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import dim_min, product
+from netwright.specs.dims import dim_min
 from netwright.specs.variations import Draw, cropped
 
 from .gather import OUT_OF_RANGE
@@ -42,7 +43,7 @@ class VaryCrop(Vary):
     def lower_sample(self, sample: VariedSample, attrs: VaryCropAttributes) -> None:
         b = sample.b
         rows, columns, *rest = attrs.shape
-        channels = int(product(rest))
+        channels = prod(rest)
         #: A row between two of the image, and where its columns are: between which, and how near to the right one.
         line = b.buffer("line", "float64", (columns * channels,), "readwrite", local=True)
         lefts = b.buffer("lefts", "int64", (columns,), "readwrite", local=True)

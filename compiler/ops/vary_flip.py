@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, product
+from netwright.specs.dims import DimLike
 from netwright.specs.variations import Draw, flipped
 
 from .gather import OUT_OF_RANGE
@@ -50,8 +51,8 @@ class VaryFlip(Vary):
 
     def _reverse(self, sample: VariedSample, attrs: VaryFlipAttributes) -> None:
         b, shape, axis = sample.b, attrs.shape, attrs.axis - 1
-        inner = int(product(shape[axis + 1 :]))
-        groups: DimLike = 1 if axis == 0 else sample.steps * int(product(shape[1:axis]))
+        inner = prod(shape[axis + 1 :])
+        groups: DimLike = 1 if axis == 0 else sample.steps * prod(shape[1:axis])
         size: DimLike = sample.steps if axis == 0 else shape[axis]
         lanes = 1 if inner <= _FEW else sample.lanes
         kind = "unrolled" if inner <= _FEW else "serial"

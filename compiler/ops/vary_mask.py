@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, product
+from netwright.specs.dims import DimLike
 from netwright.specs.variations import Draw, masked
 
 from .vary import VariedSample, Vary, VaryAttributes
@@ -36,7 +37,7 @@ class VaryMask(Vary):
 
     def lower_sample(self, sample: VariedSample, attrs: VaryMaskAttributes) -> None:
         b, shape, axis = sample.b, attrs.shape, attrs.axis - 1
-        groups, inner = int(product(shape[:axis])), int(product(shape[axis + 1 :]))
+        groups, inner = prod(shape[:axis]), prod(shape[axis + 1 :])
         size: DimLike = sample.steps if axis == 0 else shape[axis]
         cells = b.index_value(size, "float64")
         more = b.let("most", b.add(b.min(cells, b.like(float(attrs.most), cells)), b.like(1.0, cells)))

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, dim_max, dim_min, product
+from netwright.specs.dims import DimLike, dim_max, dim_min
 from netwright.specs.variations import Draw, shifted
 
 from .gather import OUT_OF_RANGE
@@ -37,7 +38,7 @@ class VaryShift(Vary):
     def lower_sample(self, sample: VariedSample, attrs: VaryShiftAttributes) -> None:
         b = sample.b
         sizes: list[DimLike] = [sample.steps, *attrs.shape[1 : len(attrs.by)]]
-        strides = [int(product(attrs.shape[axis + 1 :])) for axis in range(len(sizes))]
+        strides = [prod(attrs.shape[axis + 1 :]) for axis in range(len(sizes))]
         distances = []
         for most, number in zip(attrs.by, sample.uniforms(len(attrs.by)), strict=True):
             drawn = b.floor(b.mul(number, b.like(float(2 * most + 1), number)))

@@ -10,7 +10,7 @@ from math import prod
 import numpy as np
 from numpy.typing import NDArray
 
-from .samples import Header
+from .fitting import Described
 
 #: The time of a file's last change, and its size.
 Stamp = tuple[int, int]
@@ -32,7 +32,7 @@ class KeptSamples:
     header: a batch is read at once. Several threads may keep and read.
     """
 
-    def __init__(self, headers: Mapping[str, Header], room: int):
+    def __init__(self, headers: Mapping[str, Described], room: int):
         count = next((header.shape[0] for header in headers.values()), 0)
         size = sum(prod(header.shape[1:]) * header.dtype.itemsize for header in headers.values())
         self._most = min(count, room // max(size, 1))

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
-from netwright.specs.dims import dim, product
+from netwright.specs.dims import dim
 from netwright.specs.manifest import EPOCH, DimInfo
 from netwright.specs.models.augmentation import (
     AnyAugmentation,
@@ -56,7 +57,7 @@ def variation_graph(
     """
     if not _is_computed(changes, stored, shape, dtype):
         return None
-    graph, count, flat = Graph(VARY), dim(_SAMPLES), int(product(shape))
+    graph, count, flat = Graph(VARY), dim(_SAMPLES), prod(shape)
     samples = graph.input(PLAIN, TensorType(stored.name, (count, *shape)), "input")
     per_sample = TensorType("int64", (count,))
     rows = graph.input(ROWS, per_sample, "input")
@@ -75,9 +76,9 @@ def variation_graph(
 def _is_computed(
     changes: Sequence[AnyAugmentation], stored: np.dtype, shape: tuple[int, ...], dtype: np.dtype
 ) -> bool:
-    if {stored.name, dtype.name} - set(DTYPES) or not product(shape):
+    if {stored.name, dtype.name} - set(DTYPES) or not prod(shape):
         return False
-    if any(isinstance(change, CropAugmentation) for change in changes) and product(shape[1:]) > MOST_IN_ROW:
+    if any(isinstance(change, CropAugmentation) for change in changes) and prod(shape[1:]) > MOST_IN_ROW:
         return False
     types = {stored.name, varied_type(stored, dtype).name}
     computes = any(isinstance(change, CropAugmentation | NoiseAugmentation) for change in changes)
