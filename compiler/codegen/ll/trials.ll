@@ -3,7 +3,8 @@
 ; does what is better. Times are those of whole calls: data that a call leaves in another core's cache costs the next call time.
 ;
 ; Calls that follow a pause of ${rest} ns or more are judged by themselves: workers sleep then and have to be woken, caches have
-; lost data, and it says nothing about calls that follow each other closely.
+; lost data, and it says nothing about calls that follow each other closely. Their times differ much: so unless they have much work
+; they begin alone, and go on so until calling workers wins by an eighth, not a 32nd.
 ;
 ; Three calls give one median; the typical time follows these medians. The first call after a change is left out, since its data
 ; is in the caches of other cores. A trial of the alternative takes four calls: the first trial after four calls, then after 16
@@ -64,7 +65,11 @@ fresh:
   store i64 %which, ptr %known
   store i64 0, ptr %alone.at
   store i64 0, ptr %together.at
-  store i32 1, ptr %best.at
+  %much.work = icmp uge i64 %work, ${much}
+  %rests.not = xor i1 %rested.call, true
+  %begins = or i1 %much.work, %rests.not
+  %begins.best = zext i1 %begins to i32
+  store i32 %begins.best, ptr %best.at
   store i32 0, ptr %trying.at
   store i32 4, ptr %left.at
   store i32 8, ptr %gap.at
@@ -88,6 +93,8 @@ decide:
   %sixteenth.time = lshr i64 %best.time, 4
   %is.longest = icmp uge i64 %sixteenth.time, ${long_call}
   %start = select i1 %is.long, i32 0, i32 -1
+  %calls.workers = icmp ne i32 %other, 0
+  %careful = and i1 %calls.workers, %rested.call
   br i1 %done, label %turn, label %watch
 turn:
   br i1 %tries, label %compare, label %first
@@ -104,7 +111,8 @@ postpone:
 watch:
   br i1 %tries, label %choose, label %compare.last
 compare.last:
-  %sixteenth = lshr i64 %other.time, 4
+  %clearly = select i1 %careful, i64 3, i64 4
+  %sixteenth = lshr i64 %other.time, %clearly
   %much = add i64 %other.time, %sixteenth
   %slower = icmp ugt i64 %best.time, %much
   %has.other = icmp ne i64 %other.time, 0
@@ -123,7 +131,8 @@ try:
 compare:
   store i32 0, ptr %trying.at
   store i32 %start, ptr %count.at
-  %part = lshr i64 %other.time, 5
+  %finest = select i1 %careful, i64 3, i64 5
+  %part = lshr i64 %other.time, %finest
   %more = add i64 %other.time, %part
   %won = icmp ult i64 %more, %best.time
   br i1 %won, label %win, label %lose
