@@ -11,8 +11,8 @@
 ; more, 32, 64. For calls of ${long_call} ns and more a trial takes three calls, none left out; for calls 16 times as long it
 ; takes one call, first after 64. Trials that take longer than the calls in their place would have are as far apart as makes that
 ; a 64th of the time, but at most ${seldom} calls. A trial is due at once when calls have become slower than the alternative was,
-; or when the caller slept for all but one part in nthreads of a call: then other processes run, and may stop a worker in the
-; middle of a share. The alternative has to win two trials in a row.
+; or when the caller slept for all but one part in nthreads of a call that took over twice as long as the alternative does: then
+; other processes run, and stopped a worker in the middle of a share. The alternative has to win two trials in a row.
 
 ; For each call: its key, the typical times alone and together, two of the last three times, whether together is better, whether
 ; the alternative is being tried, calls left until that changes, calls between trials, trials won, and how many of three times
@@ -213,7 +213,13 @@ measure:
   %awake = sub i64 %time, %slept
   %wide = zext i32 %nthreads to i64
   %scaled = mul i64 %awake, %wide
-  %lost = icmp slt i64 %scaled, %time
+  %slept.long = icmp slt i64 %scaled, %time
+  %other.way = xor i32 %way, 1
+  %other.at = getelementptr i64, ptr %alone.at, i32 %other.way
+  %other = load i64, ptr %other.at
+  %other.twice = shl i64 %other, 1
+  %none.better = icmp ugt i64 %time, %other.twice
+  %lost = and i1 %slept.long, %none.better
   br i1 %lost, label %lose, label %collect
 lose:
   ; trying this way further would tell nothing new
