@@ -145,7 +145,8 @@ win:
   %kept.gap = select i1 %second, i32 16, i32 %gap
   store i32 %kept.gap, ptr %gap.at
   %again = select i1 %is.long, i32 2, i32 8
-  %wait = select i1 %second, i32 16, i32 %again
+  %soon = select i1 %is.long, i32 4, i32 16
+  %wait = select i1 %second, i32 %soon, i32 %again
   store i32 %wait, ptr %left.at
   br label %choose
 lose:
