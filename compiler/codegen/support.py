@@ -20,8 +20,9 @@ from .target import Target
 #: The functions of a pool, without their prefix.
 POOL = ("run", "stop", "forked", "pin")
 #: The most calls between two trials of whether workers pay. In nanoseconds: the duration of a call from which on trials
-#: are shorter, and the pause before a call from which on it is judged by itself.
-_SELDOM, _LONG, _REST = 512, 2_000_000, 500_000
+#: are shorter, and the pause before a call from which on it is judged by itself. And the operations of a call that
+#: calls workers at first even after a pause (about a millisecond).
+_SELDOM, _LONG, _REST, _MUCH = 4096, 2_000_000, 500_000, 4_000_000
 
 _TEXTS = Path(__file__).parent / "ll"
 #: The initial contents of a mutex and a condition variable, then SIG_SETMASK and CLOCK_MONOTONIC.
@@ -89,6 +90,7 @@ def _filled(name: str, target: Target, pool: str = "") -> str:
         seldom=_SELDOM,
         long_call=_LONG,
         rest=_REST,
+        much=_MUCH,
         most=MOST_THREADS,
         arrays=MOST_ARRAYS,
         mutex=mutex,

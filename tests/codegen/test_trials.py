@@ -71,6 +71,15 @@ def test_calls_after_pauses_are_judged_by_themselves(program: Path) -> None:
     assert (shares[1] <= 3, shares[2], shares[3] <= 3, shares[4]) == (True, 100, True, 100), shares
 
 
+def test_after_pauses_workers_have_to_win_clearly(program: Path) -> None:
+    """By an eighth, unless there is much work: then they are called at first."""
+    pause, much = 5_000_000, 10_000_000
+    slightly, clearly = (together(program, (MANY, 1, 60_000, time, pause))[0] for time in (56_000, 45_000))
+    (first,) = together(program, (4, 1, SLOW, FAST, pause))
+    (first_of_much,) = together(program, (5, much, SLOW, FAST, pause))
+    assert (slightly <= 6, clearly >= 93, first, first_of_much) == (True, True, 0, 100)
+
+
 def test_long_calls_are_tried_less_often(program: Path) -> None:
     """Of 3 ms: after the first four with workers three without, then 192 with them."""
     assert together(program, (4, 1, 6_000_000, 3_000_000)) == [100]

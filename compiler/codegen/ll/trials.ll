@@ -3,15 +3,16 @@
 ; does what is better. Times are those of whole calls: data that a call leaves in another core's cache costs the next call time.
 ;
 ; Calls that follow a pause of ${rest} ns or more are judged by themselves: workers sleep then and have to be woken, caches have
-; lost data, and it says nothing about calls that follow each other closely.
+; lost data, and it says nothing about calls that follow each other closely. Their times differ much: so unless they have much work
+; they begin alone, and go on so until calling workers wins by an eighth, not a 32nd.
 ;
 ; Three calls give one median; the typical time follows these medians. The first call after a change is left out, since its data
 ; is in the caches of other cores. A trial of the alternative takes four calls: the first trial after four calls, then after 16
 ; more, 32, 64. For calls of ${long_call} ns and more a trial takes three calls, none left out; for calls 16 times as long it
 ; takes one call, first after 64. Trials that take longer than the calls in their place would have are as far apart as makes that
 ; a 64th of the time, but at most ${seldom} calls. A trial is due at once when calls have become slower than the alternative was,
-; or when the caller slept for all but one part in nthreads of a call: then other processes run, and may stop a worker in the
-; middle of a share. The alternative has to win two trials in a row.
+; or when the caller slept for all but one part in nthreads of a call that took over twice as long as the alternative does: then
+; other processes run, and stopped a worker in the middle of a share. The alternative has to win two trials in a row.
 
 ; For each call: its key, the typical times alone and together, two of the last three times, whether together is better, whether
 ; the alternative is being tried, calls left until that changes, calls between trials, trials won, and how many of three times
@@ -64,7 +65,11 @@ fresh:
   store i64 %which, ptr %known
   store i64 0, ptr %alone.at
   store i64 0, ptr %together.at
-  store i32 1, ptr %best.at
+  %much.work = icmp uge i64 %work, ${much}
+  %rests.not = xor i1 %rested.call, true
+  %begins = or i1 %much.work, %rests.not
+  %begins.best = zext i1 %begins to i32
+  store i32 %begins.best, ptr %best.at
   store i32 0, ptr %trying.at
   store i32 4, ptr %left.at
   store i32 8, ptr %gap.at
@@ -88,6 +93,8 @@ decide:
   %sixteenth.time = lshr i64 %best.time, 4
   %is.longest = icmp uge i64 %sixteenth.time, ${long_call}
   %start = select i1 %is.long, i32 0, i32 -1
+  %calls.workers = icmp ne i32 %other, 0
+  %careful = and i1 %calls.workers, %rested.call
   br i1 %done, label %turn, label %watch
 turn:
   br i1 %tries, label %compare, label %first
@@ -104,7 +111,8 @@ postpone:
 watch:
   br i1 %tries, label %choose, label %compare.last
 compare.last:
-  %sixteenth = lshr i64 %other.time, 4
+  %clearly = select i1 %careful, i64 3, i64 4
+  %sixteenth = lshr i64 %other.time, %clearly
   %much = add i64 %other.time, %sixteenth
   %slower = icmp ugt i64 %best.time, %much
   %has.other = icmp ne i64 %other.time, 0
@@ -123,7 +131,8 @@ try:
 compare:
   store i32 0, ptr %trying.at
   store i32 %start, ptr %count.at
-  %part = lshr i64 %other.time, 5
+  %finest = select i1 %careful, i64 3, i64 5
+  %part = lshr i64 %other.time, %finest
   %more = add i64 %other.time, %part
   %won = icmp ult i64 %more, %best.time
   br i1 %won, label %win, label %lose
@@ -136,7 +145,8 @@ win:
   %kept.gap = select i1 %second, i32 16, i32 %gap
   store i32 %kept.gap, ptr %gap.at
   %again = select i1 %is.long, i32 2, i32 8
-  %wait = select i1 %second, i32 16, i32 %again
+  %soon = select i1 %is.long, i32 4, i32 16
+  %wait = select i1 %second, i32 %soon, i32 %again
   store i32 %wait, ptr %left.at
   br label %choose
 lose:
@@ -204,7 +214,13 @@ measure:
   %awake = sub i64 %time, %slept
   %wide = zext i32 %nthreads to i64
   %scaled = mul i64 %awake, %wide
-  %lost = icmp slt i64 %scaled, %time
+  %slept.long = icmp slt i64 %scaled, %time
+  %other.way = xor i32 %way, 1
+  %other.at = getelementptr i64, ptr %alone.at, i32 %other.way
+  %other = load i64, ptr %other.at
+  %other.twice = shl i64 %other, 1
+  %none.better = icmp ugt i64 %time, %other.twice
+  %lost = and i1 %slept.long, %none.better
   br i1 %lost, label %lose, label %collect
 lose:
   ; trying this way further would tell nothing new
