@@ -12,8 +12,8 @@ from .base import Family, Probe
 class Thumb(Family):
     """Cortex-M4 and M7: floats one by one, in 32 registers, with denormals.
 
-    Flash is scarce, so tiles are planned for 8 registers: LeNet then takes 250 KB and 1.4 million instructions; with all
-    32, 3.4 KB of code more, and 0.9 million. Products of bytes run in the other registers, of which there are 13.
+    Flash is scarce, so tiles are planned for 8 registers: LeNet then takes 249 KB and 1.4 million instructions.
+    With all 32, it takes 3.4 KB more and 0.9 million. Products of bytes run in the other registers, which are 13.
     """
 
     architectures = ("thumbv7em", "thumbv7", "thumbv7m")
