@@ -92,6 +92,14 @@ class TrainerPlan:
     grouped: bool = False
     lengths: Sequence[tuple[str, str]] = ()
     """Inputs that hold lengths, each with the dim that counts the steps."""
+    balance: str | None = None
+    """The array of classes that each epoch has equally many samples of."""
+    classes: Sequence[str] = ()
+    """The entry that orders the samples of each class."""
+
+
+#: No entry of what is around a step.
+_NONE = "{{NULL, NULL, 0}, 0, {-1, -1}, 0}"
 
 
 @dataclass(frozen=True)
@@ -198,6 +206,13 @@ def _training_source(
     lines += _tensors("state", plan.states, numbers, first.states, blob, {})
     lines += _scores(manifest.scores, numbers)
     lines += _splits(plan.splits, around, numbers)
+    orders = [_around(around, entry, (EPOCH,), ORDER) for entry in plan.classes]
+    lines += [
+        "static const nw_around classes[] = {",
+        *(f"    {order}," for order in orders),
+        f"    {_NONE},",
+        "};",
+    ]
     lines += ["static const nw_length lengths[] = {"]
     lines += [f"    {{{numbers[name]}, {dims[dim]}}}," for name, dim in plan.lengths]
     lines += ["    {-1, -1},", "};"]
@@ -218,6 +233,7 @@ def _training_source(
         f"    {plan.window or 0}, {dims.get(plan.time, -1)}, {int(plan.carry_state)}, {int(plan.grouped)}, "
         f"{len(plan.lengths)}, lengths,",
         f"    {len(plan.splits)}, splits,",
+        f"    {-1 if plan.balance is None else numbers[plan.balance]}, {len(plan.classes)}, classes,",
         "};",
     ]
     return "\n".join(lines) + "\n"
@@ -242,7 +258,7 @@ def _entry(manifest: Manifest, name: str) -> str:
 def _around(around: Manifest, name: str, inputs: Sequence[str], output: str | None = None) -> str:
     """An entry with the places of its inputs (at most two) and of its ``output``, by default of the same name."""
     if all(entry.name != name for entry in around.entries):
-        return "{{NULL, NULL, 0}, 0, {-1, -1}, 0}"
+        return _NONE
     reads = entry_of(around, name).reads
     numbers = {buffer.name: number for number, buffer in enumerate(around.buffers)}
     places = [numbers[input] if input in reads else -1 for input in inputs] + [-1] * (2 - len(inputs))

@@ -47,6 +47,7 @@ SPEC: dict[str, Any] = {
             "valid": {"from": "train", "fraction": 0.3, "stratify": "t", "seed": 4},
         },
         "group_by_length": True,
+        "balance": "t",
         "targets": {"t": {"shape": ["N"], "dtype": "int64"}},
         "loss": {"type": "softmax_cross_entropy", "output": "y", "target": "t"},
         "metrics": ["accuracy", "f1", "perplexity"],
