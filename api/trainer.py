@@ -155,6 +155,7 @@ def save_trainer(
         path,
         target,
         debug=debug,
+        formulas=made.lowered.formulas,
     )
 
 

@@ -26,6 +26,7 @@ from netwright.specs.manifest import (
     ScoreInfo,
 )
 
+from ..formulas import Fourier
 from ..loop import ir
 from .aot import emit
 from .artifacts import entry_of
@@ -34,6 +35,7 @@ from .csource import c_dtype, c_string, model_source
 from .debug import DebugInfo, stripped
 from .features import features_of
 from .linker import C_SOURCES, find_compiler, link_static, system_flags
+from .made import Made
 from .support import has_threads
 from .target import Target
 
@@ -128,9 +130,11 @@ def link_trainer(
     *,
     debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
+    formulas: Mapping[str, Fourier] | None = None,
 ) -> bool:
     """Writes an executable that trains with the entries `train_step` and `loss` of ``step``, and the entries `order`
-    and `rate` of ``around``. Returns whether it needs nothing but the system's kernel.
+    and `rate` of ``around``. It computes ``constants`` that have ``formulas`` at its start. Returns whether it needs
+    nothing but the system's kernel.
 
     Raises LinkError without a C compiler.
     """
@@ -140,7 +144,9 @@ def link_trainer(
     blob = contents_symbol(manifest)
     whole = _whole_entry(manifest)
     fixed = {name: constants[name] for name in constants if name in {*whole.reads, *whole.writes}}
-    offsets = contents.add(manifest, fixed)
+    made = Made()
+    computed = made.add(fixed, formulas or {})
+    offsets = contents.add(manifest, {name: fixed[name] for name in fixed if name not in computed})
     first = _First(
         {name: contents.place(array) for name, array in plan.weights.items()},
         {name: contents.place(array) for name, array in plan.states.items() if array.any()},
@@ -150,7 +156,8 @@ def link_trainer(
         # Weights have memory of their own, wherever the contents have their first values.
         known = {**offsets, **first.weights}
         plain = manifest.model_copy(update={"buffers": [_whole_ranges(info) for info in manifest.buffers]})
-        tables = model_source(plain, whole, known, blob, features_of(target), threads=has_threads(target))
+        features, threads = features_of(target), has_threads(target)
+        tables = model_source(plain, whole, known, blob, features, threads=threads, made=computed)
         folder.write("tables.c", tables)
         folder.write("training.c", _training_source(manifest, around.manifest, plan, first, blob))
         folder.write("model.o", emit(step.program, "object", target, manifest, debug=debug))
@@ -165,6 +172,7 @@ def link_trainer(
             *sources,
             "tables.c",
             "training.c",
+            *made.write(folder),
             *objects,
             *system_flags(target),
             *(flags or stripped(debug)),
