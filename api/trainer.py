@@ -17,7 +17,13 @@ from netwright.compiler.codegen.target import Target
 from netwright.compiler.codegen.trainer import Part, SplitTable, TrainerPlan, link_trainer
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
-from netwright.compiler.frontend.training.around import around_dims, around_graphs, split_entry
+from netwright.compiler.frontend.training.around import (
+    around_dims,
+    around_graphs,
+    balance_entry,
+    split_entry,
+)
+from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.batches.trimming import Trimming, time_axes
 from netwright.runtime.monitor import Monitor
 from netwright.runtime.plan import TrainingPlan
@@ -36,6 +42,8 @@ from .version import VERSION
 
 #: The entries of the network that an executable that trains runs.
 STEPS = ("loss", TRAIN)
+#: An order of samples is compiled for each class that is balanced.
+_MOST_CLASSES = 256
 _BESIDE = "train it with netwright train"
 
 
@@ -69,8 +77,9 @@ def _beyond(
         yield from _beyond_arrays(name, source, network)
     if train.augment:
         yield ("train", "augment"), "does not vary samples", f"remove augment, or {_BESIDE}"
-    if train.balance:
-        yield ("train", "balance"), "does not balance classes", f"remove balance, or {_BESIDE}"
+    if train.balance and not _classes(train, network):
+        what = f"balances up to {_MOST_CLASSES} classes, if it is known how many there are"
+        yield ("train", "balance"), what, f"remove balance, or {_BESIDE}"
     if train.parts:
         yield ("train", "parts"), "runs whole batches", f"remove parts, or {_BESIDE}"
     if network.fitted and not weights:
@@ -79,6 +88,17 @@ def _beyond(
             f"does not fit {', '.join(network.fitted)} to the training data",
             "give --weights with the statistics, those of a trained network, or write mean and deviation into the spec",
         )
+
+
+def _classes(train: TrainSpec, network: Network) -> int:
+    """How many classes the array has by which samples are balanced; 0 if that is not known, or if they are too
+    many."""
+    if train.balance is None:
+        return 0
+    known = merged_ranges(network.graphs[entry] for entry in STEPS).get(train.balance, ())
+    highs = [parse_dim(info.high) for info in known if info.what == "class" and info.low == 0]
+    count = max((high + 1 for high in highs if isinstance(high, int)), default=0)
+    return count if count <= _MOST_CLASSES else 0
 
 
 def _beyond_arrays(
@@ -119,7 +139,7 @@ def save_trainer(
     train = load.model.train
     around = lower(
         f"{network.model}_around",
-        around_graphs(train),
+        around_graphs(train, _classes(train, network)),
         around_dims(),
         version=VERSION,
         target=made.lowered.manifest.target,
@@ -135,6 +155,7 @@ def save_trainer(
         path,
         target,
         debug=debug,
+        formulas=made.lowered.formulas,
     )
 
 
@@ -159,6 +180,7 @@ def _plan(
 ) -> TrainerPlan:
     assert load.model is not None
     assert load.model.train is not None
+    train = load.model.train
     plan = training_plan(load, network)
     stopping, plateau, every = plan.early_stopping, plan.plateau, plan.checkpoint_every
     for monitor in (plan.monitor, plateau.monitor if plateau else None):
@@ -182,12 +204,14 @@ def _plan(
         every_minutes=every.minutes,
         weights={name: np.ascontiguousarray(values[name]) for name in network.parameters},
         states=_states(network, manifest),
-        splits=list(_splits(load.model.train)),
+        splits=list(_splits(train)),
         window=plan.window,
         time=plan.time,
         carry_state=plan.carry_state,
         grouped=plan.group_by_length,
         lengths=_lengths(plan, manifest),
+        balance=train.balance,
+        classes=[balance_entry(number) for number in range(_classes(train, network))],
     )
 
 

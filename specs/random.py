@@ -26,6 +26,8 @@ SHUFFLE = "data.train"
 SHUFFLE_BATCHES = "data.batches"
 #: The stream that splits are drawn from.
 SPLIT = "data.split"
+#: The streams that order the samples of each class: this and the class's number.
+BALANCE = "data.balance"
 Key = tuple[int, int]
 #: How many samples of an order are drawn together.
 _PIECE = 1 << 16

@@ -1,7 +1,7 @@
 """Programs as files: LLVM IR, assembly, one relocatable object.
 
 Every kernel goes through the same passes as in process, in a module of its own; only then are the modules linked. No
-pass runs after that, so the machine code of a kernel, and every bit it computes, is the same.
+pass over code runs after that, so the machine code of a kernel, and every bit it computes, is the same.
 """
 
 from __future__ import annotations
@@ -133,6 +133,9 @@ def _link(
         if not function.is_declaration and function.name not in visible:
             function.linkage = "internal"
     linked.verify()
+    unused = llvm.create_new_module_pass_manager()
+    unused.add_global_dead_code_eliminate_pass()  # such as the planner, if all entries are planned
+    unused.run(linked, llvm.create_pass_builder(machine(target), llvm.create_pipeline_tuning_options()))
     return linked
 
 
@@ -143,8 +146,7 @@ def _manifest_text(program: ir.Program, target: Target, manifest: Manifest) -> s
     )
     name = symbol(manifest_symbol(program.model))
     # A section of its own, so that a linker can leave it out of a microcontroller's flash.
-    bare = not target.has_system and not target.is_wasm
-    place = f', section ".rodata.{manifest_symbol(program.model)}"' if bare else ""
+    place = f', section ".rodata.{manifest_symbol(program.model)}"' if target.is_bare else ""
     return f'{header(target)}\n{name} = constant [{len(data)} x i8] c"{escaped}"{place}\n'
 
 

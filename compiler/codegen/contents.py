@@ -16,7 +16,9 @@ from .entries import entry_symbol
 from .sections import included
 from .target import Target
 
-_ALIGN = 64
+#: The alignment of contents: a line of a cache, and no vector is larger; on bare machines, which have neither, that of
+#: the largest element.
+_ALIGN, _BARE_ALIGN = 64, 8
 
 
 def contents_symbol(manifest: Manifest) -> str:
@@ -59,7 +61,7 @@ def write_contents(
     """Writes the contents to one file, and assembly that includes it; returns each buffer's offset. ``guarded``: see
     ``Contents.write``.
     """
-    contents = Contents()
+    contents = Contents(_BARE_ALIGN if target.is_bare else _ALIGN)
     offsets = contents.add(manifest, buffers)
     contents.write(folder, blob, target, guarded=guarded)
     return offsets
@@ -68,7 +70,8 @@ def write_contents(
 class Contents:
     """The contents of one program's or several versions' buffers. Equal contents are stored once."""
 
-    def __init__(self) -> None:
+    def __init__(self, align: int = _ALIGN) -> None:
+        self._align = align
         self._places: dict[bytes, int] = {}
         self._arrays: list[np.ndarray] = []
         self._end = 0
@@ -87,7 +90,7 @@ class Contents:
         if key not in self._places:
             self._places[key] = self._end
             self._arrays.append(array)
-            self._end += array.nbytes + -array.nbytes % _ALIGN
+            self._end += array.nbytes + -array.nbytes % self._align
         return self._places[key]
 
     def write(self, folder: Scratch, blob: str, target: Target, *, guarded: bool = False) -> None:
@@ -99,11 +102,11 @@ class Contents:
         def write(file: IO[bytes]) -> None:
             for array in self._arrays:
                 file.write(array.tobytes())
-                file.write(bytes(-file.tell() % _ALIGN))
-            file.write(bytes(_ALIGN))
+                file.write(bytes(-file.tell() % self._align))
+            file.write(bytes(self._align))
 
         folder.write("contents.bin", write)
-        folder.write("contents.S", included("contents.bin", blob, _ALIGN, target, guarded))
+        folder.write("contents.S", included("contents.bin", blob, self._align, target, guarded))
 
 
 def _check(expected: BufferInfo, array: np.ndarray) -> None:

@@ -28,7 +28,7 @@ from .parts import Parts
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
 from .regions import SHARE_DECLARATIONS, Alone, Regions
 from .statements import Statements, module
-from .support import has_threads
+from .support import has_threads, plan_limit
 from .target import Target
 from .types import symbol
 from .writer import Writer
@@ -81,7 +81,7 @@ def write_entries(
                 _Frame(program, entry, kernel_symbols, target, works, failing, watch), declarations
             ),
             write_guard(program, entry, name, _entered(name), contents, multiples or {}, has_threads(target)),
-            write_plan(program, entry, plan_symbol(program.model, entry.name)),
+            write_plan(program, entry, plan_symbol(program.model, entry.name), plan_limit(target)),
         ]
     return module(target, declarations, *definitions)
 

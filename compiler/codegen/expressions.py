@@ -264,6 +264,11 @@ class Values:
 
         if known:
             return better(a, b)
+        if self._target.family.flags_nan:
+            either = write(f"fcmp uno {text} {a}, {b}")
+            return write(
+                f"select {bits} {either}, {text} {write(f'fadd {text} {a}, {b}')}, {text} {better(a, b)}"
+            )
         # Taken with the operands in both orders, at least one result is a NaN if an operand is, and OR-ing the bits
         # keeps it; otherwise both results are equal. Cheaper than a third comparison, and than llvm.maximum.
         integer = vector(f"i{WIDTHS[type.dtype]}", type.lanes)

@@ -28,10 +28,14 @@ class _Scope:
 
 
 class Indices:
-    """The named sizes in scope and the values computed from them."""
+    """The named sizes in scope and the values computed from them.
 
-    def __init__(self, writer: Writer, dims: Mapping[str, tuple[str, Range]]):
+    Where registers have 32 bits, ``narrow`` has minima, maxima and quotients computed in as many, if that is enough.
+    """
+
+    def __init__(self, writer: Writer, dims: Mapping[str, tuple[str, Range]], narrow: bool = False):
         self._writer = writer
+        self.narrow = narrow
         self._scopes = [_Scope(writer.place(), 0)]
         self._values: dict[str, str] = {}
         self._depths: dict[str, int] = {}
@@ -208,23 +212,47 @@ class Indices:
         return self._at(self._atom_depth(atom), atom, lambda: self._call(atom.function, atom.arguments))
 
     def _call(self, function: str, arguments: tuple[DimLike, ...]) -> str:
+        if self.narrow and all(fits(self.bounds(argument)) for argument in arguments):
+            lows = [self.bounds(argument)[0] or 0 for argument in arguments]
+            result = self._computed(function, arguments, "i32")
+            return self._writer.value(f"{'zext' if min(lows) >= 0 else 'sext'} i32 {result} to i64")
+        return self._computed(function, arguments, "i64")
+
+    def _computed(self, function: str, arguments: tuple[DimLike, ...], type: str) -> str:
+        """A quotient, a minimum or a maximum in ``type``."""
         write = self._writer.value
+
+        def operand(size: DimLike) -> str:
+            return narrowed(self._writer, self.value(size), type)
+
         if function == "floordiv":
             numerator, divisor = arguments
             assert isinstance(divisor, int)
-            x = self.value(numerator)
+            x = operand(numerator)
             if divisor & (divisor - 1) == 0:  # an arithmetic shift is the floor, whatever the sign
-                return write(f"ashr i64 {x}, {divisor.bit_length() - 1}")
+                return write(f"ashr {type} {x}, {divisor.bit_length() - 1}")
             low, _ = self.bounds(numerator)
             if low is not None and low >= 0:
-                return write(f"udiv i64 {x}, {divisor}")
-            quotient = write(f"sdiv i64 {x}, {divisor}")
-            remainder = write(f"srem i64 {x}, {divisor}")
-            negative = write(f"ashr i64 {remainder}, 63")
-            return write(f"add i64 {quotient}, {negative}")
-        total = self.value(arguments[0])
+                return write(f"udiv {type} {x}, {divisor}")
+            quotient = write(f"sdiv {type} {x}, {divisor}")
+            remainder = write(f"srem {type} {x}, {divisor}")
+            negative = write(f"ashr {type} {remainder}, {int(type[1:]) - 1}")
+            return write(f"add {type} {quotient}, {negative}")
+        total = operand(arguments[0])
         for argument in arguments[1:]:
             total = self._writer.call(
-                "i64", f"llvm.s{function}.i64", ("i64", total), ("i64", self.value(argument))
+                type, f"llvm.s{function}.{type}", (type, total), (type, operand(argument))
             )
         return total
+
+
+def fits(range_: Range) -> bool:
+    """Whether 32 bits hold all values of a range."""
+    low, high = range_
+    return low is not None and high is not None and low >= -(1 << 31) and high < 1 << 31
+
+
+def narrowed(writer: Writer, operand: str, type: str) -> str:
+    """An operand of 64 bits in ``type``, which holds it."""
+    constant = not operand.startswith("%")
+    return operand if constant or type == "i64" else writer.value(f"trunc i64 {operand} to {type}")

@@ -149,7 +149,7 @@ def archive(
             [*command, *_FLAGS, *object_flags(target), "-r", "-nostdlib", *made, *flags, "-o", *members],
             folder,
         )
-    if not (target.has_system or target.is_wasm):
+    if target.is_bare:
         members.append(_runtime(command, folder))
     _run([*_archiver(command), "rcs", "linked.a", *members], folder)
     _write(folder.path / "linked.a", output, executable=False)

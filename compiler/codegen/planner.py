@@ -3,7 +3,8 @@
 Greedy by size (Pisarchyk and Lee, "Efficient Memory Management for Deep Neural Net Inference", 2020, section 5.2):
 the largest buffer first, each into the smallest gap between the buffers placed so far that are live at the same time.
 Sizes are rounded up to 64 bytes and checked: a size or a total beyond 2^61 bytes gives -1. JIT, library and
-executable share this planner; ``reference_plan`` is the same in Python, for tests and for resource cards.
+executable share this planner; ``reference_plan`` is the same in Python, for tests and for resource cards, and plans
+entries without open sizes when they are compiled.
 """
 
 from __future__ import annotations
@@ -20,6 +21,8 @@ LIMIT = 1 << 61
 #: The limit where pointers have 32 bits: what a pointer difference can be.
 LIMIT_32 = (1 << 31) - 64
 ALIGN = 64
+#: Slots of arenas that are planned in Python, which takes quadratic time.
+MOST_SLOTS = 1000
 
 PLANNER_DECLARATIONS = [
     "declare {i64, i1} @llvm.smul.with.overflow.i64(i64, i64)",
@@ -59,12 +62,14 @@ def reference_plan(buffers: Sequence[ir.ArenaBuffer], dims: Mapping[str, int]) -
     return total, offsets
 
 
-def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
-    """The LLVM text of ``int64_t NAME(const int64_t *dims, int64_t *offsets)``."""
+def write_plan(program: ir.Program, entry: ir.Entry, name: str, limit: int = LIMIT) -> str:
+    """The LLVM text of ``int64_t NAME(const int64_t *dims, int64_t *offsets)``; ``limit`` is the native planner's."""
     count = len(entry.arena)
     head = f"define i64 {symbol(name)}(ptr %dims, ptr %offsets) #1 {{\nentry:\n"
     if not count:
         return head + "  ret i64 0\n}\n"
+    if count <= MOST_SLOTS and all(isinstance(buffer.nbytes, int) for buffer in entry.arena):
+        return _settled(entry, name, head, limit)
     lives = [life for buffer in entry.arena for life in (buffer.first, buffer.last)]
     table = f"{name}.lives"
     constant = (
@@ -111,6 +116,34 @@ def write_plan(program: ir.Program, entry: ir.Entry, name: str) -> str:
     )
     writer.line(f"ret i64 {total}")
     return constant + head + writer.text() + "\n}\n"
+
+
+def _settled(entry: ir.Entry, name: str, head: str, limit: int) -> str:
+    """The plan of an entry without open sizes: a table of offsets, in units of `ALIGN`."""
+    total, offsets = reference_plan(entry.arena, {})
+    if not 0 <= total <= limit:
+        return head + "  ret i64 -1\n}\n"
+    count, table = len(offsets), symbol(f"{name}.offsets")
+    unit = "i16" if total // ALIGN < 1 << 16 else "i64"
+    numbers = ", ".join(f"{unit} {offset // ALIGN}" for offset in offsets)
+    widened = f"  %wide = zext {unit} %units to i64\n" if unit != "i64" else "  %wide = or i64 %units, 0\n"
+    return f"""{table} = private unnamed_addr constant [{count} x {unit}] [{numbers}]
+
+{head}  br label %fill
+fill:
+  %slot = phi i32 [ 0, %entry ], [ %next, %fill ]
+  %from = getelementptr {unit}, ptr {table}, i32 %slot
+  %units = load {unit}, ptr %from
+{widened}  %offset = mul i64 %wide, {ALIGN}
+  %to = getelementptr i64, ptr %offsets, i32 %slot
+  store i64 %offset, ptr %to
+  %next = add nuw nsw i32 %slot, 1
+  %done = icmp eq i32 %next, {count}
+  br i1 %done, label %filled, label %fill
+filled:
+  ret i64 {total}
+}}
+"""
 
 
 class _Checked:

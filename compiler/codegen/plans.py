@@ -18,7 +18,7 @@ from .entries import plan_symbol
 from .features import attributes_of_all
 from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
 from .statements import module
-from .support import write_support
+from .support import plan_limit, write_support
 from .target import Target, host_target
 
 _numbers = itertools.count()
@@ -31,7 +31,7 @@ class Planners:
     def __init__(self, program: ir.Program, target: Target | None = None):
         target = target or host_target()
         plans = [
-            write_plan(program, entry, plan_symbol(program.model, name))
+            write_plan(program, entry, plan_symbol(program.model, name), plan_limit(target))
             for name, entry in program.entries.items()
         ]
         text = module(target, {*PLANNER_DECLARATIONS, PLAN_DECLARATION}, attributes_of_all(target), *plans)

@@ -9,7 +9,7 @@ from netwright.specs.dims import DimLike, Range, ceil_div, dim, dim_max, product
 from ..loop import ir
 from ..loop.changes import changes
 from .expressions import Values
-from .indices import Indices
+from .indices import Indices, fits, narrowed
 from .memory import Memory
 from .target import Target, attributes, header
 from .types import memory_type, symbol
@@ -20,7 +20,9 @@ class Statements:
     """Writes the body of a kernel or entry.
 
     ``fail`` ends the function with an i32 error code. ``call`` is given for entries only: after a call that it
-    writes, all threads have passed the call, so barriers need no code.
+    writes, all threads have passed the call, so barriers need no code. Where ``indices`` are narrow,
+    loops count in 32 bits, if that is enough. ``alone`` says that there is one thread, which runs all iterations of
+    parallel loops.
     """
 
     def __init__(
@@ -31,6 +33,7 @@ class Statements:
         values: Values,
         fail: Callable[[str], None],
         call: Callable[[ir.Call], None] | None = None,
+        alone: bool = False,
     ):
         self._writer = writer
         self._indices = indices
@@ -38,6 +41,7 @@ class Statements:
         self._values = values
         self._fail = fail
         self._call = call
+        self._alone = alone
 
     def body(self, statements: tuple[ir.Stmt, ...]) -> None:
         depth = self._indices.depth
@@ -87,7 +91,7 @@ class Statements:
                 self.body(loop.body)
                 self._indices.unfix(loop.var)
             return
-        if loop.kind == "parallel":
+        if loop.kind == "parallel" and not self._alone:
             self._nest(ir.parallel_nest(loop))
             return
         first, last = self._indices.value(start), self._indices.value(stop)
@@ -162,6 +166,13 @@ class Statements:
             writer.name(),
             writer.name(),
         )
+        start, stop = self._indices.resolve(loop.start), self._indices.resolve(loop.stop)
+        range_ = self._loop_range(start, stop, loop.step)
+        counted, type = variable, "i64"
+        low, high = range_
+        if self._indices.narrow and fits((low, None if high is None else high + loop.step)):
+            counted, type = writer.name(), "i32"
+            first, last = (narrowed(writer, edge, type) for edge in (first, last))
         if condition is None:
             writer.branch(body)
         else:
@@ -174,13 +185,14 @@ class Statements:
         # An iteration reads what the previous one wrote: what was known before the loop no longer holds.
         self._memory.changed(changed.buffers)
         self._values.changed(changed.registers)
-        start, stop = self._indices.resolve(loop.start), self._indices.resolve(loop.stop)
-        self._indices.open(loop.var, variable, self._loop_range(start, stop, loop.step))
+        self._indices.open(loop.var, variable, range_)
         body_of()
         self._indices.close(depth)
-        phi.append(f"  {variable} = phi i64 [ {first}, %{before} ], [ {following}, %{writer.block} ]")
-        writer.line(f"{following} = add nsw i64 {variable}, {loop.step}")
-        writer.branch_if(writer.result(f"icmp slt i64 {following}, {last}"), body, after)
+        phi.append(f"  {counted} = phi {type} [ {first}, %{before} ], [ {following}, %{writer.block} ]")
+        if counted != variable:
+            phi.append(f"  {variable} = {'zext' if (low or 0) >= 0 else 'sext'} i32 {counted} to i64")
+        writer.line(f"{following} = add nsw {type} {counted}, {loop.step}")
+        writer.branch_if(writer.result(f"icmp slt {type} {following}, {last}"), body, after)
         writer.start(after)
 
     def _loop_range(self, start: DimLike, stop: DimLike, step: int) -> Range:
@@ -229,11 +241,10 @@ def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
     }
     arguments += [f"i64 {value}" for value, _ in dims.values()]
     arguments += ["i32 %tid", "i32 %nthreads"]
-    # Without threads a kernel runs as one share, and need not divide to know where that begins.
     alone = not target.is_posix
-    for name, only in (("tid", 0), ("nthreads", 1)):
-        writer.line(f"%{name}.wide = {f'or i64 0, {only}' if alone else f'zext i32 %{name} to i64'}")
-    indices = Indices(writer, dims)
+    for name in () if alone else ("tid", "nthreads"):
+        writer.line(f"%{name}.wide = zext i32 %{name} to i64")
+    indices = Indices(writer, dims, narrow=not target.is_64_bit)
     buffers: list[tuple[ir.Buffer, str | None]] = []
     for buffer in function.buffers:
         pointer = symbol("buffer." + buffer.name, "%")
@@ -249,7 +260,9 @@ def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
         buffers.append((buffer, pointer))
     memory = Memory(writer, indices, buffers)
     values = Values(writer, indices, memory, target, changes(function.body).registers)
-    statements = Statements(writer, indices, memory, values, fail=lambda code: writer.line(f"ret i32 {code}"))
+    statements = Statements(
+        writer, indices, memory, values, fail=lambda code: writer.line(f"ret i32 {code}"), alone=alone
+    )
     statements.body(function.body)
     writer.line("ret i32 0")
     return module(

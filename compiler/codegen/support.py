@@ -66,6 +66,11 @@ def write_python(target: Target) -> str:
     return module(baseline(target), set(), _filled("python", target))
 
 
+def plan_limit(target: Target) -> int:
+    """The bytes of the largest arena."""
+    return LIMIT if target.is_64_bit else LIMIT_32
+
+
 def has_threads(target: Target) -> bool:
     """Whether the target's system has POSIX threads, so that a pool can be made."""
     return target.is_posix
@@ -97,7 +102,7 @@ def _filled(name: str, target: Target, pool: str = "") -> str:
         condition=condition,
         setmask=setmask,
         monotonic=monotonic,
-        limit=LIMIT if target.is_64_bit else LIMIT_32,
+        limit=plan_limit(target),
         round=ALIGN - 1,
         aligned=-ALIGN,
         widen="bitcast" if target.is_64_bit else "sext",

@@ -61,6 +61,11 @@ class Target:
         return self.is_posix or self.is_windows
 
     @property
+    def is_bare(self) -> bool:
+        """Whether there is no system at all."""
+        return not (self.has_system or self.is_wasm)
+
+    @property
     def is_64_bit(self) -> bool:
         return "64" in self.family.name
 

@@ -26,6 +26,7 @@ from netwright.specs.manifest import (
     ScoreInfo,
 )
 
+from ..formulas import Fourier
 from ..loop import ir
 from .aot import emit
 from .artifacts import entry_of
@@ -34,6 +35,7 @@ from .csource import c_dtype, c_string, model_source
 from .debug import DebugInfo, stripped
 from .features import features_of
 from .linker import C_SOURCES, find_compiler, link_static, system_flags
+from .made import Made
 from .support import has_threads
 from .target import Target
 
@@ -92,6 +94,14 @@ class TrainerPlan:
     grouped: bool = False
     lengths: Sequence[tuple[str, str]] = ()
     """Inputs that hold lengths, each with the dim that counts the steps."""
+    balance: str | None = None
+    """The array of classes that each epoch has equally many samples of."""
+    classes: Sequence[str] = ()
+    """The entry that orders the samples of each class."""
+
+
+#: No entry of what is around a step.
+_NONE = "{{NULL, NULL, 0}, 0, {-1, -1}, 0}"
 
 
 @dataclass(frozen=True)
@@ -120,9 +130,11 @@ def link_trainer(
     *,
     debug: DebugInfo | None = None,
     flags: Sequence[str] = (),
+    formulas: Mapping[str, Fourier] | None = None,
 ) -> bool:
     """Writes an executable that trains with the entries `train_step` and `loss` of ``step``, and the entries `order`
-    and `rate` of ``around``. Returns whether it needs nothing but the system's kernel.
+    and `rate` of ``around``. It computes ``constants`` that have ``formulas`` at its start. Returns whether it needs
+    nothing but the system's kernel.
 
     Raises LinkError without a C compiler.
     """
@@ -132,7 +144,9 @@ def link_trainer(
     blob = contents_symbol(manifest)
     whole = _whole_entry(manifest)
     fixed = {name: constants[name] for name in constants if name in {*whole.reads, *whole.writes}}
-    offsets = contents.add(manifest, fixed)
+    made = Made()
+    computed = made.add(fixed, formulas or {})
+    offsets = contents.add(manifest, {name: fixed[name] for name in fixed if name not in computed})
     first = _First(
         {name: contents.place(array) for name, array in plan.weights.items()},
         {name: contents.place(array) for name, array in plan.states.items() if array.any()},
@@ -142,7 +156,8 @@ def link_trainer(
         # Weights have memory of their own, wherever the contents have their first values.
         known = {**offsets, **first.weights}
         plain = manifest.model_copy(update={"buffers": [_whole_ranges(info) for info in manifest.buffers]})
-        tables = model_source(plain, whole, known, blob, features_of(target), threads=has_threads(target))
+        features, threads = features_of(target), has_threads(target)
+        tables = model_source(plain, whole, known, blob, features, threads=threads, made=computed)
         folder.write("tables.c", tables)
         folder.write("training.c", _training_source(manifest, around.manifest, plan, first, blob))
         folder.write("model.o", emit(step.program, "object", target, manifest, debug=debug))
@@ -157,6 +172,7 @@ def link_trainer(
             *sources,
             "tables.c",
             "training.c",
+            *made.write(folder),
             *objects,
             *system_flags(target),
             *(flags or stripped(debug)),
@@ -198,6 +214,13 @@ def _training_source(
     lines += _tensors("state", plan.states, numbers, first.states, blob, {})
     lines += _scores(manifest.scores, numbers)
     lines += _splits(plan.splits, around, numbers)
+    orders = [_around(around, entry, (EPOCH,), ORDER) for entry in plan.classes]
+    lines += [
+        "static const nw_around classes[] = {",
+        *(f"    {order}," for order in orders),
+        f"    {_NONE},",
+        "};",
+    ]
     lines += ["static const nw_length lengths[] = {"]
     lines += [f"    {{{numbers[name]}, {dims[dim]}}}," for name, dim in plan.lengths]
     lines += ["    {-1, -1},", "};"]
@@ -218,6 +241,7 @@ def _training_source(
         f"    {plan.window or 0}, {dims.get(plan.time, -1)}, {int(plan.carry_state)}, {int(plan.grouped)}, "
         f"{len(plan.lengths)}, lengths,",
         f"    {len(plan.splits)}, splits,",
+        f"    {-1 if plan.balance is None else numbers[plan.balance]}, {len(plan.classes)}, classes,",
         "};",
     ]
     return "\n".join(lines) + "\n"
@@ -242,7 +266,7 @@ def _entry(manifest: Manifest, name: str) -> str:
 def _around(around: Manifest, name: str, inputs: Sequence[str], output: str | None = None) -> str:
     """An entry with the places of its inputs (at most two) and of its ``output``, by default of the same name."""
     if all(entry.name != name for entry in around.entries):
-        return "{{NULL, NULL, 0}, 0, {-1, -1}, 0}"
+        return _NONE
     reads = entry_of(around, name).reads
     numbers = {buffer.name: number for number, buffer in enumerate(around.buffers)}
     places = [numbers[input] if input in reads else -1 for input in inputs] + [-1] * (2 - len(inputs))

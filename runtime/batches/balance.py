@@ -5,13 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.random import permutation
+from netwright.specs.random import BALANCE, permutation
 
 from ..data.samples import Samples
 from ..errors import DataError
-
-#: The random streams that order the samples of each class.
-_STREAM = "data.balance"
 
 
 def classes_of(dataset: Samples, name: str) -> NDArray[np.int64]:
@@ -46,7 +43,7 @@ class Balance:
             first, skipped = divmod(epoch * most, len(members))
             rounds = -(-(skipped + wanted) // len(members))
             orders = [
-                permutation(self._seed, f"{_STREAM}.{number}", first + i, len(members)) for i in range(rounds)
+                permutation(self._seed, f"{BALANCE}.{number}", first + i, len(members)) for i in range(rounds)
             ]
             rows = members[np.concatenate(orders)][skipped : skipped + wanted]
             drawn.append(rows + self._count * _times_before(rows))

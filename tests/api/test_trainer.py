@@ -47,6 +47,7 @@ SPEC: dict[str, Any] = {
             "valid": {"from": "train", "fraction": 0.3, "stratify": "t", "seed": 4},
         },
         "group_by_length": True,
+        "balance": "t",
         "targets": {"t": {"shape": ["N"], "dtype": "int64"}},
         "loss": {"type": "softmax_cross_entropy", "output": "y", "target": "t"},
         "metrics": ["accuracy", "f1", "perplexity"],
@@ -287,3 +288,32 @@ def test_says_what_an_executable_can_not_do(tmp_path: Path) -> None:
     assert {code for code, _ in codes} == {"NW0413"}
     assert len(codes) == 3
     assert not (tmp_path / "trainer").exists()
+
+
+def test_balances_classes_whose_number_is_known(tmp_path: Path) -> None:
+    """A squared error takes any whole number."""
+    spec = {
+        "netwright": 1,
+        "model": "sums",
+        "dims": {"N": "batch"},
+        "inputs": {"x": {"shape": ["N", 3]}},
+        "layers": [
+            {"name": "a", "type": "dense", "units": 2},
+            {"name": "y", "type": "reduce", "op": "sum", "axes": [1]},
+        ],
+        "outputs": {"y": "y"},
+        "train": {
+            "data": {"train": "train.npz"},
+            "targets": {"t": {"shape": ["N"], "dtype": "int64"}},
+            "balance": "t",
+            "loss": {"type": "mse", "output": "y", "target": "t"},
+            "optimizer": {"type": "sgd", "learning_rate": 0.1},
+            "epochs": 1,
+            "batch_size": 2,
+        },
+    }
+    model = netwright.load(spec)
+    with pytest.raises(
+        SpecError, match=r"NW0413.*balances up to 256 classes, if it is known how many there are"
+    ):
+        save(model.load, model.network, None, tmp_path / "trainer", Request(entries=("train_step",)))

@@ -101,3 +101,12 @@ def test_a_total_beyond_the_limit_is_refused() -> None:
 def test_no_buffers_need_no_arena() -> None:
     assert native_plan([], {"N": 1, "T": 1}) == (0, [])
     assert np.int64(0) == reference_plan([], {"N": 1})[0]
+
+
+def test_what_is_settled_is_planned_as_the_planner_would() -> None:
+    lives = [(100, 0, 1), (64, 1, 2), (4096, 1, 3), (0, 2, 2), (70, 3, 4)]
+    buffers = [ir.ArenaBuffer(f"b{i}", size, first, last) for i, (size, first, last) in enumerate(lives)]
+    open_ = [*buffers, ir.ArenaBuffer("open", 4 * N - 4, 0, 0)]
+    total, offsets = native_plan(open_, {"N": 1, "T": 1})
+    assert (total, offsets[:-1]) == native_plan(buffers, {"N": 1, "T": 1})
+    assert native_plan([ir.ArenaBuffer("a", 1 << 62, 0, 1)], {"N": 1, "T": 1})[0] == -1

@@ -63,6 +63,8 @@ class Family:
     propagates_nan: ClassVar[bool] = False
     """Whether one instruction computes the maximum of two floats, and NaN if either is."""
 
+    flags_nan: ClassVar[bool] = False
+    """Whether a comparison of floats sets flags, of which one says that either is NaN."""
     flushes_denormals: ClassVar[bool] = False
     """Whether vector arithmetic treats denormals as zero, in entries or always."""
     l1_bytes: ClassVar[int] = 32 << 10

@@ -12,7 +12,7 @@ from netwright.specs.dims import dim_symbols, parse_dim
 from netwright.specs.manifest import PREPARE, STEP, TRAIN, BufferInfo, DimInfo, EntryInfo, Manifest
 
 from ...loop import ir
-from ..planner import ALIGN, reference_plan
+from ..planner import ALIGN, MOST_SLOTS, reference_plan
 
 _WORDS = (
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const "
@@ -26,8 +26,6 @@ _WORDS = (
 #: Words that are no names in C or C++.
 _RESERVED = frozenset(_WORDS.split())
 _TYPES = {"float32": "float", "float64": "double", "bool": "uint8_t"}
-#: Slots of arenas that are planned in Python, which takes quadratic time.
-_MOST_SLOTS = 1000
 _STEPPED = "step."
 
 
@@ -225,7 +223,7 @@ class Interface:
                     return None
                 sizes[dim.name] = size
         arena = self.program.entries[function.name].arena
-        if len(arena) > _MOST_SLOTS:
+        if len(arena) > MOST_SLOTS:
             return None
         everything = {dim.name: dim.min for dim in self.manifest.dims} | sizes
         total, _ = reference_plan(arena, everything)

@@ -7,7 +7,7 @@ from netwright.specs.dims import dim
 from netwright.specs.manifest import BATCHES, EPOCH, ORDER, RATE, RATE_SCALE, SAMPLES, UPDATES, DimInfo
 from netwright.specs.models.data import SplitData
 from netwright.specs.models.train import TrainSpec
-from netwright.specs.random import SHUFFLE, SHUFFLE_BATCHES, SPLIT, key_for
+from netwright.specs.random import BALANCE, SHUFFLE, SHUFFLE_BATCHES, SPLIT, key_for
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
@@ -21,18 +21,26 @@ def around_dims() -> list[DimInfo]:
     return [DimInfo(name=SAMPLES)]
 
 
-def around_graphs(train: TrainSpec) -> dict[str, Graph]:
+def around_graphs(train: TrainSpec, classes: int = 0) -> dict[str, Graph]:
     """`order` gives the order of the samples in an epoch, counted from 0, when it is shuffled; `batches` that of
     the batches, where samples are grouped by length; `rate` the learning rate
     after so many updates, of which a plateau's ``scale`` is a factor; `split_NAME` the order in which a split takes
-    samples out of another set, for epoch 0."""
+    samples out of another set, for epoch 0; `balance_NUMBER` the order of a class's samples, of so many ``classes`` as
+    are balanced."""
     graphs = {ORDER: order_graph(train.seed, SHUFFLE), RATE: _rate_graph(train)}
     if train.group_by_length:
         graphs[BATCHES] = order_graph(train.seed, SHUFFLE_BATCHES)
     for name, source in train.data.items():
         if isinstance(source, SplitData):
             graphs[split_entry(name)] = order_graph(source.seed, SPLIT)
+    for number in range(classes):
+        graphs[balance_entry(number)] = order_graph(train.seed, f"{BALANCE}.{number}")
     return graphs
+
+
+def balance_entry(number: int) -> str:
+    """The entry that draws the order of a class's samples."""
+    return f"balance_{number}"
 
 
 def split_entry(name: str) -> str:

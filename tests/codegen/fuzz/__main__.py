@@ -37,7 +37,7 @@ def main() -> int:
             options = [
                 f"-max_total_time={arguments.seconds}",
                 "-max_len=4096",
-                "-timeout=10",
+                "-timeout=60",  # a computer that does much else may stall for longer than a parser ever takes
                 "-rss_limit_mb=2048",
             ]
             options += ["-print_final_stats=1", "-verbosity=1", f"-artifact_prefix={Path.cwd()}/{target}-"]

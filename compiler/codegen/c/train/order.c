@@ -49,6 +49,7 @@ batch_list make_batches(const dataset *of, int64_t size, int shuffle, int64_t ep
     made.numbers = allocate((size_t)made.count, sizeof *made.numbers);
     if (shuffle) run_around(&plan->order, of->samples, &epoch, NULL, made.order);
     for (int64_t i = 0; i < of->samples && !shuffle; i++) made.order[i] = i;
+    if (shuffle && plan->balanced >= 0) balance_samples(of, epoch, made.order);
     for (int64_t i = 0; i < made.count; i++) made.numbers[i] = i;
     if (plan->grouped) {
         int64_t pool = shuffle && size <= of->samples / POOL ? POOL * size : of->samples;

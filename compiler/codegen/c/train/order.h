@@ -10,6 +10,8 @@ typedef struct {
     int64_t *numbers; /* of the batches: where each begins in the order, in batches */
 } batch_list;
 
+/* Has an order go through as many samples of each class. */
+void balance_samples(const dataset *of, int64_t epoch, int64_t *order);
 batch_list make_batches(const dataset *of, int64_t size, int shuffle, int64_t epoch);
 void free_batches(batch_list *of);
 int64_t count_batches(const dataset *of, int64_t size);

@@ -24,6 +24,7 @@ int main(int argc, char **argv) {
     training t = {0};
     parse_train_options(argc, argv, &t.asked);
     check_cpu();
+    nw_make();
     t.at.sums = new_totals();
     t.at.batch_size = nw_the_trainer.batch_size;
     load_dataset("train", t.asked.train, &t.train);

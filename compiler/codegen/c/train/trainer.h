@@ -75,6 +75,8 @@ typedef struct {
     const nw_length *lengths;
     int32_t split_count;
     const nw_split *splits;
+    int32_t balanced, class_count; /* the array of classes that each epoch has equally many samples of; -1: none */
+    const nw_around *classes;      /* the orders of each class's samples */
 } nw_trainer;
 
 extern const nw_trainer nw_the_trainer;
