@@ -6,10 +6,11 @@ as the mark. The graph is one that the phase ``memory`` leaves as it is: what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 
 from netwright.compiler.codegen.planner import reference_plan
+from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
 from netwright.compiler.graph.text import print_value
 from netwright.compiler.loop import ir
@@ -23,7 +24,7 @@ from netwright.compiler.lowering.outer_tiling import outer_tiling
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.roles import Roles
 from netwright.compiler.lowering.tiling import Tiling, choose_tilings
-from netwright.compiler.observers import Observer, Refusal
+from netwright.compiler.observers import Observer, Refusal, Stored
 from netwright.compiler.plans.costs import Work
 from netwright.specs.dims import dim
 
@@ -101,7 +102,7 @@ def kernels(case: Case) -> Iterator[str]:
 
 def _lowered(case: Case) -> tuple[ir.Program, str]:
     """The program, and its text with kernels by number instead of by content."""
-    program, _ = lowered(case.before, case.machine)
+    program, _ = lowered(case.before, case.machine, opens=case.opens)
     text = program_text(program)
     for number, name in enumerate(program.kernels):
         text = text.replace(name, f"k{number}")
@@ -138,6 +139,21 @@ def _work(work: Work) -> str:
     )
 
 
+def calls(case: Case) -> Iterator[str]:
+    """Per call: its operations, its tiles, and the arithmetic that it counts for which of its layers; then which values
+    are in memory once how many moments have been, and for which layers."""
+    seen = _Seen([])
+    program, _ = lowered(case.before, case.machine, observer=seen)
+    for call in watched(program.entries["main"]).moments:
+        if call is not None:
+            info = call.info
+            layers = f" for {info.main!r} of {', '.join(info.layers)}" if info.layers else ""
+            yield f"{' '.join(info.operations)} in {info.tiles or 'no tiles'}: {info.flops}{layers}"
+    for graph, stored in seen.all:
+        place = f"{stored.buffer} from {stored.offset} after {stored.after}"
+        yield f"{print_value(graph, stored.value)} in {place}: {', '.join(stored.layers)}"
+
+
 PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "roles": roles,
     "grouping": grouping,
@@ -145,6 +161,7 @@ PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "planning": planning,
     "kernels": kernels,
     "inside": inside,
+    "calls": calls,
     "memory": memory,
 }
 
@@ -155,6 +172,14 @@ class _Refused(Observer):
 
     def refused(self, refusal: Refusal) -> None:
         self.all.append(refusal)
+
+
+class _Seen(Observer):
+    def __init__(self, all: list[tuple[Graph, Stored]]):
+        self.all = all
+
+    def lowered(self, entry: str, graph: Graph, stored: Sequence[Stored]) -> None:
+        self.all += [(graph, each) for each in stored]
 
 
 def _named(node: Node) -> str:
