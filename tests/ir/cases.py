@@ -13,9 +13,9 @@ A case is a file ``<pass>/<rule>.txt``::
 
 ``dims`` binds open sizes for the comparison of values, ``entry`` names the entry and ``machine`` one of
 ``tests.machines``, ``math`` and ``steady`` are those of ``PassContext``, ``opens`` is that of ``lower_entry``, and
-``tolerance`` is how far float32 may be off (relative to the largest value); each is left out where it does not matter. What follows ``-- after`` is
-``unchanged`` where the pass has to leave the graph alone: a refusal is a decision, too. Graphs that it splits off come
-first.
+``tolerance`` is how far float32 may be off (relative to the largest value); each is left out where it does not matter.
+What follows ``-- after`` is ``unchanged`` where the pass has to leave the graph alone: a refusal is a decision, too.
+Graphs that it splits off come first.
 """
 
 from __future__ import annotations

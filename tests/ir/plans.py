@@ -150,8 +150,9 @@ def calls(case: Case) -> Iterator[str]:
             layers = f" for {info.main!r} of {', '.join(info.layers)}" if info.layers else ""
             yield f"{' '.join(info.operations)} in {info.tiles or 'no tiles'}: {info.flops}{layers}"
     for graph, stored in seen.all:
+        layers = f" for {', '.join(stored.layers)}" if stored.layers else ""
         place = f"{stored.buffer} from {stored.offset} after {stored.after}"
-        yield f"{print_value(graph, stored.value)} in {place}: {', '.join(stored.layers)}"
+        yield f"{print_value(graph, stored.value)} in {place}{layers}"
 
 
 PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
