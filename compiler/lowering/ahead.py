@@ -10,9 +10,8 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
-from netwright.specs.dims import DimLike, Shape, dim_symbols
+from netwright.specs.dims import DimLike, Shape
 
-from ..loop.intrinsics.builder import LANE
 from ..machine import Machine
 from .indices import Indices, power_of_two
 from .reader import Reader
@@ -41,8 +40,8 @@ class Ahead:
         result vector is at ``index``."""
         following = (*index[:-1], index[-1] + self.columns)
         for position, own in part.factors(following, (0,) * len(at)):
-            size, moving = part.types[position].nbytes, [LANE in dim_symbols(i) for i in own]
-            if isinstance(size, int) and size >= self.least and moving == [False] * (len(own) - 1) + [True]:
+            size = part.types[position].nbytes
+            if isinstance(size, int) and size >= self.least:
                 self._fetch(reader, part, position, own, at, copy)
 
     def _fetch(
@@ -79,7 +78,7 @@ def ahead(
     last = len(space) - 1
     if not machine.prefetch or tiling.row_axis is None or tiling.inner or tiling.lane_axis is not None:
         return None
-    number, count, is_open = 0, 1, False
+    number, count = 0, 1
     for axis in order[order.index(last) + 1 :]:
         step = tiling.rows if axis == tiling.row_axis else 1
         extent = space[axis]
@@ -89,9 +88,9 @@ def ahead(
         if tiles == 1:
             continue
         number, count = number * tiles + index[axis] // step, count * tiles
-        is_open = is_open or not isinstance(extent, int)
     if count < LEAST_TILES:
         return None
     parts = min(tiling.lanes, power_of_two(count))
-    part = number if count <= parts and not is_open else number - number // parts * parts
+    known = isinstance(space[tiling.row_axis], int)
+    part = number if count <= parts and known else number - number // parts * parts
     return Ahead(tiling.lanes * tiling.vectors, part, parts, machine.l1_bytes, tiling.vectors)

@@ -84,7 +84,7 @@ def _rows(roles: Roles, part: ContractionPart, data: Value, products: Value, mac
     be worth the calls of three kernels, which threads share.
     """
     _, images, rows, _, _ = roles.type(data).shape
-    per_image = sum((_image_bytes(roles.type(value)) for value in (data, products)), start=0)
+    per_image = sum((_image_bytes(roles.type(value), images) for value in (data, products)), start=0)
     weights = roles.type(part.operands[1]).nbytes
     if not (isinstance(rows, int) and isinstance(per_image, int) and isinstance(weights, int)):
         return None
@@ -96,8 +96,10 @@ def _rows(roles: Roles, part: ContractionPart, data: Value, products: Value, mac
     return None if (images, count) == (1, 1) else -(-rows // count)
 
 
-def _image_bytes(type: TensorType) -> DimLike:
-    """The bytes of one image of [cells, images, …]."""
+def _image_bytes(type: TensorType, images: DimLike) -> DimLike:
+    """The bytes of one of the ``images`` of [cells, images, …]; the tiles of a known number may be rows together."""
+    if isinstance(images, int):
+        return type.nbytes // images
     cells, _, *rest = type.shape
     return type.with_shape((cells, *rest)).nbytes
 

@@ -160,7 +160,7 @@ def _fits(roles: Roles, part: Part, operand: Value) -> bool:
 def _stored(roles: Roles, operand: Value) -> Value:
     """What ``operand`` is computed from as it is read, at the same index, such as 16 bits that readers widen."""
     part = roles.part(operand)
-    while isinstance(part, ElementwisePart) and part.role == "index" and len(part.operands) == 1:
+    while isinstance(part, ElementwisePart) and part.role == "index":
         (operand,) = part.operands
         part = roles.part(operand)
     return operand

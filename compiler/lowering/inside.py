@@ -62,12 +62,7 @@ class _Search:
     def _is_joined(self, part: ViewPart) -> bool:
         """Whether a view in memory consists of its operands alone."""
         (value,) = part.node.values
-        return (
-            part.role == "into"
-            and len(part.operands) > 1
-            and part.op.fill(part.node.attrs) is None
-            and value not in self._outputs
-        )
+        return part.role == "into" and part.op.fill(part.node.attrs) is None and value not in self._outputs
 
     def _place(self, value: Value) -> None:
         """Puts ``value`` inside the largest value where it can be."""
@@ -80,12 +75,11 @@ class _Search:
             shift = self._shift(own, value, whole)
             if shift is None or result in self.inside or not self._is_apart(value, whole):
                 continue
-            start, end = self._life(result)
+            start, end = self._life(result)  # no later than what is stored there begins
             begin, last = self._life(value)
-            longer = (max(0, last - end) + max(0, start - begin)) * self._bytes(result)
-            if longer <= (last - begin + 1) * self._bytes(value):
+            if max(0, last - end) * self._bytes(result) <= (last - begin + 1) * self._bytes(value):
                 self.inside[value] = Inside(result, shift)
-                self._lives[result] = min(start, begin), max(end, last)
+                self._lives[result] = start, max(end, last)
                 return
 
     def _shift(self, own: ViewPart | None, value: Value, whole: ViewPart) -> Shape | None:

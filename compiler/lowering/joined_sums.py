@@ -56,11 +56,11 @@ def _terms(part: ContractionPart) -> DimLike:
 
 
 def _large(roles: Roles, group: Group) -> set[Value]:
-    """The values in memory that the group's reductions read, of as many elements as there are terms."""
-    inside = {part.node.id for part in group.members}
+    """The values that the group's reductions read, of as many elements as there are terms. What it computes itself is
+    in no other group, unless both compute it from such a value."""
     terms = _terms(group.contractions()[0])
     read = {base for part in group.members for operand in part.operands for base, _ in roles.bases(operand)}
-    return {value for value in read if value.node not in inside and roles.type(value).size == terms}
+    return {value for value in read if roles.type(value).size == terms}
 
 
 def _may_wait(grouping: Grouping, earlier: Group, later: Group) -> bool:
@@ -78,12 +78,8 @@ def _may_wait(grouping: Grouping, earlier: Group, later: Group) -> bool:
                     return False
                 for home in grouping.groups_with(reader):
                     if home is later:
-                        in_place = all(
-                            same for v in reader.operands for base, same in roles.bases(v) if base == value
-                        )
-                        if reader.role != "elementwise" or not in_place:
-                            return False
-                        if reader.node.types[0].shape != later.space:
+                        read = (base for v in reader.operands for base in roles.bases(v))
+                        if not all(same for base, same in read if base == value):
                             return False
                     elif home.order < later.order:
                         return False

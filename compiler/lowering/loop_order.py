@@ -63,8 +63,6 @@ def operands_of(space: Shape, contractions: Sequence[ContractionPart]) -> Operan
     shared: dict[object, int] = {}
     others: dict[object, int] = {}
     for part in contractions:
-        if len(part.node.types[0].shape) != len(space):
-            continue
         for position, at in part.general_factors():
             axes = {name for i in at for name in dim_symbols(i) if name.startswith("axis")}
             kind = shared if axes == {column} else others

@@ -45,7 +45,7 @@ class Materialize(Pass):
             role, old, changed = part.role, part.operands, list(operands)
             if role not in _READABLE:
                 return None
-            if role == "alias" and (widened := _widened_by_readers(roles, old)) is not None:
+            if role == "alias" and (widened := _widened_by_readers(roles, old[0])) is not None:
                 (read,) = operands  # in the new graph, too, computed of what memory holds
                 source = new.producer(read)
                 stored = new.add(node.op, new.operands(source), node.attrs, layer=node.layer).values
@@ -70,14 +70,14 @@ class Materialize(Pass):
         return new
 
 
-def _widened_by_readers(roles: Roles, operands: Sequence[Value]) -> Node | None:
-    """What makes the only operand of a reshape of results in memory as they are read, of 16 bits: reshaped before it,
-    they need no copy of 32. None if it is something else."""
-    part = roles.part(operands[0])
-    if len(operands) != 1 or not isinstance(part, ElementwisePart) or len(part.operands) != 1:
+def _widened_by_readers(roles: Roles, value: Value) -> Node | None:
+    """What makes ``value``, the operand of a reshape, of 16 bits of results in memory as they are read: reshaped before
+    it, they need no copy of 32. None if it is something else."""
+    part = roles.part(value)
+    if not isinstance(part, ElementwisePart) or part.role != "index":
         return None
-    held = roles.part(part.operands[0]).role
-    return part.node if part.role == "index" and held in _PLACED and held != "input" else None
+    (held,) = part.operands
+    return None if roles.part(held).role in ("index", "input") else part.node
 
 
 def _outputs_without_a_place(graph: Graph, roles: Roles) -> list[str]:

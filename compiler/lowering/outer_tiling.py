@@ -19,8 +19,9 @@ from ..machine import Machine
 from .groups import Group
 from .indices import power_of_two
 from .roles import ContractionPart, Roles
-from .tile_size import MOST_ACCUMULATORS
 
+#: More accumulators make kernels long without making them faster.
+MOST_ACCUMULATORS = 28
 #: Sums of fewer terms gain nothing.
 LEAST_TERMS = 64
 #: The value assumed for an open size when memory traffic is compared.

@@ -12,9 +12,8 @@ from netwright.specs.dims import DimLike
 from ..machine import Machine
 from ..plans.shapes import step_cost
 
-#: Rows and accumulators beyond these make kernels long without making them faster.
+#: More rows make kernels long without making them faster.
 MOST_ROWS = 14
-MOST_ACCUMULATORS = 28
 #: About so many single elements wait in registers, where instructions cannot read them from memory for all lanes.
 EARLY = 4
 
@@ -40,7 +39,7 @@ def fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) -
     accumulators = rows * vectors * products * cells
     left = machine.vector_registers - vectors * products - 2
     if machine.broadcast_operand and machine.fma:
-        return accumulators <= min(left, MOST_ACCUMULATORS)
+        return accumulators <= left
     # LLVM loads the elements of some rows early, where each needs a register.
     early = min(rows * cells, EARLY)
     return accumulators <= min(left - early - (not machine.fma), machine.accumulators)

@@ -152,13 +152,10 @@ def _wide(
         return Tiling(lanes, vectors, parallel_axis=parallel, segment=segment)
     extent, operands = space[row_axis], operands_of(space, contractions)
     own = Tiling(lanes, row_axis=row_axis, segment=segment, cells=cells)
-    tuned = None
-    if machine.tuning.tiles:
-        name = signature(group, space, contractions)
-        tuned = machine.tuning.tile(name)
-        if tuned is not None:
-            tile_room(space, own, contractions, machine).check(tuned, name)
+    name = signature(group, space, contractions) if machine.tuning.tiles else ""
+    tuned = machine.tuning.tile(name)
     if tuned is not None:
+        tile_room(space, own, contractions, machine).check(tuned, name)
         rows, vectors, depth = tuned.rows, tuned.vectors, tuned.depth
         own = replace(own, steps=tuned.steps, prefetch=tuned.prefetch, tuned=True)
     else:

@@ -52,7 +52,7 @@ def _unread(
     if interior:
         return 0, 0
     reach = (cells - 1) * stride
-    first = next((tap for tap in range(taps - 1) if tap * dilation + reach >= low), taps - 1)
+    first = next((tap for tap in range(taps) if tap * dilation + reach >= low), taps - 1)
     last = next((tap for tap in range(taps - 1, first, -1) if tap * dilation < low + size), first)
     return first, taps - 1 - last
 

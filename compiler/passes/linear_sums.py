@@ -162,11 +162,9 @@ class _Sums:
         if quotient.op != "div" or g.operands(quotient)[0] != total:
             return False
         _, count = g.operands(quotient)
-        number: DimLike | float | None = scalar_of(g, count)
-        while number is None and isinstance(g.producer(count).attrs, BroadcastAttributes):
+        while isinstance(g.producer(count).attrs, BroadcastAttributes):
             (count,) = g.operands(count.node)
-            number = scalar_of(g, count)
         attrs = g.producer(count).attrs
-        return number == self._number(x) or (
+        return scalar_of(g, count) == self._number(x) or (
             isinstance(attrs, DimValueAttributes) and attrs.size == self._number(x)
         )

@@ -45,8 +45,10 @@ class SplitBorders(Pass):
     def run(self, graph: Graph, context: PassContext) -> Graph:
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             conv = padded_conv(new, node, operands)
-            axes = None if conv is None else _axes(new, node, conv)
-            if conv is None or axes is None or not _pays(axes, new.type(conv.w).shape[:-2]):
+            if conv is None:
+                return None
+            axes = _axes(new, node, conv)
+            if axes is None or not _pays(axes, new.type(conv.w).shape[:-2]):
                 return None
             return [_joined(new, node, conv, axes)]
 

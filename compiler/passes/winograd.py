@@ -29,7 +29,7 @@ from ..ops.winograd_result import WinogradResultAttributes
 from ..plans.tuning import Algorithm, TuningError
 from .base import Pass, PassContext
 from .split_prepare import fixed_values
-from .winograd_costs import Images, best_tile
+from .winograd_costs import Images, best_tile, obstacle
 
 #: The tiles' sizes by the names of algorithms in a tuning; None: directly.
 TILES: dict[Algorithm, int | None] = {"direct": None, "F(2, 3)": 2, "F(4, 3)": 4}
@@ -48,8 +48,9 @@ class Winograd(Pass):
         fixed = fixed_values(graph)
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-            if node.op != "conv" or not isinstance(node.attrs, ConvAttributes):
+            if node.op != "conv":
                 return None
+            assert isinstance(node.attrs, ConvAttributes)
             if graph.type(graph.operands(node)[1]).shape[:-2] != (TAPS, TAPS):
                 return None
             refusal = _refusal(graph, node, node.attrs, fixed, context)
@@ -80,8 +81,9 @@ def _tile(name: str, images: Images, machine: Machine) -> tuple[int | None, str]
     if tuned is None:
         return best_tile(images, machine)
     tile = TILES[tuned]
-    if tile is not None and (machine.lanes("float32") < 4 or images.rows < 1 or images.columns < 1):
-        raise TuningError("NW0708", f"{name} can't be computed by {tuned}: {best_tile(images, machine)[1]}")
+    reason = None if tile is None else obstacle(images, machine)
+    if reason is not None:
+        raise TuningError("NW0708", f"{name} can't be computed by {tuned}: {reason}")
     return tile, "it was measured to be the fastest"
 
 
@@ -112,7 +114,7 @@ def _refusal(
 def _is_widened(graph: Graph, value: Value) -> bool:
     """Whether ``value`` is made, through views, of fewer bits."""
     dtype, node = graph.type(value).dtype, graph.producer(value)
-    while node.op != "input" and graph.operands(node):
+    while graph.operands(node):
         value = graph.operands(node)[0]
         if np.dtype(graph.type(value).dtype).itemsize < np.dtype(dtype).itemsize:
             return True

@@ -54,14 +54,12 @@ class Images:
 
 def best_tile(images: Images, machine: Machine) -> tuple[int | None, str]:
     """The size of the tiles to compute the convolution by, None for directly; and why."""
-    lanes = machine.lanes("float32")
-    if lanes < 4:
-        return None, "the machine has no vectors"
+    reason = obstacle(images, machine)
+    if reason is not None:
+        return None, reason
     if min(images.c_in, images.c_out) < FEWEST_CHANNELS:
         few = min(images.c_in, images.c_out)
         return None, f"{few} channel{'s are' if few > 1 else ' is'} too few to pay for transforms"
-    if images.rows < 1 or images.columns < 1:
-        return None, "its images may be empty"
     direct = direct_cost(images, machine)
     costs = {tile: tiled_cost(images, tile, machine) for tile in POINTS}
     tile = min(costs, key=lambda size: costs[size])
@@ -69,6 +67,15 @@ def best_tile(images: Images, machine: Machine) -> tuple[int | None, str]:
     if gain < LEAST_GAIN:
         return None, f"F({tile}, 3) would take {1 / gain:.0%} of a direct convolution's time"
     return tile, f"some {gain:.1f} times as fast as directly"
+
+
+def obstacle(images: Images, machine: Machine) -> str | None:
+    """Why the convolution cannot be computed by tiles; None if it can."""
+    if machine.lanes("float32") < 4:
+        return "the machine has no vectors"
+    if images.rows < 1 or images.columns < 1:
+        return "its images may be empty"
+    return None
 
 
 def direct_cost(images: Images, machine: Machine) -> float:

@@ -13,6 +13,7 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.machine import Machine
 from netwright.compiler.observers import Choice, Observer
+from netwright.compiler.ops.layout import ReverseAttributes
 from netwright.compiler.ops.panels import PanelsAttributes
 from netwright.compiler.ops.slice_pad import PadAttributes
 from netwright.compiler.ops.windows import ConvAttributes
@@ -78,6 +79,11 @@ CHOICES: dict[tuple[int, ...], tuple[list[int], int | None, str]] = {
         None,
         "F(2, 3) would take 245% of a direct convolution's time",
     ),
+    (1, 56, 1, 16, 17): (
+        [16128, 39568, 50320],
+        None,
+        "F(2, 3) would take 245% of a direct convolution's time",
+    ),
     (1, 56, 56, 15, 64): ([1693440, 1465104, 979024], None, "15 channels are too few to pay for transforms"),
     (1, 56, 56, 64, 1): ([1806336, 1552912, 1091920], None, "1 channel is too few to pay for transforms"),
 }
@@ -103,6 +109,7 @@ def test_what_stays_in_caches_costs_less() -> None:
 def test_no_vectors_and_no_images_leave_convolutions_direct() -> None:
     images = Images(1, 56, 56, 64, 64)
     assert best_tile(images, replace(AVX2, vector_bytes=8)) == (None, "the machine has no vectors")
+    assert best_tile(images, replace(AVX2, vector_bytes=16))[0] == 4
     for none in (replace(images, rows=0), replace(images, columns=0)):
         assert best_tile(none, AVX2) == (None, "its images may be empty")
 
@@ -120,13 +127,24 @@ class Chosen(Observer):
         self.all.append(choice)
 
 
-def convolution(rows: DimLike, filters: int, fill: float = 0, interior: int = 0) -> Graph:
-    """A 3×3 convolution of images of 12 columns and 32 channels, with a margin of one cell."""
+def convolution(
+    rows: DimLike,
+    filters: int = 32,
+    *,
+    samples: DimLike = N,
+    columns: int = 12,
+    fill: float = 0,
+    interior: int = 0,
+    reverses: bool = False,
+) -> Graph:
+    """A 3×3 convolution of images of 32 channels, with a margin of one cell."""
     graph = Graph()
-    x = graph.input("x", TensorType("float32", (N, rows, 12, 32)))
+    x = graph.input("x", TensorType("float32", (samples, rows, columns, 32)))
     w = graph.input("w", TensorType("float32", (3, 3, 32, filters)), "parameter")
     padding = PadAttributes((0, 1, 1, 0), (0, 1, 1, 0), (0, interior, 0, 0), fill)
     padded = graph.apply("pad", x, attrs=padding)
+    if reverses:
+        w = graph.apply("reverse", w, attrs=ReverseAttributes((0, 1)))
     graph.set_output("y", graph.apply("conv", padded, w, attrs=ConvAttributes((1, 1), (1, 1), 1)))
     return graph
 
@@ -160,6 +178,32 @@ def test_measured_algorithms_have_to_be_possible() -> None:
         with pytest.raises(TuningError, match=reason):
             tuned(graph, "F(4, 3)", machine)
         assert tuned(graph, "direct", machine)[0] is graph
+
+
+def test_a_single_result_is_no_empty_image() -> None:
+    graph, _ = tuned(convolution(1, columns=1), "F(2, 3)", replace(AVX2, vector_bytes=16))
+    assert [graph.type(value).shape for value in graph.outputs.values()] == [(N, 1, 1, 32)]
+    assert any(node.op == "winograd_result" for node in graph)
+
+
+def test_refusals_have_reasons() -> None:
+    observer = Chosen()
+    graph = convolution(12)
+    assert Winograd().run(graph, PassContext("predict", AVX2, "strict", observer=observer)) is graph
+    assert [(choice.algorithm, choice.reason) for choice in observer.all] == [("direct", "math is strict")]
+
+
+def test_weights_may_be_views_of_parameters() -> None:
+    _, (choice,) = tuned(convolution(12, reverses=True), None)
+    assert choice.algorithm == "Winograd's F(4, 3)"
+
+
+def test_products_have_the_tiles_of_all_images_as_rows() -> None:
+    """Or of each, where their number is open."""
+    for samples, rows in ((2, (36, 1, 18, 32)), (N, (36, N, 9, 32))):
+        graph, _ = tuned(convolution(12, samples=samples), "F(4, 3)")
+        (*_, product) = (node for node in graph if node.op == "dot")
+        assert graph.type(graph.operands(product)[0]).shape == rows
 
 
 def paddings(graph: Graph) -> list[tuple[int, ...]]:

@@ -12,10 +12,10 @@ A case is a file ``<pass>/<rule>.txt``::
     graph "before" { … }
 
 ``dims`` binds open sizes for the comparison of values, ``entry`` names the entry and ``machine`` one of
-``tests.machines``, ``math`` and ``steady`` are those of ``PassContext``, and ``tolerance`` is how far float32 may be
-off (relative to the largest value); each is left out where it does not matter. What follows ``-- after`` is
-``unchanged`` where the pass has to leave the graph alone: a refusal is a decision, too. Graphs that it splits off come
-first.
+``tests.machines``, ``math`` and ``steady`` are those of ``PassContext``, ``opens`` is that of ``lower_entry``, and
+``tolerance`` is how far float32 may be off (relative to the largest value); each is left out where it does not matter.
+What follows ``-- after`` is ``unchanged`` where the pass has to leave the graph alone: a refusal is a decision, too.
+Graphs that it splits off come first.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ from ..machines import MACHINES
 PASSES: dict[str, type[Pass]] = {one.name: type(one) for phase in PHASES for one in phase.passes}
 MARK = "-- after\n"
 UNCHANGED = "unchanged"
-_FIELDS = ("dims", "entry", "machine", "math", "steady", "tolerance")
+_FIELDS = ("dims", "entry", "machine", "math", "steady", "opens", "tolerance")
 _CALL = re.compile(r"(\w+)(?:\((.*)\))?")
 
 
@@ -58,6 +58,7 @@ class Case:
     after: str
     math: Math = "fast"
     steady: bool = False
+    opens: bool = False
     tolerance: float = 0.0
 
     @property
@@ -108,6 +109,7 @@ def read_case(path: Path, key: str = "pass", before: str = MARK) -> Case:
         after.strip(),
         "strict" if fields.get("math") == "strict" else "fast",
         fields.get("steady") == "yes",
+        fields.get("opens") == "yes",
         float(fields.get("tolerance", 0)),
     )
 

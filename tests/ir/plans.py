@@ -6,20 +6,27 @@ as the mark. The graph is one that the phase ``memory`` leaves as it is: what is
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 
 from netwright.compiler.codegen.planner import reference_plan
+from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
 from netwright.compiler.graph.text import print_value
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.marks import watched
 from netwright.compiler.loop.text import program_text
+from netwright.compiler.lowering.ahead import ahead
+from netwright.compiler.lowering.blocks import chains
 from netwright.compiler.lowering.groups import Group, Grouping
+from netwright.compiler.lowering.inside import values_inside
 from netwright.compiler.lowering.outer_tiling import outer_tiling
+from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.roles import Roles
 from netwright.compiler.lowering.tiling import Tiling, choose_tilings
-from netwright.compiler.observers import Observer, Refusal
+from netwright.compiler.observers import Observer, Refusal, Stored
+from netwright.compiler.plans.costs import Work
+from netwright.specs.dims import dim
 
 from ..lowering.engines import lowered
 from .cases import Case
@@ -35,7 +42,7 @@ def roles(case: Case) -> Iterator[str]:
 
 
 def grouping(case: Case) -> Iterator[str]:
-    """A line per group in program order, then the fusions that were refused."""
+    """A line per group in program order, then what runs block by block, and the fusions that were refused."""
     refused = _Refused([])
     groups = Grouping(Roles(case.before), refused)
     for group in groups.groups:
@@ -43,6 +50,9 @@ def grouping(case: Case) -> Iterator[str]:
             values = [value for part in group.members for value in part.node.values if group.fusable]
             stored = [print_value(case.before, value) for value in values if groups.stored(value)]
             yield _group(group) + (f"; stores {', '.join(stored)}" if stored else "")
+    for chain in chains(groups.roles, groups, case.machine):
+        orders = [group.order for group in (chain.into, chain.multiplied, chain.back)]
+        yield f"in blocks of {chain.rows} rows of tiles: groups {', '.join(map(str, orders))}"
     for one in refused.all:
         yield f"refused {_named(one.node)}: {one.rule}; {one.saved} bytes"
 
@@ -60,6 +70,16 @@ def tilings(case: Case) -> Iterator[str]:
             stored = [value for part in group.members for value in part.node.values if groups.stored(value)]
             for tiling in choose_tilings(groups.roles, group, group.space, stored, case.machine):
                 yield f"  {_tiling(tiling)}"
+
+
+def inside(case: Case) -> Iterator[str]:
+    """A line per value that lies inside another: in which one, and how far its elements are moved there."""
+    groups = Grouping(Roles(case.before))
+    outputs = set(case.before.outputs.values())
+    found = values_inside(groups.roles, groups, outputs, dict.fromkeys(case.dims, 1))
+    for value, place in found.items():
+        names = [print_value(case.before, each) for each in (value, place.whole)]
+        yield f"{names[0]} inside {names[1]} at {', '.join(map(str, place.shift))}"
 
 
 def memory(case: Case) -> Iterator[str]:
@@ -82,7 +102,7 @@ def kernels(case: Case) -> Iterator[str]:
 
 def _lowered(case: Case) -> tuple[ir.Program, str]:
     """The program, and its text with kernels by number instead of by content."""
-    program, _ = lowered(case.before, case.machine)
+    program, _ = lowered(case.before, case.machine, opens=case.opens)
     text = program_text(program)
     for number, name in enumerate(program.kernels):
         text = text.replace(name, f"k{number}")
@@ -90,11 +110,49 @@ def _lowered(case: Case) -> tuple[ir.Program, str]:
 
 
 def planning(case: Case) -> Iterator[str]:
-    """A line per kernel: its plan."""
+    """Per kernel its plan; what it counts as work; what else could be measured, by the product's signature; and which
+    part of the next weights the tile at i0, i1, … fetches ahead."""
     program, _ = lowered(case.before, case.machine)
     for call in watched(program.entries["main"]).moments:
-        if call is not None and call.info.planned is not None:
-            yield str(call.info.planned.plan)
+        planned = None if call is None else call.info.planned
+        if not isinstance(planned, Planned):
+            continue
+        yield str(planned.plan)
+        if planned.work is not None:
+            yield f"  {_work(planned.work)}"
+        if planned.is_tunable:
+            yield f"  {planned.signature}: {planned.choice}; or {' | '.join(map(str, planned.others))}"
+        if planned.plan.prefetch:
+            assert planned.tiling is not None
+            index = {axis: dim(f"i{axis}") for axis in planned.plan.order}
+            made = ahead(planned.tiling, planned.space, planned.plan.order, index, case.machine)
+            assert made is not None
+            yield f"  fetches part {made.part} of {made.parts}, {made.columns} columns on"
+
+
+def _work(work: Work) -> str:
+    outer = "".join(f"{size} × " for size in work.outer)
+    counts = f"{work.products} products, {work.cells} cells"
+    return (
+        f"{outer}{work.rows} × {work.columns} results of {work.terms} terms, {work.inner} innermost; {counts}; "
+        f"{work.shared} bytes by columns, {work.others} others; lanes {work.lanes}"
+    )
+
+
+def calls(case: Case) -> Iterator[str]:
+    """Per call: its operations, its tiles, and the arithmetic that it counts for which of its layers; then which values
+    are in memory once how many moments have been, and for which layers."""
+    seen = _Seen([])
+    program, _ = lowered(case.before, case.machine, observer=seen)
+    for call in watched(program.entries["main"]).moments:
+        if call is not None:
+            info = call.info
+            layers = f" for {info.main!r} of {', '.join(info.layers)}" if info.layers else ""
+            yield f"{' '.join(info.operations)} in {info.tiles or 'no tiles'}: {info.flops}{layers}"
+    for graph, stored in seen.all:
+        layers = f" for {', '.join(stored.layers)}" if stored.layers else ""
+        place = f"{stored.buffer} from {stored.offset} after {stored.after}"
+        yield f"{print_value(graph, stored.value)} in {place}{layers}"
 
 
 PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
@@ -103,6 +161,8 @@ PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "tilings": tilings,
     "planning": planning,
     "kernels": kernels,
+    "inside": inside,
+    "calls": calls,
     "memory": memory,
 }
 
@@ -113,6 +173,14 @@ class _Refused(Observer):
 
     def refused(self, refusal: Refusal) -> None:
         self.all.append(refusal)
+
+
+class _Seen(Observer):
+    def __init__(self, all: list[tuple[Graph, Stored]]):
+        self.all = all
+
+    def lowered(self, entry: str, graph: Graph, stored: Sequence[Stored]) -> None:
+        self.all += [(graph, each) for each in stored]
 
 
 def _named(node: Node) -> str:

@@ -16,6 +16,7 @@ from netwright.compiler.loop.verify import verify_program
 from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.lowering.schedule import lower_entry
 from netwright.compiler.machine import Machine
+from netwright.compiler.observers import Observer
 from netwright.compiler.pipeline import MEMORY
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.workers import process_pool
@@ -26,14 +27,19 @@ from ..machines import AVX512
 
 
 def lowered(
-    graph: Graph, machine: Machine = AVX512, *, steady: bool = False
+    graph: Graph,
+    machine: Machine = AVX512,
+    *,
+    steady: bool = False,
+    opens: bool = False,
+    observer: Observer | None = None,
 ) -> tuple[ir.Program, dict[str, np.ndarray]]:
     """The program with one entry, "main", and its constants."""
     names = {
         name for value in graph.inputs.values() for size in graph.type(value).shape for name in _names(size)
     }
     builder = ProgramBuilder("test", dict.fromkeys(sorted(names), 1), machine)
-    lower_entry(builder, "main", MEMORY.run(graph), steady=steady)
+    lower_entry(builder, "main", MEMORY.run(graph), observer, steady=steady, opens=opens)
     program = builder.finish()
     verify_program(program)
     return program, builder.constants
@@ -55,9 +61,10 @@ def run_loops(
     nthreads: int = 1,
     *,
     steady: bool = False,
+    opens: bool = False,
 ) -> dict[str, np.ndarray]:
     """The outputs that the lowered program computes in the loop interpreter."""
-    program, constants = lowered(graph, machine, steady=steady)
+    program, constants = lowered(graph, machine, steady=steady, opens=opens)
     table = {name: array.copy() for name, array in {**inputs, **constants}.items()}
     for name, value in graph.outputs.items():
         table.setdefault(name, zeros(graph.type(value), dims))
