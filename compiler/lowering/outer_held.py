@@ -3,15 +3,13 @@
 The result cannot hold the sums of the blocks that are added so far, since it may be the very weights that are updated.
 So the product gets memory for its sums, as if it were stored, and the last block's tiles go on from their registers.
 Sums that would leave the second cache are computed share by share: some rows of some columns, and all blocks of these.
-A share's sums lie in panels as wide as a vector: rows as long as those of the result would be apart by a power of two,
-mostly, and evict each other.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from netwright.specs.dims import DimLike, Shape, dim, dim_min, substitute
+from netwright.specs.dims import DimLike, Shape, dim, dim_min
 
 from ..graph.node import Value
 from ..loop import ir
@@ -20,7 +18,7 @@ from .epilogue import finish
 from .indices import Indices
 from .outer import OuterTiles
 from .outer_tiling import OuterTiling
-from .places import Place, Target, same_index
+from .places import Target, same_index
 from .reader import Reader
 from .roles import ContractionPart
 from .tiling import Column
@@ -38,7 +36,7 @@ class HeldTiles(OuterTiles):
         targets: Sequence[tuple[Value, Sequence[Target]]],
         tiling: OuterTiling,
     ):
-        sums = [] if tiling.cut is None else [_sums_at(reader.place(part.node.values[0]), tiling)]
+        sums = [] if tiling.cut is None else [(reader.place(part.node.values[0]), same_index)]
         super().__init__(reader, part, space, sums, tiling)
         self.results = targets
         self.first_row: DimLike = 0
@@ -57,13 +55,14 @@ class HeldTiles(OuterTiles):
                 continue
             with (
                 self.b.loop("i", 0, rows, high, "parallel") as self.first_row,
-                self.b.loop("j", 0, -(-(stop - start) // step), kind="parallel") as share,
+                self.b.loop("j", start, stop, step, "parallel") as share,
                 self._block() as starts,
-                self._span("j", 0, step // width, 1, "serial") as panel,
+                self._span("j", 0, step, width, "serial") as panel,
+                self.b.when(
+                    *([] if (stop - start) % step == 0 or own is rest else [stop - width - share - panel])
+                ),
             ):
-                j = start + share * step + panel * width  # in whole vectors, as the sums lie in memory
-                with self.b.when(*([] if (stop - start) % step == 0 or own is rest else [stop - width - j])):
-                    self._panel(starts, j, own)
+                self._panel(starts, share + panel, own)
 
     def _row_tiles(self) -> Iterator[tuple[Indices, int]]:
         if self.tiling.held is None:
@@ -125,16 +124,3 @@ class HeldTiles(OuterTiles):
         reader = self.reader
         with reader.scope(), reader.vector(self.tiling.lanes, count):
             finish(reader, self.results, index, count)
-
-
-def _sums_at(place: Place, tiling: OuterTiling) -> Target:
-    """Where sums are held: in the memory of the result ``place`` or, of shares in whole vectors, in panels there."""
-    rows, columns = place.type.shape
-    if tiling.held is None or not isinstance(columns, int) or columns % tiling.lanes:
-        return place, same_index
-
-    def in_panels(index: tuple[DimLike, ...]) -> Sequence[DimLike]:
-        row, column = index
-        return substitute(column, {LANE: 0}) // tiling.lanes, row, dim(LANE)
-
-    return place.reshaped((columns // tiling.lanes, rows, tiling.lanes)), in_panels
