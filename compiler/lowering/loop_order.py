@@ -16,6 +16,11 @@ from ..machine import Machine
 from ..plans.shapes import traffic
 from .roles import ContractionPart
 
+#: With fewer rows than these, threads had too few tiles of rows to divide.
+MANY_ROWS = 256
+#: The number that stands for an open size in results that may leave a cache: those of many sequences or steps do.
+SEVERAL = 32
+
 
 @dataclass(frozen=True)
 class Operands:
@@ -83,5 +88,8 @@ def rows_outermost(
     whole = all(space[axis] == 1 for axis in range(len(space) - 1) if axis != row_axis)
     if row_axis is None or not whole or not isinstance(columns, int) or columns % width or columns <= width:
         return False
-    results = typical(product(space), 32) * 4
+    rows = space[row_axis]
+    if isinstance(rows, int) and rows < MANY_ROWS:
+        return False
+    results = typical(product(space), SEVERAL) * 4
     return 2 * results >= machine.l2_bytes and 4 * operands.shared <= machine.l2_bytes

@@ -75,7 +75,7 @@ class Repeats:
             asked.setdefault(_memory(answer), value)
             return answer
 
-        kernel = build(roles, group, recorded, targets, dims, machine, turn=turn)
+        kernel = build(roles, group, recorded, targets, dims, machine, None, turn)
         self._known[key] = (
             kernel,
             [signature.source(parameter, asked) for parameter in kernel.parameters],

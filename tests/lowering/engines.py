@@ -73,10 +73,14 @@ def run_loops(
 
 
 def run_native(
-    graph: Graph, inputs: Mapping[str, np.ndarray], dims: Mapping[str, int], threads: int = 1
+    graph: Graph,
+    inputs: Mapping[str, np.ndarray],
+    dims: Mapping[str, int],
+    threads: int = 1,
+    machine: Machine = AVX512,
 ) -> dict[str, np.ndarray]:
     """The outputs that the compiled program computes."""
-    program, constants = lowered(graph)
+    program, constants = lowered(graph, machine)
     native = compile_jit(program)
     manifest = describe(program, {"main": graph}, [DimInfo(name=name) for name, _ in program.dims])
     engine = NativeEngine(
