@@ -106,3 +106,18 @@ def test_entries_count_calls_as_often_as_they_run(works: WorkEstimates) -> None:
     loop = ir.For("t", 0, dim("T") * 2, (call("double", dim("N")), ir.Barrier()))
     total = works.of_entry((call("double", dim("N")), loop, call("once")))
     assert evaluate(total, {"N": 5, "T": 4}) == once * (1 + 8)
+
+
+def test_bounds_from_data_are_in_the_middle_of_their_range() -> None:
+    """A loop over 0 to 8 steps runs four times, one that is moved by −3 to 3 cells as often as one that is not."""
+    text = """kernel steps(N >= 1)
+  read lengths: int64[N]
+  write y: float32[N, 8]
+  parallel for i in 0 .. N:
+    index steps = lengths[i] in 0 .. 9 else 1
+    index distance = lengths[i] in -3 .. 4 else 1
+    for j in max(distance, 0) .. min(steps, steps + distance):
+      y[i, j] = 1.0:float32
+"""
+    works = WorkEstimates({"steps": parse_function(text)})
+    assert evaluate(works.of_call(call("steps", dim("M"))), {"M": 10}) == 10 * (2 + 4)
