@@ -11,6 +11,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/syscall.h>
+#include <time.h>
 #include <unistd.h>
 
 typedef struct {
@@ -37,6 +38,13 @@ enum { CALLER = 2, CALLS = 4 };
 static uint64_t system_has = 15, asked, sent, changed; /* bits of processors */
 static int where, times, arrived, worker;
 static _Thread_local int calls;
+
+/* Time stands still: no pause between calls is so long that the pool calls no workers after it. */
+int clock_gettime(clockid_t clock, struct timespec *time) {
+    (void)clock;
+    *time = (struct timespec){0, 0};
+    return 0;
+}
 
 int sched_getcpu(void) { return calls ? CALLER : where; }
 
