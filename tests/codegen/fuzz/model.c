@@ -64,7 +64,7 @@ static const char *error(int32_t code) {
 static const char features[] = "";
 
 static const nw_model model = {"fuzzed", "{}",  2,   BUFFERS, 0,    2,     dims,     buffers, ranges,
-                               size,     high, run, pool,    pin,  plan,  error,    features, missing};
+                               size,     high, run, pool,    pin,  plan,  error,    features, missing, 0};
 const nw_model *const nw_versions[] = {&model, NULL};
 const nw_model *nw_chosen = &model;
 
