@@ -172,7 +172,7 @@ class _Family:
         fetched: set[tuple[Value, DimLike]] = set()
         for term in self.terms:
             key = (term.part.operands[1], term.index[-1])
-            if term.part.role == "product" and term.count is None and key not in fetched:
+            if term.count is None and key not in fetched:
                 fetched.add(key)
                 ahead.fetch(self.reader, term.part, term.index, at)
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from itertools import groupby
 
 from netwright.compiler.codegen.planner import reference_plan
 from netwright.compiler.graph.graph import Graph
@@ -32,6 +33,8 @@ from ..lowering.engines import lowered
 from .cases import Case
 
 MARK = "-- plan\n"
+#: What lines of kernels begin with that say how statements run.
+_SHOWN = ("kernel", "for", "parallel", "if", "else:", "read", "write", "readwrite", "local")
 
 
 def roles(case: Case) -> Iterator[str]:
@@ -100,6 +103,26 @@ def kernels(case: Case) -> Iterator[str]:
     yield text[text.index("kernel ") : text.index("entry main")].rstrip()
 
 
+def loops(case: Case) -> Iterator[str]:
+    """The loops, conditions and buffers of the kernels, and how many statements are between them."""
+    _, text = _lowered(case)
+    text = text[text.index("kernel ") : text.index("entry main")]
+    for shown, lines in groupby(filter(str.strip, text.splitlines()), lambda line: line.split()[0] in _SHOWN):
+        if shown:
+            yield from lines
+        else:
+            first, *others = lines
+            yield f"{first[: len(first) - len(first.lstrip())]}{1 + len(others)} statements"
+
+
+def prefetches(case: Case) -> Iterator[str]:
+    """What kernels fetch ahead: each prefetch once, however often it is there."""
+    _, text = _lowered(case)
+    for kernel in text[: text.index("entry main")].split("kernel ")[1:]:
+        lines = dict.fromkeys(line.strip() for line in kernel.splitlines() if "prefetch" in line)
+        yield f"{kernel.partition('(')[0]}: {'; '.join(lines) or 'nothing'}"
+
+
 def _lowered(case: Case) -> tuple[ir.Program, str]:
     """The program, and its text with kernels by number instead of by content."""
     program, _ = lowered(case.before, case.machine, opens=case.opens)
@@ -161,6 +184,8 @@ PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "tilings": tilings,
     "planning": planning,
     "kernels": kernels,
+    "prefetches": prefetches,
+    "loops": loops,
     "inside": inside,
     "calls": calls,
     "memory": memory,
