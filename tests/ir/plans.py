@@ -21,7 +21,7 @@ from netwright.compiler.lowering.ahead import ahead
 from netwright.compiler.lowering.blocks import chains
 from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.inside import values_inside
-from netwright.compiler.lowering.outer_tiling import outer_tiling
+from netwright.compiler.lowering.outer_tiling import OuterTiling, outer_tiling
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.roles import Roles
 from netwright.compiler.lowering.tiling import Tiling, choose_tilings
@@ -83,6 +83,17 @@ def inside(case: Case) -> Iterator[str]:
     for value, place in found.items():
         names = [print_value(case.before, each) for each in (value, place.whole)]
         yield f"{names[0]} inside {names[1]} at {', '.join(map(str, place.shift))}"
+
+
+def outer(case: Case) -> Iterator[str]:
+    """A line per group: the tiles of its sum of outer products, with their blocks and shares."""
+    groups = Grouping(Roles(case.before))
+    for group in groups.groups:
+        tiling = outer_tiling(groups.roles, group, group.space, dict.fromkeys(case.dims, 1), case.machine)
+        text = "no outer products"
+        if tiling is not None:
+            text = tiling.describe(group.space, group.contractions()[0].extents) + _more(tiling)
+        yield f"{_group(group)}: {text}"
 
 
 def memory(case: Case) -> Iterator[str]:
@@ -153,6 +164,14 @@ def planning(case: Case) -> Iterator[str]:
             yield f"  fetches part {made.part} of {made.parts}, {made.columns} columns on"
 
 
+def _more(tiling: OuterTiling) -> str:
+    """What a sum of outer products does not say in words."""
+    shares = "" if tiling.held is None else f" in shares of {'×'.join(map(str, tiling.held))}"
+    cut = "" if tiling.cut is None else f", {tiling.block} steps of axis {tiling.cut}"
+    held = f", sums held{shares}" if tiling.finishes else ""
+    return cut + held + ("" if tiling.unrolls else ", terms one by one")
+
+
 def _work(work: Work) -> str:
     outer = "".join(f"{size} × " for size in work.outer)
     counts = f"{work.products} products, {work.cells} cells"
@@ -182,6 +201,7 @@ PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "roles": roles,
     "grouping": grouping,
     "tilings": tilings,
+    "outer": outer,
     "planning": planning,
     "kernels": kernels,
     "prefetches": prefetches,
