@@ -172,7 +172,7 @@ class _Family:
         fetched: set[Value] = set()
         for term in self.terms:
             weights = term.part.operands[1]
-            if term.part.role == "product" and term.count is None and weights not in fetched:
+            if term.count is None and weights not in fetched:
                 fetched.add(weights)
                 ahead.fetch(self.reader, term.part, term.index, at, copy)
 

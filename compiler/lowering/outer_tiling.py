@@ -192,11 +192,14 @@ def _held(tiling: OuterTiling, rows: int, columns: int, itemsize: int, machine: 
     width = tiling.lanes * tiling.vectors
     tiles, panels = [-(-rows // tiling.rows), max(1, columns // width)]
     high, wide = tiles, panels
+    down, across = 1, 1  # the number of shares
     while high * tiling.rows * wide * width * itemsize > machine.l2_bytes // 3 and high * wide > 1:
         if high == 1 or (wide > 1 and wide * width >= high * tiling.rows):
-            wide = -(-panels // (-(-panels // wide) + 1))
+            across += 1
+            wide = -(-panels // across)
         else:
-            high = -(-tiles // (-(-tiles // high) + 1))
+            down += 1
+            high = -(-tiles // down)
     held = None if (high, wide) == (tiles, panels) else (high * tiling.rows, wide * width)
     return replace(tiling, finishes=True, columns_outermost=False, held=held)
 

@@ -183,7 +183,7 @@ class Reader:
         value, index = loaded
         place = self.place(value)
         shape = [size for size in place.type.shape if size != 1]
-        if len(shape) < 3 or shape[-1] != self.lanes or not all(isinstance(size, int) for size in shape):
+        if len(shape) < 3 or shape[-1] != self.lanes:
             return None
         base, stride = self.address(place, index)
         return (place, base) if stride == 1 else None

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
+from itertools import groupby
 
 from netwright.compiler.codegen.planner import reference_plan
 from netwright.compiler.graph.graph import Graph
@@ -20,7 +21,7 @@ from netwright.compiler.lowering.ahead import ahead
 from netwright.compiler.lowering.blocks import chains
 from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.inside import values_inside
-from netwright.compiler.lowering.outer_tiling import outer_tiling
+from netwright.compiler.lowering.outer_tiling import OuterTiling, outer_tiling
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.roles import Roles
 from netwright.compiler.lowering.tiling import Tiling, choose_tilings
@@ -32,6 +33,8 @@ from ..lowering.engines import lowered
 from .cases import Case
 
 MARK = "-- plan\n"
+#: What lines of kernels begin with that say how statements run.
+_SHOWN = ("kernel", "for", "parallel", "if", "else:", "read", "write", "readwrite", "local")
 
 
 def roles(case: Case) -> Iterator[str]:
@@ -82,6 +85,17 @@ def inside(case: Case) -> Iterator[str]:
         yield f"{names[0]} inside {names[1]} at {', '.join(map(str, place.shift))}"
 
 
+def outer(case: Case) -> Iterator[str]:
+    """A line per group: the tiles of its sum of outer products, with their blocks and shares."""
+    groups = Grouping(Roles(case.before))
+    for group in groups.groups:
+        tiling = outer_tiling(groups.roles, group, group.space, dict.fromkeys(case.dims, 1), case.machine)
+        text = "no outer products"
+        if tiling is not None:
+            text = tiling.describe(group.space, group.contractions()[0].extents) + _more(tiling)
+        yield f"{_group(group)}: {text}"
+
+
 def memory(case: Case) -> Iterator[str]:
     """The arena's buffers with the calls between which they live, where they lie for the sizes of ``dims``, and the
     calls."""
@@ -98,6 +112,26 @@ def kernels(case: Case) -> Iterator[str]:
     """The kernels."""
     _, text = _lowered(case)
     yield text[text.index("kernel ") : text.index("entry main")].rstrip()
+
+
+def loops(case: Case) -> Iterator[str]:
+    """The loops, conditions and buffers of the kernels, and how many statements are between them."""
+    _, text = _lowered(case)
+    text = text[text.index("kernel ") : text.index("entry main")]
+    for shown, lines in groupby(filter(str.strip, text.splitlines()), lambda line: line.split()[0] in _SHOWN):
+        if shown:
+            yield from lines
+        else:
+            first, *others = lines
+            yield f"{first[: len(first) - len(first.lstrip())]}{1 + len(others)} statements"
+
+
+def prefetches(case: Case) -> Iterator[str]:
+    """What kernels fetch ahead: each prefetch once, however often it is there."""
+    _, text = _lowered(case)
+    for kernel in text[: text.index("entry main")].split("kernel ")[1:]:
+        lines = dict.fromkeys(line.strip() for line in kernel.splitlines() if "prefetch" in line)
+        yield f"{kernel.partition('(')[0]}: {'; '.join(lines) or 'nothing'}"
 
 
 def _lowered(case: Case) -> tuple[ir.Program, str]:
@@ -130,6 +164,14 @@ def planning(case: Case) -> Iterator[str]:
             yield f"  fetches part {made.part} of {made.parts}, {made.columns} columns on"
 
 
+def _more(tiling: OuterTiling) -> str:
+    """What a sum of outer products does not say in words."""
+    shares = "" if tiling.held is None else f" in shares of {'×'.join(map(str, tiling.held))}"
+    cut = "" if tiling.cut is None else f", {tiling.block} steps of axis {tiling.cut}"
+    held = f", sums held{shares}" if tiling.finishes else ""
+    return cut + held + ("" if tiling.unrolls else ", terms one by one")
+
+
 def _work(work: Work) -> str:
     outer = "".join(f"{size} × " for size in work.outer)
     counts = f"{work.products} products, {work.cells} cells"
@@ -159,8 +201,11 @@ PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "roles": roles,
     "grouping": grouping,
     "tilings": tilings,
+    "outer": outer,
     "planning": planning,
     "kernels": kernels,
+    "prefetches": prefetches,
+    "loops": loops,
     "inside": inside,
     "calls": calls,
     "memory": memory,
