@@ -1,4 +1,4 @@
-"""What lowering decides about a graph, as text: roles, groups, tilings, kernels, and memory with its calls.
+"""What lowering decides about a graph, as text: roles, groups, tilings, plans, loops, kernels, memory and calls.
 
 Files are as in ``cases``, in ``plans/<plan>/<rule>.txt``, with a line ``plan:`` in place of ``pass:`` and ``-- plan``
 as the mark. The graph is one that the phase ``memory`` leaves as it is: what is decided about it stands there.
