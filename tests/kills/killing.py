@@ -94,12 +94,16 @@ class _Compiled:
 
     def _build(self, *network: Any, **how: Any) -> _Compiled:
         self.lowered = build.build(*network, **how)
-        code = _compile(self.lowered.lowered.program, self.lowered.target)
-        self._code = lambda *_, **__: code
+        self._program = self.lowered.lowered.program
+        self._code = _compile(self._program, self.lowered.target)
         return self
 
+    def _compiled(self, program: Any, *options: Any, **more: Any) -> Any:
+        # What varies samples is a program, too.
+        return self._code if program is self._program else _compile(program, *options, **more)
+
     def engine(self, threads: int | None = None, pin: bool = False) -> Any:
-        build.compile_jit, build.program_cache = self._code, lambda: None
+        build.compile_jit, build.program_cache = self._compiled, lambda: None
         return self.lowered.engine(threads, pin)
 
 

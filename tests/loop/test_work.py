@@ -109,7 +109,8 @@ def test_entries_count_calls_as_often_as_they_run(works: WorkEstimates) -> None:
 
 
 def test_bounds_from_data_are_in_the_middle_of_their_range() -> None:
-    """A loop over 0 to 8 steps runs four times, one that is moved by −3 to 3 cells as often as one that is not."""
+    """A loop over 0 to 8 steps runs four times, one that is moved by −3 to 3 cells as often as one that is not. What it
+    stores counts twice."""
     text = """kernel steps(N >= 1)
   read lengths: int64[N]
   write y: float32[N, 8]
@@ -120,4 +121,4 @@ def test_bounds_from_data_are_in_the_middle_of_their_range() -> None:
       y[i, j] = 1.0:float32
 """
     works = WorkEstimates({"steps": parse_function(text)})
-    assert evaluate(works.of_call(call("steps", dim("M"))), {"M": 10}) == 10 * (2 + 4)
+    assert evaluate(works.of_call(call("steps", dim("M"))), {"M": 10}) == 10 * (2 + 2 * 4)

@@ -71,7 +71,7 @@ static int read_shape(cursor *c, npy_header *header, char message[NPY_MESSAGE]) 
 }
 
 static int read_descr(const char *descr, nw_dtype *dtype, char message[NPY_MESSAGE]) {
-    static const char *const known[] = {"|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"};
+    static const char known[][4] = {"|b1", "|i1", "|u1", "<i2", "<u2", "<i4", "<u4", "<i8", "<u8", "<f4", "<f8"};
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(descr, known[i]) == 0) {
             dtype->kind = descr[1];
@@ -235,10 +235,10 @@ void *npy_read_data(FILE *file, const npy_header *header, nw_dtype want, char me
 }
 
 const char *npy_dtype_name(nw_dtype dtype) {
-    static const char *const names[4][4] = {{"bool", "bool", "bool", "bool"},
-                                            {"int8", "int16", "int32", "int64"},
-                                            {"uint8", "uint16", "uint32", "uint64"},
-                                            {"?", "float16", "float32", "float64"}};
+    static const char names[4][4][8] = {{"bool", "bool", "bool", "bool"},
+                                        {"int8", "int16", "int32", "int64"},
+                                        {"uint8", "uint16", "uint32", "uint64"},
+                                        {"?", "float16", "float32", "float64"}};
     int row = dtype.kind == 'b' ? 0 : dtype.kind == 'i' ? 1 : dtype.kind == 'u' ? 2 : 3;
     return names[row][dtype.size == 8 ? 3 : dtype.size == 4 ? 2 : dtype.size == 2];
 }

@@ -34,7 +34,7 @@ static void cannot(const char *path, int reason) {
 /* The descriptor that /dev/stdout, /dev/fd/3 and the like stand for: opened again, a file would be written from its
    start. */
 static int descriptor(const char *path) {
-    static const char *const folders[] = {"/dev/fd/", "/proc/self/fd/"};
+    static const char folders[][16] = {"/dev/fd/", "/proc/self/fd/"};
     if (strcmp(path, "-") == 0 || strcmp(path, "/dev/stdout") == 0) return STDOUT_FILENO;
     if (strcmp(path, "/dev/stderr") == 0) return STDERR_FILENO;
     for (size_t i = 0; i < 2; i++) {

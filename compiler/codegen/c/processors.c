@@ -18,7 +18,7 @@ static double share_of(char *path, size_t root) {
     for (;;) {
         size_t end = strlen(path);
         long long quota = -1, period = 0;
-        static const char *const files[] = {"/cpu.max", "/cpu.cfs_quota_us", "/cpu.cfs_period_us"};
+        static const char files[][24] = {"/cpu.max", "/cpu.cfs_quota_us", "/cpu.cfs_period_us"};
         for (int i = 0; i < 3; i++) {
             snprintf(path + end, 32, "%s", files[i]);
             FILE *file = fopen(path, "r");

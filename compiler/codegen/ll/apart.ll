@@ -7,33 +7,26 @@
 ; before. Workers that are pinned are left alone.
 
 ; Of each worker: 0, 1 while it has been sent to other processors, or 2 while that is being changed; whether it woke on the
-; caller's processor; the mask that it gets back: everything, or the next one; the processors that it may use, one bit each; and
+; caller's processor; the mask that it gets back: NULL for everything, or the next one; the processors that it may use, one bit each; and
 ; those that it was sent to
 @netwright.places = internal global [${most} x { i32, i32, ptr, [32 x i32], [32 x i32] }] zeroinitializer, align 64
-@netwright.everything = internal constant [32 x i32] [
-  i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1,
-  i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1,
-  i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1,
-  i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1, i32 -1
-], align 8
-@netwright.nothing = internal constant [32 x i32] zeroinitializer, align 8
 ; The caller's processor if the call woke workers, otherwise -1
 @netwright.caller.processor = internal global i32 -1
 
-declare i32 @sched_getcpu()
-declare i32 @sched_getaffinity(i32, ${long}, ptr)
-declare i32 @pthread_getaffinity_np(ptr, ${long}, ptr)
-declare i32 @pthread_setaffinity_np(ptr, ${long}, ptr)
+declare i32 @sched_getcpu() nonlazybind
+declare i32 @sched_getaffinity(i32, ${long}, ptr) nonlazybind
+declare i32 @pthread_getaffinity_np(ptr, ${long}, ptr) nonlazybind
+declare i32 @pthread_setaffinity_np(ptr, ${long}, ptr) nonlazybind
 
 ; For a new worker, the one of this number less one.
-define internal void @netwright.place(i32 %index) #0 {
+define internal void @netwright.place(i32 %index) #0 minsize optsize {
   %place = getelementptr [${most} x { i32, i32, ptr, [32 x i32], [32 x i32] }], ptr @netwright.places, i32 0, i32 %index
   store atomic i32 0, ptr %place monotonic, align 4
   ret void
 }
 
 ; Called by the caller, before it publishes a ticket.
-define internal void @netwright.part(i32 %nthreads) #0 {
+define internal void @netwright.part(i32 %nthreads) #0 minsize optsize {
 begin:
   %pinned = load i32, ptr @netwright.processors
   %free = icmp eq i32 %pinned, 0
@@ -75,7 +68,7 @@ done:
 }
 
 ; Lets a worker run on all of its processors but one, if it has others.
-define internal void @netwright.send(ptr %thread, ptr %place, i32 %processor) #0 {
+define internal void @netwright.send(ptr %thread, ptr %place, i32 %processor) #0 minsize optsize {
 begin:
   %all = alloca [32 x i32], align 8
   %got = alloca [32 x i32], align 8
@@ -95,7 +88,8 @@ read:
   %failure = icmp ne i32 %failed, 0
   br i1 %failure, label %leave, label %count
 count:
-  %rest = call i32 @netwright.without(ptr %others, ptr %mask, ptr @netwright.nothing, i32 %processor)
+  call void @netwright.fill(ptr %got, i32 0)
+  %rest = call i32 @netwright.without(ptr %others, ptr %mask, ptr %got, i32 %processor)
   %single = icmp eq i32 %rest, 0
   br i1 %single, label %leave, label %try
 leave:
@@ -104,14 +98,15 @@ leave:
 try:
   ; A thread that may use all processors of its control group shall use those that the group gets later, too: so what it gets
   ; back has to be everything.
-  %surely = call i32 @netwright.without(ptr %all, ptr @netwright.everything, ptr %mask, i32 %processor)
+  call void @netwright.fill(ptr %got, i32 -1)
+  %surely = call i32 @netwright.without(ptr %all, ptr %got, ptr %mask, i32 %processor)
   %tried = call i32 @pthread_setaffinity_np(ptr %thread, ${long} 128, ptr %all)
   %asked = call i32 @pthread_getaffinity_np(ptr %thread, ${long} 128, ptr %got)
   %difference = call i32 @netwright.without(ptr %all, ptr %got, ptr %others, i32 %processor)
   %bad = or i32 %tried, %asked
   %odd = or i32 %bad, %difference
   %unlimited = icmp eq i32 %odd, 0
-  %gets = select i1 %unlimited, ptr @netwright.everything, ptr %mask
+  %gets = select i1 %unlimited, ptr null, ptr %mask
   store ptr %gets, ptr %back.at
   br i1 %unlimited, label %sent, label %limit
 limit:
@@ -124,8 +119,22 @@ return:
   ret void
 }
 
+define internal void @netwright.fill(ptr %mask, i32 %word) #0 minsize optsize {
+begin:
+  br label %next
+next:
+  %number = phi i32 [ 0, %begin ], [ %more, %next ]
+  %at = getelementptr i32, ptr %mask, i32 %number
+  store i32 %word, ptr %at
+  %more = add i32 %number, 1
+  %last = icmp eq i32 %more, 32
+  br i1 %last, label %done, label %next
+done:
+  ret void
+}
+
 ; Writes a mask without a processor; returns 0 if it is the same as another.
-define internal i32 @netwright.without(ptr %to, ptr %from, ptr %other, i32 %processor) #0 {
+define internal i32 @netwright.without(ptr %to, ptr %from, ptr %other, i32 %processor) #0 minsize optsize {
 begin:
   %place = lshr i32 %processor, 5
   %bit = and i32 %processor, 31
@@ -154,7 +163,7 @@ done:
 }
 
 ; Called by a worker that has a new ticket: takes back what it may use, unless somebody has changed that meanwhile.
-define internal void @netwright.arrive(i32 %number) #0 {
+define internal void @netwright.arrive(i32 %number) #0 minsize optsize {
 begin:
   %got = alloca [32 x i32], align 8
   %index = sub i32 %number, 1
@@ -175,7 +184,10 @@ restore:
   %changed = icmp ne i32 %change, 0
   br i1 %changed, label %settled, label %give
 give:
-  %restored = call i32 @sched_setaffinity(i32 0, ${long} 128, ptr %back)
+  call void @netwright.fill(ptr %got, i32 -1)
+  %limited = icmp ne ptr %back, null
+  %mask = select i1 %limited, ptr %back, ptr %got
+  %restored = call i32 @sched_setaffinity(i32 0, ${long} 128, ptr %mask)
   br label %settled
 settled:
   store atomic i32 0, ptr %place release, align 4

@@ -1,6 +1,6 @@
 ; Nanoseconds of a monotonic clock.
 
-declare i32 @clock_gettime(i32, ptr)
+declare i32 @clock_gettime(i32, ptr) nonlazybind
 
 define internal i64 @netwright.clock() #0 {
   %time = alloca { ${long}, ${long} }, align 16

@@ -1,7 +1,7 @@
 ; Sleeping on Linux: a system call that returns at once if the word has changed since it was read. It may also return for no
 ; reason.
 
-declare ${long} @syscall(${long}, ...)
+declare ${long} @syscall(${long}, ...) nonlazybind
 
 define internal void @netwright.sleep(ptr %word, i32 %seen) #0 {
   ; 128: FUTEX_WAIT among the threads of one process
