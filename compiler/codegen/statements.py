@@ -273,13 +273,14 @@ def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
     )
 
 
-def module(target: Target, declarations: set[str], *definitions: str) -> str:
-    """The text of a module."""
+def module(target: Target, declarations: set[str], *definitions: str, small: bool = False) -> str:
+    """The text of a module; ``small`` if its functions should rather be short than fast."""
+    size = " minsize optsize" if small else ""
     return "\n".join(
         [
             header(target),
             *definitions,
             *sorted(declarations),
-            f"\nattributes #0 = {{ {attributes(target)} }}\n",
+            f"\nattributes #0 = {{ {attributes(target)}{size} }}\n",
         ]
     )

@@ -40,6 +40,7 @@ def write_support(target: Target) -> str:
         {*target.family.declarations, *PLANNER_DECLARATIONS},
         *shares,
         _filled("planner", target),
+        small=True,
     )
 
 
@@ -51,9 +52,8 @@ def write_pool(target: Target, prefix: str) -> str:
     pool, trials = _filled("pool", target, prefix), _filled("trials", target)
     names = ("pinned", "apart") if target.is_linux else ("unpinned",)
     placing = [_filled(name, target, prefix) for name in names]
-    return module(
-        baseline(target), set(target.family.declarations), *_waiting(target), trials, *placing, pool
-    )
+    texts = (*_waiting(target), trials, *placing, pool)
+    return module(baseline(target), set(target.family.declarations), *texts, small=True)
 
 
 def write_recorder(target: Target) -> str:

@@ -19,14 +19,14 @@ declare i32 @pthread_getaffinity_np(ptr, ${long}, ptr) nonlazybind
 declare i32 @pthread_setaffinity_np(ptr, ${long}, ptr) nonlazybind
 
 ; For a new worker, the one of this number less one.
-define internal void @netwright.place(i32 %index) #0 minsize optsize {
+define internal void @netwright.place(i32 %index) #0 {
   %place = getelementptr [${most} x { i32, i32, ptr, [32 x i32], [32 x i32] }], ptr @netwright.places, i32 0, i32 %index
   store atomic i32 0, ptr %place monotonic, align 4
   ret void
 }
 
 ; Called by the caller, before it publishes a ticket.
-define internal void @netwright.part(i32 %nthreads) #0 minsize optsize {
+define internal void @netwright.part(i32 %nthreads) #0 {
 begin:
   %pinned = load i32, ptr @netwright.processors
   %free = icmp eq i32 %pinned, 0
@@ -68,7 +68,7 @@ done:
 }
 
 ; Lets a worker run on all of its processors but one, if it has others.
-define internal void @netwright.send(ptr %thread, ptr %place, i32 %processor) #0 minsize optsize {
+define internal void @netwright.send(ptr %thread, ptr %place, i32 %processor) #0 {
 begin:
   %all = alloca [32 x i32], align 8
   %got = alloca [32 x i32], align 8
@@ -119,7 +119,7 @@ return:
   ret void
 }
 
-define internal void @netwright.fill(ptr %mask, i32 %word) #0 minsize optsize {
+define internal void @netwright.fill(ptr %mask, i32 %word) #0 {
 begin:
   br label %next
 next:
@@ -134,7 +134,7 @@ done:
 }
 
 ; Writes a mask without a processor; returns 0 if it is the same as another.
-define internal i32 @netwright.without(ptr %to, ptr %from, ptr %other, i32 %processor) #0 minsize optsize {
+define internal i32 @netwright.without(ptr %to, ptr %from, ptr %other, i32 %processor) #0 {
 begin:
   %place = lshr i32 %processor, 5
   %bit = and i32 %processor, 31
@@ -163,7 +163,7 @@ done:
 }
 
 ; Called by a worker that has a new ticket: takes back what it may use, unless somebody has changed that meanwhile.
-define internal void @netwright.arrive(i32 %number) #0 minsize optsize {
+define internal void @netwright.arrive(i32 %number) #0 {
 begin:
   %got = alloca [32 x i32], align 8
   %index = sub i32 %number, 1

@@ -5,7 +5,7 @@
 declare i32 @sched_setaffinity(i32, ${long}, ptr) nonlazybind
 
 ; Pins the calling thread, the worker of this number, to its processor.
-define internal void @netwright.keep(i32 %number) #0 minsize optsize {
+define internal void @netwright.keep(i32 %number) #0 {
 begin:
   %mask = alloca [16 x i64], align 8
   %count = load i32, ptr @netwright.processors
@@ -39,7 +39,7 @@ return:
 
 ; int32_t pin(processors, count): from the next call on, workers stay on these processors, whose numbers must be below 1024.
 ; Returns 1 if a call is using the workers, or there are too many processors.
-define i32 @${pool}pin(ptr %processors, i32 %count) #0 minsize optsize {
+define i32 @${pool}pin(ptr %processors, i32 %count) #0 {
 begin:
   %fits = icmp ule i32 %count, ${most}
   br i1 %fits, label %stop, label %busy

@@ -1,6 +1,6 @@
 ; The memory planner. %lives holds the first and last step of every buffer, %scratch two words per buffer.
 
-define i64 @netwright.plan(i64 %count, ptr %sizes, ptr %lives, ptr %offsets, ptr %scratch) #0 minsize optsize {
+define i64 @netwright.plan(i64 %count, ptr %sizes, ptr %lives, ptr %offsets, ptr %scratch) #0 {
 entry:
   ; Sizes are checked and rounded, and buffers ordered by falling size (insertion sort, stable) in %order.
   %order = getelementptr i64, ptr %scratch, i64 0

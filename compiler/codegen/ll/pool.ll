@@ -29,7 +29,7 @@ declare i32 @sigfillset(ptr) nonlazybind
 
 ; int32_t run(entry, context, nthreads, spins): runs the entry on this many threads and returns its error code. Threads wait for
 ; each other for this many turns of a loop before they sleep (1: they sleep at once, for more threads than processors).
-define i32 @${pool}run(ptr %entry, ptr %context, i32 %nthreads, i32 %spins) #0 minsize optsize {
+define i32 @${pool}run(ptr %entry, ptr %context, i32 %nthreads, i32 %spins) #0 {
 begin:
   %several = icmp ugt i32 %nthreads, 1
   %given = icmp ne ptr %context, null
@@ -109,7 +109,7 @@ note:
 }
 
 ; Called by the first region with enough work for workers: calls them, and returns whether there are any.
-define internal i1 @netwright.summon() #0 minsize optsize {
+define internal i1 @netwright.summon() #0 {
 begin:
   %entry = load ptr, ptr @netwright.job
   %nthreads = load i32, ptr @netwright.job.nthreads
@@ -129,7 +129,7 @@ return:
 }
 
 ; The next ticket, with an open gate.
-define internal void @netwright.call(i32 %nthreads) #0 minsize optsize {
+define internal void @netwright.call(i32 %nthreads) #0 {
   %ticket = load atomic i32, ptr @netwright.ticket monotonic, align 4
   %grown = add i32 %ticket, 65536
   %number = and i32 %grown, -65536
@@ -146,7 +146,7 @@ define internal void @netwright.call(i32 %nthreads) #0 minsize optsize {
 
 ; Creates workers until there are as many as wanted, or the system allows no more: then fewer help. Workers take no signals,
 ; which are for the host's threads.
-define internal void @netwright.hire(i32 %needed) #0 minsize optsize {
+define internal void @netwright.hire(i32 %needed) #0 {
 begin:
   %old = alloca [128 x i8], align 16
   %all = alloca [128 x i8], align 16
@@ -182,7 +182,7 @@ return:
 }
 
 ; The body of a worker.
-define internal ptr @netwright.work(ptr %worker) #0 minsize optsize {
+define internal ptr @netwright.work(ptr %worker) #0 {
 begin:
   %first.at = getelementptr { ptr, i32, i32 }, ptr %worker, i32 0, i32 1
   %first = load i32, ptr %first.at
@@ -240,7 +240,7 @@ end:
 }
 
 ; int32_t stop(void): ends the workers; the next call that needs them creates new ones. Returns 1 if a call is using them.
-define i32 @${pool}stop() #0 minsize optsize {
+define i32 @${pool}stop() #0 {
 begin:
   %taking = cmpxchg ptr @netwright.owner, i32 0, i32 1 acquire monotonic
   %taken = extractvalue { i32, i1 } %taking, 1
@@ -269,7 +269,7 @@ end:
 
 ; void forked(void): to be called in a forked process, which has none of its parent's workers. A call that another thread of the
 ; parent was in ended with that thread.
-define void @${pool}forked() #0 minsize optsize {
+define void @${pool}forked() #0 {
   store i32 0, ptr @netwright.owner
   store i32 0, ptr @netwright.made
   store i32 0, ptr @netwright.workers.asleep

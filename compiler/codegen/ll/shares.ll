@@ -30,7 +30,7 @@
 
 ; Begins a region whose work pays for %worth shares: returns its number, or -1 if thread 0 should run it alone, since that costs
 ; less than calling or waking workers. The shares that the workers miss add up, and they are called once the sum pays for it.
-define i32 @netwright.begin(ptr %block, ptr %walk, i32 %tid, i32 %worth) #0 minsize optsize {
+define i32 @netwright.begin(ptr %block, ptr %walk, i32 %tid, i32 %worth) #0 {
 entry:
   %number.at = getelementptr i8, ptr %walk, i32 4
   %stretch.at = getelementptr i8, ptr %walk, i32 8
@@ -95,7 +95,7 @@ return:
 
 ; The next share of a region for this thread, or -1 once the region is over. %each shares are a thread's own (1 if there are over
 ; 32): it takes these from the first to the last, and those of others from the last to the first.
-define i32 @netwright.share(ptr %block, i32 %region, i32 %tid, i32 %shares, i32 %each) #0 minsize optsize {
+define i32 @netwright.share(ptr %block, i32 %region, i32 %tid, i32 %shares, i32 %each) #0 {
 entry:
   %half = getelementptr i8, ptr %block, i32 4
   %few = icmp ule i32 %shares, 32
@@ -177,7 +177,7 @@ over:
 }
 
 ; Reports a share as done, with its error code. The last share of a region ends it.
-define void @netwright.shared(ptr %block, i32 %region, i32 %shares, i32 %code) #0 minsize optsize {
+define void @netwright.shared(ptr %block, i32 %region, i32 %shares, i32 %code) #0 {
 entry:
   %error = getelementptr i8, ptr %block, i32 12
   %well = icmp eq i32 %code, 0
@@ -210,7 +210,7 @@ return:
 
 ; Ends the entry with a code, and returns the code of all threads. Thread 0 ends it for all; another thread that ``waits``
 ; learns then whether thread 0 failed in the last stretch.
-define i32 @netwright.end(ptr %block, ptr %walk, i32 %tid, i32 %code, i1 %waits) #0 minsize optsize {
+define i32 @netwright.end(ptr %block, ptr %walk, i32 %tid, i32 %code, i1 %waits) #0 {
 entry:
   %alone = load i32, ptr %walk
   %single = icmp ne i32 %alone, 0
@@ -252,7 +252,7 @@ return:
 }
 
 ; Waits until the present region or stretch is no longer the one with this number.
-define internal void @netwright.next(ptr %block, i32 %current) #0 minsize optsize {
+define internal void @netwright.next(ptr %block, i32 %current) #0 {
 entry:
   %half = getelementptr i8, ptr %block, i32 4
   %asleep = getelementptr i8, ptr %block, i32 48
@@ -262,7 +262,7 @@ entry:
 }
 
 ; For how many turns a thread spins before it sleeps.
-define internal i32 @netwright.turns(ptr %block) #0 minsize optsize {
+define internal i32 @netwright.turns(ptr %block) #0 {
 entry:
   %turns = getelementptr i8, ptr %block, i32 24
   %asked = load i32, ptr %turns

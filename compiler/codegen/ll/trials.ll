@@ -28,7 +28,7 @@
 @netwright.trial.ended = internal alias i64, getelementptr ({ ptr, i64, i32, i32, i64 }, ptr @netwright.trial, i32 0, i32 4)
 
 ; Whether this call of an entry, with this much work on this many threads, should call workers.
-define internal i1 @netwright.judge(ptr %entry, i64 %work, i32 %nthreads) #0 minsize optsize {
+define internal i1 @netwright.judge(ptr %entry, i64 %work, i32 %nthreads) #0 {
 begin:
   %address = ptrtoint ptr %entry to i64
   %mixed = mul i64 %work, -7046029254386353131
@@ -189,7 +189,7 @@ go:
 }
 
 ; Records the time of a call, if it was judged; the caller slept for %slept nanoseconds of it.
-define internal void @netwright.note(i64 %slept, i32 %nthreads) #0 minsize optsize {
+define internal void @netwright.note(i64 %slept, i32 %nthreads) #0 {
 begin:
   %known = load ptr, ptr @netwright.trial
   %none = icmp eq ptr %known, null
