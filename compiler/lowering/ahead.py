@@ -66,9 +66,9 @@ class Ahead:
         first = row + self.part * -(-depth * self.vectors // self.parts)
         each, of = max(1, self.vectors // self.parts), max(1, self.parts // self.vectors)
         if copy % of == 0:
+            at_lane = lane + steps * (place.type.shape[-1] * each // of)
             for number in range(each):
-                lanes = place.type.shape[-1]
-                reader.b.prefetch(buffer, (*panel, first + number, lane + steps * (lanes * each // of)))
+                reader.b.prefetch(buffer, (*panel, first + number, at_lane))
 
 
 def ahead(

@@ -52,6 +52,10 @@ class Cost:
     bytes: Any = 0
 
 
+#: A key of random streams, for samples.
+KEY = (0x12345678, 0x9ABCDEF0)
+
+
 @dataclass(frozen=True, slots=True)
 class Sample:
     """A concrete case for tests: operand types (shapes of ints), attributes, and how to draw each operand.

@@ -15,7 +15,7 @@ from ..graph.node import Attributes
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from ..loop.intrinsics.philox import philox
-from .base import Cost, Sample, moved_bytes, sizes
+from .base import KEY, Cost, Sample, moved_bytes, sizes
 from .contexts import EvaluationContext
 from .gather import OUT_OF_RANGE
 from .protocols import Opaque
@@ -96,10 +96,7 @@ class Permutation(Opaque):
 
     def samples(self) -> Sequence[Sample]:
         epoch = TensorType("int64", ())
-        return [
-            Sample((epoch,), PermutationAttributes((0x12345678, 0x9ABCDEF0), count), ("index:1000",))
-            for count in (1, 37)
-        ]
+        return [Sample((epoch,), PermutationAttributes(KEY, count), ("index:1000",)) for count in (1, 37)]
 
 
 def _sort(b: Any, shift: int, read: Any, written: Any, counts: Any, count: DimLike) -> None:

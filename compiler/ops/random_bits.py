@@ -15,7 +15,7 @@ from ..graph.node import Attributes
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from ..loop.intrinsics.philox import philox
-from .base import Cost, Sample, moved_bytes, sizes
+from .base import KEY, Cost, Sample, moved_bytes, sizes
 from .contexts import EvaluationContext
 from .protocols import Generator
 
@@ -90,8 +90,8 @@ class RandomBits(Generator):
 
     def samples(self) -> Sequence[Sample]:
         step = TensorType("int64", ())
-        attrs = RandomBitsAttributes((0x12345678, 0x9ABCDEF0), (3, 5))
-        part = RandomBitsAttributes((0x12345678, 0x9ABCDEF0), (3, 5), 2**33 + 5)
+        attrs = RandomBitsAttributes(KEY, (3, 5))
+        part = RandomBitsAttributes(KEY, (3, 5), 2**33 + 5)
         return [
             Sample((step,), attrs, ("index:1000",)),
             Sample((step,), part, ("index:1000",)),

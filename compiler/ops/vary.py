@@ -25,6 +25,9 @@ from .protocols import Opaque
 #: The types of which samples are computed with, in float64 on the way.
 COMPUTED = ("float32", "float64", "int8", "uint8", "uint16", "int32")
 
+#: Up to so many neighbours are handled one by one.
+FEW = 4
+
 
 @dataclass(frozen=True, slots=True)
 class VaryAttributes(Attributes):
@@ -223,4 +226,4 @@ class VariedSample:
 
     def _lanes_for(self, start: DimLike, stop: DimLike) -> int:
         count = stop - start
-        return 1 if isinstance(count, int) and count <= 4 else self.lanes
+        return 1 if isinstance(count, int) and count <= FEW else self.lanes

@@ -12,11 +12,10 @@ import numpy as np
 from netwright.specs.dims import dim_min
 from netwright.specs.variations import Draw, cropped
 
+from .base import KEY
 from .gather import OUT_OF_RANGE
-from .vary import VariedSample, Vary, VaryAttributes
+from .vary import FEW, VariedSample, Vary, VaryAttributes
 
-#: Up to so many channels are computed one by one.
-_FEW = 4
 #: The most numbers that a row of an image may have: a row of float64 lies on the stack.
 MOST_IN_ROW = 1 << 14
 
@@ -104,7 +103,7 @@ class VaryCrop(Vary):
         channels: int,
     ) -> None:
         b = sample.b
-        few = channels <= _FEW
+        few = channels <= FEW
         lanes = 1 if few else sample.wide
         with b.loop("column", 0, columns) as column:
             left = b.let_index("left", b.load(lefts, (column,)), 0, columns, OUT_OF_RANGE)
@@ -120,11 +119,10 @@ class VaryCrop(Vary):
                 b.store(sample.y, (sample.n, place), sample.as_result(value), channels - channel)
 
     def cases(self) -> Sequence[tuple[str, Any]]:
-        key = (0x12345678, 0x9ABCDEF0)
         return [
-            ("uint8", VaryCropAttributes(key, (5, 7, 1), "uint8", 0.5)),
-            ("uint8", VaryCropAttributes(key, (6, 4, 3), "float32", 0.8)),
-            ("float32", VaryCropAttributes(key, (4, 5, 9), "float32", 0.3)),
+            ("uint8", VaryCropAttributes(KEY, (5, 7, 1), "uint8", 0.5)),
+            ("uint8", VaryCropAttributes(KEY, (6, 4, 3), "float32", 0.8)),
+            ("float32", VaryCropAttributes(KEY, (4, 5, 9), "float32", 0.3)),
         ]
 
 

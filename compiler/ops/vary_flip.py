@@ -12,11 +12,9 @@ import numpy as np
 from netwright.specs.dims import DimLike
 from netwright.specs.variations import Draw, flipped
 
+from .base import KEY
 from .gather import OUT_OF_RANGE
-from .vary import VariedSample, Vary, VaryAttributes
-
-#: Up to so many neighbours are moved one by one.
-_FEW = 4
+from .vary import FEW, VariedSample, Vary, VaryAttributes
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,8 +52,8 @@ class VaryFlip(Vary):
         inner = prod(shape[axis + 1 :])
         groups: DimLike = 1 if axis == 0 else sample.steps * prod(shape[1:axis])
         size: DimLike = sample.steps if axis == 0 else shape[axis]
-        lanes = 1 if inner <= _FEW else sample.lanes
-        kind = "unrolled" if inner <= _FEW else "serial"
+        lanes = 1 if inner <= FEW else sample.lanes
+        kind = "unrolled" if inner <= FEW else "serial"
         with b.loop("group", 0, groups) as group, b.loop("cell", 0, size) as cell:
             start = group * (shape[axis] * inner)  # if there are several groups, size is that of the axis
             source, target = start + cell * inner, start + (size - 1 - cell) * inner
@@ -64,9 +62,8 @@ class VaryFlip(Vary):
                 b.store(sample.y, (sample.n, target + i), value, inner - i)
 
     def cases(self) -> Sequence[tuple[str, Any]]:
-        key = (0x12345678, 0x9ABCDEF0)
         return [
-            ("uint8", VaryFlipAttributes(key, (4, 5, 3), "uint8", 2, 0.5)),
-            ("float32", VaryFlipAttributes(key, (5, 9), "float32", 1, 0.7)),
-            ("int64", VaryFlipAttributes(key, (3, 2, 7), "int64", 3, 1.0)),
+            ("uint8", VaryFlipAttributes(KEY, (4, 5, 3), "uint8", 2, 0.5)),
+            ("float32", VaryFlipAttributes(KEY, (5, 9), "float32", 1, 0.7)),
+            ("int64", VaryFlipAttributes(KEY, (3, 2, 7), "int64", 3, 1.0)),
         ]

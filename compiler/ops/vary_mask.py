@@ -12,6 +12,7 @@ import numpy as np
 from netwright.specs.dims import DimLike
 from netwright.specs.variations import Draw, masked
 
+from .base import KEY
 from .vary import VariedSample, Vary, VaryAttributes
 
 
@@ -52,9 +53,8 @@ class VaryMask(Vary):
                 sample.clear(first, first + width * inner)
 
     def cases(self) -> Sequence[tuple[str, Any]]:
-        key = (0x12345678, 0x9ABCDEF0)
         return [
-            ("float32", VaryMaskAttributes(key, (9, 4), "float32", 1, 5, 2)),
-            ("float32", VaryMaskAttributes(key, (4, 9), "float32", 2, 20, 1)),
-            ("uint8", VaryMaskAttributes(key, (4, 5, 3), "uint8", 2, 3, 3)),
+            ("float32", VaryMaskAttributes(KEY, (9, 4), "float32", 1, 5, 2)),
+            ("float32", VaryMaskAttributes(KEY, (4, 9), "float32", 2, 20, 1)),
+            ("uint8", VaryMaskAttributes(KEY, (4, 5, 3), "uint8", 2, 3, 3)),
         ]

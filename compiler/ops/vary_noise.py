@@ -10,6 +10,7 @@ import numpy as np
 
 from netwright.specs.variations import Draw, noisy
 
+from .base import KEY
 from .vary import VariedSample, Vary, VaryAttributes
 
 
@@ -67,9 +68,8 @@ class VaryNoise(Vary):
         b.store(sample.y, (sample.n, i), sample.as_result(value), left)
 
     def cases(self) -> Sequence[tuple[str, Any]]:
-        key = (0x12345678, 0x9ABCDEF0)
         return [
-            ("uint8", VaryNoiseAttributes(key, (4, 5, 3), "uint8", 30.0)),
-            ("uint8", VaryNoiseAttributes(key, (3, 7), "float32", 30.0)),
-            ("float32", VaryNoiseAttributes(key, (37,), "float32", 0.5)),
+            ("uint8", VaryNoiseAttributes(KEY, (4, 5, 3), "uint8", 30.0)),
+            ("uint8", VaryNoiseAttributes(KEY, (3, 7), "float32", 30.0)),
+            ("float32", VaryNoiseAttributes(KEY, (37,), "float32", 0.5)),
         ]

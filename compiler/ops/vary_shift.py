@@ -13,6 +13,7 @@ import numpy as np
 from netwright.specs.dims import DimLike, dim_max, dim_min
 from netwright.specs.variations import Draw, shifted
 
+from .base import KEY
 from .gather import OUT_OF_RANGE
 from .vary import VariedSample, Vary, VaryAttributes
 
@@ -56,11 +57,10 @@ class VaryShift(Vary):
             sample.copy(row + first * strides[-1], row + last * strides[-1], moved)
 
     def cases(self) -> Sequence[tuple[str, Any]]:
-        key = (0x12345678, 0x9ABCDEF0)
         return [
-            ("uint8", VaryShiftAttributes(key, (5, 7, 1), "uint8", (2, 3))),
-            ("float32", VaryShiftAttributes(key, (4, 3, 5), "float32", (6, 1))),
-            ("float32", VaryShiftAttributes(key, (9,), "float32", (3,))),
+            ("uint8", VaryShiftAttributes(KEY, (5, 7, 1), "uint8", (2, 3))),
+            ("float32", VaryShiftAttributes(KEY, (4, 3, 5), "float32", (6, 1))),
+            ("float32", VaryShiftAttributes(KEY, (9,), "float32", (3,))),
         ]
 
 
