@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
+from typing import Any
 
 from netwright.compiler.codegen.ahead import compiled_ahead
 from netwright.compiler.codegen.cache import ObjectCache, default_cache
@@ -28,6 +29,7 @@ from netwright.compiler.observers import Observer
 from netwright.runtime.fast_call import process_caller
 from netwright.runtime.native import NativeEngine
 from netwright.runtime.workers import process_pool
+from netwright.specs.manifest import DimInfo
 
 from .errors import RequestError
 from .reference import ReferenceEngine
@@ -131,6 +133,19 @@ def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, G
     return {name: network.graphs[name] for name in names}
 
 
+def lowering_of(
+    model: str,
+    graphs: Mapping[str, Graph],
+    dims: Sequence[DimInfo],
+    target: Target,
+    machine: Machine,
+    **how: Any,
+) -> Callable[..., Lowered]:
+    """Lowers graphs for a target when it is called; ``how``: see ``compiler.driver.lower``."""
+    about = {"target": f"{target.triple} {target.cpu}", "features": required(target)}
+    return partial(lower, model, graphs, dims, version=VERSION, machine=machine, **about, **how)
+
+
 def build(
     network: Network,
     graphs: Mapping[str, Graph],
@@ -144,15 +159,12 @@ def build(
     machine = machine or describe(target)
     dims = list(network.dims.values())
     labels = {name: info.labels for name, info in network.outputs.items() if info.labels}
-    lowering = partial(
-        lower,
+    lowering = lowering_of(
         network.model,
         graphs,
         dims,
-        version=VERSION,
-        target=f"{target.triple} {target.cpu}",
-        features=required(target),
-        machine=machine,
+        target,
+        machine,
         math=network.math,
         labels=labels,
         scores=network.scores,

@@ -137,9 +137,10 @@ def save_trainer(
     assert load.model is not None
     assert load.model.train is not None
     train = load.model.train
+    classes = _classes(train, network)
     around = lower(
         f"{network.model}_around",
-        around_graphs(train, _classes(train, network)),
+        around_graphs(train, classes),
         around_dims(),
         version=VERSION,
         target=made.lowered.manifest.target,
@@ -151,7 +152,7 @@ def save_trainer(
         Part(made.lowered.program, manifest),
         Part(around.program, around.manifest),
         made.lowered.constants,
-        _plan(load, network, manifest, weights),
+        _plan(load, network, manifest, weights, classes),
         path,
         target,
         debug=debug,
@@ -176,7 +177,11 @@ def _check_sizes(manifest: Manifest) -> None:
 
 
 def _plan(
-    load: LoadResult, network: Network, manifest: Manifest, weights: Mapping[str, NDArray] | None
+    load: LoadResult,
+    network: Network,
+    manifest: Manifest,
+    weights: Mapping[str, NDArray] | None,
+    classes: int,
 ) -> TrainerPlan:
     assert load.model is not None
     assert load.model.train is not None
@@ -211,7 +216,7 @@ def _plan(
         grouped=plan.group_by_length,
         lengths=_lengths(plan, manifest),
         balance=train.balance,
-        classes=[balance_entry(number) for number in range(_classes(train, network))],
+        classes=[balance_entry(number) for number in range(classes)],
     )
 
 

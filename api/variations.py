@@ -7,11 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.features import required
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.stored import program_key
 from netwright.compiler.codegen.target import Target, named_target
-from netwright.compiler.driver import lower
 from netwright.compiler.frontend.training.variations import (
     LENGTHS,
     PLAIN,
@@ -25,7 +23,7 @@ from netwright.runtime.augmentation import CompileVariation, Variation, Varied
 from netwright.runtime.session import Session
 from netwright.specs.manifest import EPOCH
 
-from .build import Build
+from .build import Build, lowering_of
 from .version import VERSION
 
 
@@ -44,16 +42,7 @@ def compile_variation(varied: Varied, target: Target) -> Variation | None:
     if graph is None:
         return None
     machine, text = describe(target), str(graph)
-    lowering = partial(
-        lower,
-        VARY,
-        {VARY: graph},
-        variation_dims(),
-        version=VERSION,
-        target=f"{target.triple} {target.cpu}",
-        features=required(target),
-        machine=machine,
-    )
+    lowering = lowering_of(VARY, {VARY: graph}, variation_dims(), target, machine)
     build = Build(lowering, target, lambda: program_key(VERSION, repr(target), VARY, repr(machine), text))
     session = Session(build.engine(threads=1), {})
 
