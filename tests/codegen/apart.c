@@ -6,7 +6,6 @@
 #include <errno.h>
 #include <pthread.h>
 #include <sched.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,25 +13,7 @@
 #include <time.h>
 #include <unistd.h>
 
-typedef struct {
-    const int64_t *dims;
-    void *const *buffers;
-    void *arena;
-    const int64_t *offsets;
-    void *barrier;
-} context;
-typedef struct {
-    int32_t alone, number, stretch, missed;
-} walk;
-typedef int32_t entry(const context *, int32_t, int32_t);
-
-int32_t pool_run(entry *, const context *, int32_t, int32_t);
-int32_t pool_stop(void);
-int32_t pool_pin(const int32_t *, int32_t);
-int32_t begin(void *block, walk *own, int32_t tid, int32_t worth) __asm__("netwright.begin");
-int32_t share(void *block, int32_t region, int32_t tid, int32_t shares, int32_t each) __asm__("netwright.share");
-void shared(void *block, int32_t region, int32_t shares, int32_t code) __asm__("netwright.shared");
-int32_t end(void *block, walk *own, int32_t tid, int32_t code, _Bool waits) __asm__("netwright.end");
+#include "pool.h"
 
 enum { CALLER = 2, CALLS = 4 };
 static uint64_t system_has = 15, asked, sent, changed; /* bits of processors */

@@ -1,29 +1,11 @@
 /* Callers that share one pool, and entries as the compiler writes them: regions of shares, each of which reads what other
    shares wrote in the region before. Built with ThreadSanitizer. */
 #include <pthread.h>
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
-typedef struct {
-    const int64_t *dims;
-    void *const *buffers;
-    void *arena;
-    const int64_t *offsets;
-    void *barrier;
-} context;
-typedef int32_t entry(const context *, int32_t, int32_t);
-
-int32_t race_run(entry *, const context *, int32_t, int32_t);
-int32_t race_stop(void);
-typedef struct {
-    int32_t alone, number, stretch, missed;
-} walk;
-int32_t begin(void *block, walk *own, int32_t tid, int32_t worth) __asm__("netwright.begin");
-int32_t share(void *block, int32_t region, int32_t tid, int32_t shares, int32_t each) __asm__("netwright.share");
-void shared(void *block, int32_t region, int32_t shares, int32_t code) __asm__("netwright.shared");
-int32_t end(void *block, walk *own, int32_t tid, int32_t code, _Bool waits) __asm__("netwright.end");
+#include "pool.h"
 
 /* Every thread seems to be on one processor: so workers are sent away whenever they are woken. */
 int sched_getcpu(void) { return 0; }
@@ -77,11 +59,11 @@ static void *call(void *argument) {
         void *buffers[] = {a, b};
         _Alignas(64) unsigned char block[64] = {0};
         context c = {&fails, buffers, NULL, NULL, block};
-        int32_t code = race_run(work, &c, 2 + (round + number) % 4, round % 2 ? 64 : 1);
+        int32_t code = pool_run(work, &c, 2 + (round + number) % 4, round % 2 ? 64 : 1);
         if (code != (fails < 0 ? 0 : 3)) exit(fprintf(stderr, "code %d\n", code));
         for (int i = 0; fails < 0 && i < CELLS; i++)
             if (a[i] != (i + 7 * REGIONS) % CELLS + REGIONS) exit(fprintf(stderr, "cell %d\n", i));
-        if (round % 50 == 49) race_stop();
+        if (round % 50 == 49) pool_stop();
     }
     return NULL;
 }
@@ -113,7 +95,7 @@ int main(void) {
         for (int i = 0; fails < 0 && i < CELLS; i++)
             if (a[i] != REGIONS) exit(6);
     }
-    race_stop();
+    pool_stop();
     puts("well");
     return 0;
 }

@@ -21,7 +21,7 @@ ALL, WIDER, EVERYTHING = 0b1111, 0b111111, 2**64 - 1
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("apart"), "apart", "pool_")
+    return build(tmp_path_factory.mktemp("apart"), "apart")
 
 
 def played(program: Path, may_use: int, wakes_on: int, pinned: int = -1, changed: int = 0) -> list[int]:

@@ -17,7 +17,7 @@ from .threads_in_c import build
 
 
 def race(folder: Path, rounds: int, change: Callable[[str], str], *flags: str) -> Path:
-    return build(folder, "race", "race_", f"-DROUNDS={rounds}", *flags, change=change)
+    return build(folder, "race", f"-DROUNDS={rounds}", *flags, change=change)
 
 
 @pytest.fixture(params=["futex", "condition"])

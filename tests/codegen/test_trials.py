@@ -17,7 +17,7 @@ MANY, FAST, SLOW = 2000, 20_000, 60_000
 
 @pytest.fixture(scope="module")
 def program(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    return build(tmp_path_factory.mktemp("trials"), "trials", "pool_")
+    return build(tmp_path_factory.mktemp("trials"), "trials")
 
 
 def together(program: Path, *runs: tuple[int, ...]) -> list[int]:

@@ -11,10 +11,10 @@ from netwright.compiler.codegen.support import write_pool, write_support
 from netwright.compiler.codegen.target import host_target
 
 
-def build(folder: Path, name: str, prefix: str, *flags: str, change: Callable[[str], str] = str) -> Path:
-    """The program of ``name``.c with that code, ``change``d; ``prefix`` stands before the pool's functions."""
+def build(folder: Path, name: str, *flags: str, change: Callable[[str], str] = str) -> Path:
+    """The program of ``name``.c with that code, ``change``d."""
     target = host_target()
-    for part, text in (("pool", write_pool(target, prefix)), ("support", write_support(target))):
+    for part, text in (("pool", write_pool(target, "pool_")), ("support", write_support(target))):
         (folder / f"{part}.o").write_bytes(compile_object(change(text), target, None))
     source = Path(__file__).with_name(f"{name}.c")
     command = ["gcc", "-O1", "-g", *flags, source, "pool.o", "support.o", "-pthread"]

@@ -1,28 +1,10 @@
 /* What the pool learns: an entry of one region that takes as long as it is told, alone and together. Prints of how many of a
    hundred calls it had workers. */
-#include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <time.h>
 
-typedef struct {
-    const int64_t *dims;
-    void *const *buffers;
-    void *arena;
-    const int64_t *offsets;
-    void *barrier;
-} context;
-typedef struct {
-    int32_t alone, number, stretch, missed;
-} walk;
-typedef int32_t entry(const context *, int32_t, int32_t);
-
-int32_t pool_run(entry *, const context *, int32_t, int32_t);
-int32_t pool_stop(void);
-int32_t begin(void *block, walk *own, int32_t tid, int32_t worth) __asm__("netwright.begin");
-int32_t share(void *block, int32_t region, int32_t tid, int32_t shares, int32_t each) __asm__("netwright.share");
-void shared(void *block, int32_t region, int32_t shares, int32_t code) __asm__("netwright.shared");
-int32_t end(void *block, walk *own, int32_t tid, int32_t code, _Bool waits) __asm__("netwright.end");
+#include "pool.h"
 
 /* The pool's clock, which goes on by what calls are told to take: what it learns does not depend on the machine. */
 static int64_t passed;
