@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import lru_cache
 from math import gcd
 
 from netwright.specs.dims import Atom, Call, Dim, DimLike, Monomial, Unit, dim, dim_symbols, product
@@ -227,13 +228,13 @@ class Prover:
         return [(fact, fact[(atom,)]) for fact in facts if (atom,) in fact]
 
 
-def _depth(value: DimLike | Atom) -> int:
+@lru_cache(maxsize=1 << 14)
+def _depth(atom: Atom) -> int:
     """How deeply calls are nested."""
-    if isinstance(value, Call):
-        return 1 + max(_depth(argument) for argument in value.arguments)
-    if isinstance(value, Dim):
-        return max((_depth(atom) for monomial, _ in value.terms for atom in monomial), default=0)
-    return 0
+    if not isinstance(atom, Call):
+        return 0
+    sizes = [argument for argument in atom.arguments if isinstance(argument, Dim)]
+    return 1 + max((_depth(own) for size in sizes for monomial, _ in size.terms for own in monomial), default=0)
 
 
 def _normalized(goal: Polynomial) -> Polynomial:

@@ -56,6 +56,14 @@ class Unit(Call):
         return divisor
 
 
+@lru_cache(maxsize=1 << 16)
+def atom_of(kind: type[Call], function: str, arguments: tuple[DimLike, ...]) -> Call:
+    """The atom of these arguments. Equal ones are mostly the same object, so that sizes which hold them compare fast,
+    however deeply they are nested.
+    """
+    return kind(function, arguments)
+
+
 Atom: TypeAlias = str | Call
 Monomial: TypeAlias = tuple[Atom, ...]  # a product of atoms, sorted by text; () is the constant term
 
@@ -167,7 +175,7 @@ class Dim:
             assert isinstance(first, int)
             added = others[0][1] if others else 0
             return from_terms(whole) + (numerator + first * added) // (first * divisor)
-        return from_terms(whole) + Dim((((Call("floordiv", (rest, divisor)),), 1),))
+        return from_terms(whole) + Dim((((atom_of(Call, "floordiv", (rest, divisor)),), 1),))
 
 
 def _text(value: Dim) -> str:
@@ -289,7 +297,7 @@ def ceil_div(value: DimLike, divisor: int) -> DimLike:
 
 def multiple(name: str, of: int) -> Dim:
     """The dim ``name``, known to be always a multiple of ``of``."""
-    return dim(name) if of == 1 else Dim((((Unit("floordiv", (dim(name), of)),), of),))
+    return dim(name) if of == 1 else Dim((((atom_of(Unit, "floordiv", (dim(name), of)),), of),))
 
 
 def product(values: Iterable[DimLike]) -> DimLike:

@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable
 from fractions import Fraction
+from functools import lru_cache
 
-from .algebra import Call, Dim, DimLike, Monomial, terms_of
+from .algebra import Call, Dim, DimLike, Monomial, atom_of, terms_of
 
 
 def dim_min(*values: DimLike) -> DimLike:
@@ -38,7 +39,7 @@ def extremum(
     if len(kept) == 1:
         return kept[0]
     kept.sort(key=str)
-    return Dim((((Call(function, tuple(kept)),), 1),))
+    return Dim((((atom_of(Call, function, tuple(kept)),), 1),))
 
 
 def _arguments(function: str, value: DimLike) -> tuple[DimLike, ...]:
@@ -78,6 +79,7 @@ def _alone(function: str, value: DimLike) -> tuple[DimLike, ...]:
     return () if arguments == (value,) else arguments
 
 
+@lru_cache(maxsize=1 << 14)  # proofs ask again and again
 def spread(value: DimLike) -> tuple[Fraction, Fraction] | None:
     """Bounds of a size that hold for all integer values of its dims, if there are any: `T - 4*(T//4)` is 0 to 3."""
     if isinstance(value, int):

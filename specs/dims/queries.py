@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from .algebra import Atom, Call, Dim, DimLike, Monomial, Unit, dim, from_terms, multiple
+from .algebra import Atom, Call, Dim, DimLike, Monomial, Unit, atom_of, dim, from_terms, multiple
 from .division import exact_div
 from .extrema import extremum
 
@@ -69,7 +69,7 @@ def _substitute_call(atom: Call, binding: Mapping[str, DimLike]) -> DimLike:
     if isinstance(atom, Unit):
         exact = exact_div(size := binding[atom.name], atom.size)
         if exact is None and isinstance(size, Dim) and size == dim(size.text):
-            return Dim((((Unit("floordiv", (size, atom.size)),), 1),))  # another name for the same number
+            return Dim((((atom_of(Unit, "floordiv", (size, atom.size)),), 1),))  # another name for the same number
         return size // atom.size if exact is None else exact
     arguments = [substitute(argument, binding) for argument in atom.arguments]
     if atom.function == "floordiv":
