@@ -234,7 +234,9 @@ def _depth(atom: Atom) -> int:
     if not isinstance(atom, Call):
         return 0
     sizes = [argument for argument in atom.arguments if isinstance(argument, Dim)]
-    return 1 + max((_depth(own) for size in sizes for monomial, _ in size.terms for own in monomial), default=0)
+    return 1 + max(
+        (_depth(own) for size in sizes for monomial, _ in size.terms for own in monomial), default=0
+    )
 
 
 def _normalized(goal: Polynomial) -> Polynomial:

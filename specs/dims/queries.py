@@ -69,7 +69,9 @@ def _substitute_call(atom: Call, binding: Mapping[str, DimLike]) -> DimLike:
     if isinstance(atom, Unit):
         exact = exact_div(size := binding[atom.name], atom.size)
         if exact is None and isinstance(size, Dim) and size == dim(size.text):
-            return Dim((((atom_of(Unit, "floordiv", (size, atom.size)),), 1),))  # another name for the same number
+            return Dim(
+                (((atom_of(Unit, "floordiv", (size, atom.size)),), 1),)
+            )  # another name for the same number
         return size // atom.size if exact is None else exact
     arguments = [substitute(argument, binding) for argument in atom.arguments]
     if atom.function == "floordiv":

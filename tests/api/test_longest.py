@@ -62,7 +62,10 @@ def batch(lengths: list[int], steps: int, seed: int = 0) -> dict[str, NDArray]:
 @pytest.mark.parametrize(
     ("layers", "size"),
     [
-        *(pytest.param(layers, "T, 3", id=name) for name, layers in LAYERS.items()),
+        *(
+            pytest.param(layers, "T, 3", id=name, marks=[pytest.mark.deep] * (name in ("forward", "reverse")))
+            for name, layers in LAYERS.items()
+        ),
         pytest.param(LAYERS["forward"], "9, 3", id="forward of 9 steps"),
         pytest.param(LAYERS["attention"], "9, 3", id="attention of 9 steps", marks=pytest.mark.deep),
     ],

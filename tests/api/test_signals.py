@@ -56,10 +56,12 @@ class Command:
     ("number", "arguments", "longest"),
     [
         (INT, TRAIN, 2.0),
-        (TERM, TRAIN, 2.0),
+        pytest.param(TERM, TRAIN, 2.0, marks=pytest.mark.deep),
         (INT, [*TRAIN, "--threads", "2"], 2.0),
         (TERM, [*TRAIN, "--engine", "reference"], 2.0),
-        (INT, ["compile", "tiny.yaml", "-o", "out", "--emit", "asm"], 1.0),
+        pytest.param(
+            INT, ["compile", "tiny.yaml", "-o", "out", "--emit", "asm"], 1.0, marks=pytest.mark.deep
+        ),
         (TERM, ["compile", "tiny.yaml", "-o", "out.so", "--emit", "shared"], 1.0),
         (INT, ["report", "tiny.yaml", "-o", "out.html"], 1.0),
         (TERM, ["summary", "tiny.yaml"], 1.0),

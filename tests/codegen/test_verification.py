@@ -46,6 +46,20 @@ train:
   loss: {type: mse, output: y, target: t}
   optimizer: {type: adam}
 """
+#: One kernel of `predict`, and few of the rest.
+SMALL = """
+netwright: 1
+model: small
+dims: {N: batch}
+inputs: {x: {shape: [N, 3]}}
+layers:
+  - {name: head, type: dense, units: 3}
+outputs: {y: head}
+train:
+  data: {train: none.npz}
+  loss: {type: mse, output: y, target: t}
+  optimizer: {type: sgd, learning_rate: 0.1}
+"""
 ADD = """
 kernel add(N >= 1)
   read p0: float32[N, 5]
@@ -193,7 +207,7 @@ def test_what_iterations_may_overwrite_is_run_whole() -> None:
 def test_nothing_is_written_where_a_kernel_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the command line: a message that names kernel and layer, another exit code than 0, and no file."""
     spec = tmp_path / "spec.yaml"
-    spec.write_text(SPEC, encoding="utf-8")
+    spec.write_text(SMALL, encoding="utf-8")
     arguments = ["compile", str(spec), "--emit", "object", "-o", str(tmp_path / "out.o"), "--verify"]
     right = CliRunner().invoke(main, arguments)
     assert right.exit_code == 0, right.output
@@ -217,5 +231,5 @@ def test_nothing_is_written_where_a_kernel_is_wrong(tmp_path: Path, monkeypatch:
     assert "(layer" in found.output
     assert not (tmp_path / "out.o").exists()
     with pytest.raises(VerificationError):
-        model().compile(verify=True)
+        model(SMALL).compile(verify=True)
     assert CliRunner().invoke(main, [*arguments[:3], "loop", *arguments[4:]]).exit_code == 2

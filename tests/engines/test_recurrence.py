@@ -60,7 +60,13 @@ LAYERS: dict[str, dict[str, Any]] = {
 }
 
 
-@pytest.mark.parametrize("layer", LAYERS.values(), ids=LAYERS.keys())
+@pytest.mark.parametrize(
+    "layer",
+    [
+        pytest.param(layer, id=name, marks=[pytest.mark.deep] * (name == "gru"))
+        for name, layer in LAYERS.items()
+    ],
+)
 def test_unrolling_does_not_change_gradients(layer: dict[str, Any]) -> None:
     """One step of descent with rate 1 moves the parameters by their gradients: the same in all modes."""
     batches, updated = None, {}
