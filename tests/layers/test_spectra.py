@@ -44,6 +44,7 @@ def layer(kind: str = "spectrogram", **keys: object) -> str:
 SIZES = [(16, 5, 16), (16, 4, 32), (15, 4, 16), (7, 10, 9), (6, 3, 9), (1, 1, 1), (1, 2, 3)]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("frame", "hop", "points"), SIZES)
 @pytest.mark.parametrize("padding", ["center", "reflect", "causal", "valid"])
 def test_power_is_that_of_the_fft(frame: int, hop: int, points: int, padding: str) -> None:

@@ -78,6 +78,7 @@ def _has(graph: Graph, name: str) -> bool:
     )
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("shape", SHAPES, ids=str)
 @pytest.mark.parametrize("order", list(permutations(range(3)))[1:], ids=str)
 def test_every_order_of_axes(shape: Shape, order: tuple[int, ...]) -> None:
@@ -87,6 +88,7 @@ def test_every_order_of_axes(shape: Shape, order: tuple[int, ...]) -> None:
     check(g, native=True)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("machine", MACHINES)
 @pytest.mark.parametrize("dtype", ["float64", "int32", "uint8", "bool"])
 def test_every_machine_and_type(machine: str, dtype: str) -> None:
@@ -98,6 +100,7 @@ def test_every_machine_and_type(machine: str, dtype: str) -> None:
     check(g, MACHINES[machine])
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("channels", [1, 2, 3, 4, 7, 16, 18])
 @pytest.mark.parametrize("height", [6, H])
 def test_what_is_computed_on_the_way(channels: int, height: DimLike) -> None:
