@@ -4,9 +4,9 @@ training."""
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -14,7 +14,8 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.debug import DebugInfo
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target
-from netwright.compiler.codegen.trainer import Part, SplitTable, TrainerPlan, link_trainer
+from netwright.compiler.codegen.trainer import link_trainer
+from netwright.compiler.codegen.trainer_tables import Part, SplitTable, TrainerPlan, VariationTable
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.frontend.training.around import (
@@ -23,6 +24,7 @@ from netwright.compiler.frontend.training.around import (
     balance_entry,
     split_entry,
 )
+from netwright.compiler.ops.vary_crop import MOST_IN_ROW
 from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.batches.trimming import Trimming, time_axes
 from netwright.runtime.monitor import Monitor
@@ -37,11 +39,14 @@ from netwright.specs.models.train import TrainSpec
 from .build import Build
 from .errors import RequestError, SpecError
 from .identity import spec_identity
+from .trainer_variations import NotVaried, can_vary, variation_table
 from .training import training_plan
 from .version import VERSION
 
 #: The entries of the network that an executable that trains runs.
 STEPS = ("loss", TRAIN)
+#: What an executable can't follow: the key, why, and what to do.
+Beyond: TypeAlias = tuple[tuple[str | int, ...], str, str]
 #: An order of samples is compiled for each class that is balanced.
 _MOST_CLASSES = 256
 _BESIDE = "train it with netwright train"
@@ -61,22 +66,25 @@ def check_trainer(load: LoadResult, network: Network, target: Target, *, weights
     train = load.model.train
     if train is None:
         raise RequestError(f"{network.model} can't be trained: the spec has no train section")
+    if beyond := list(_beyond(load, train, network, weights)):
+        raise _refusal(load, beyond)
+
+
+def _refusal(load: LoadResult, beyond: Iterable[Beyond]) -> SpecError:
     errors = [
         Diagnostic("NW0413", "error", f"an executable that trains {what}", load.span(path), "", help=help)
-        for path, what, help in _beyond(load, train, network, weights)
+        for path, what, help in beyond
     ]
-    if errors:
-        raise SpecError(Diagnostics(errors, load.diagnostics.sources.values()))
+    return SpecError(Diagnostics(errors, load.diagnostics.sources.values()))
 
 
-def _beyond(
-    load: LoadResult, train: TrainSpec, network: Network, weights: bool
-) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """What of a spec an executable can't follow: the key, why, and what to do."""
+def _beyond(load: LoadResult, train: TrainSpec, network: Network, weights: bool) -> Iterator[Beyond]:
+    """What of a spec an executable can't follow."""
     for name, source in train.data.items():
         yield from _beyond_arrays(name, source, network)
-    if train.augment:
-        yield ("train", "augment"), "does not vary samples", f"remove augment, or {_BESIDE}"
+    for name, changes in train.augment.items():
+        if changes and not can_vary(network, train, name):
+            yield _unvaried(name)
     if train.balance and not _classes(train, network):
         what = f"balances up to {_MOST_CLASSES} classes, if it is known how many there are"
         yield ("train", "balance"), what, f"remove balance, or {_BESIDE}"
@@ -101,9 +109,12 @@ def _classes(train: TrainSpec, network: Network) -> int:
     return count if count <= _MOST_CLASSES else 0
 
 
-def _beyond_arrays(
-    name: str, source: AnySource | SplitData, network: Network
-) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
+def _unvaried(name: str) -> Beyond:
+    what = f"does not vary {name} so: its sizes are open, or rows of images have more than {MOST_IN_ROW:,} numbers"
+    return ("train", "augment", name), what, f"settle sizes with --dim, remove {name} there, or {_BESIDE}"
+
+
+def _beyond_arrays(name: str, source: AnySource | SplitData, network: Network) -> Iterator[Beyond]:
     """What an executable can't read of a data set."""
     path = ("train", "data", name)
     if isinstance(source, SplitData):
@@ -152,7 +163,7 @@ def save_trainer(
         Part(made.lowered.program, manifest),
         Part(around.program, around.manifest),
         made.lowered.constants,
-        _plan(load, network, manifest, weights, classes),
+        _plan(load, network, manifest, weights, classes, target),
         path,
         target,
         debug=debug,
@@ -182,6 +193,7 @@ def _plan(
     manifest: Manifest,
     weights: Mapping[str, NDArray] | None,
     classes: int,
+    target: Target,
 ) -> TrainerPlan:
     assert load.model is not None
     assert load.model.train is not None
@@ -217,7 +229,23 @@ def _plan(
         lengths=_lengths(plan, manifest),
         balance=train.balance,
         classes=[balance_entry(number) for number in range(classes)],
+        variations=list(_variations(load, network, plan, manifest, target)),
     )
+
+
+def _variations(
+    load: LoadResult, network: Network, plan: TrainingPlan, manifest: Manifest, target: Target
+) -> Iterator[VariationTable]:
+    assert load.model is not None
+    assert load.model.train is not None
+    taken = {info.name for info in manifest.buffers if info.role == "input"}
+    for position, (name, changes) in enumerate(plan.augment.items()):
+        if not changes or name not in taken:
+            continue
+        try:
+            yield variation_table(network, load.model.train, position, plan.lengths_of.get(name), target)
+        except NotVaried:
+            raise _refusal(load, [_unvaried(name)]) from None
 
 
 def _lengths(plan: TrainingPlan, manifest: Manifest) -> list[tuple[str, str]]:

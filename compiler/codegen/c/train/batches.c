@@ -52,6 +52,11 @@ static unsigned char *copy_part(unsigned char *to, const unsigned char *from, in
     return to;
 }
 
+int64_t sample_row(const dataset *of, int64_t sample) {
+    int64_t number = sample % of->samples;
+    return of->rows ? of->rows[number] : number;
+}
+
 static void gather_array(const dataset *from, const int64_t *samples, int64_t count, const cuts *cut, int32_t number, call *c) {
     const nw_buffer *buffer = &nw_the_model.buffers[number];
     int64_t shape[NPY_MAX_RANK], start[NPY_MAX_RANK], size[NPY_MAX_RANK];
@@ -68,9 +73,11 @@ static void gather_array(const dataset *from, const int64_t *samples, int64_t co
         seen = 1;
     }
     unsigned char *to = c->buffers[number];
+    int varied = from->varied && from->varied[number];
     for (int64_t k = 0; k < count; k++) {
-        int64_t row = from->rows ? from->rows[samples[k]] : samples[k];
-        const unsigned char *at = from->arrays[number] + (size_t)row * (size_t)from->row_bytes[number];
+        const unsigned char *rows = varied ? from->varied[number] : from->arrays[number];
+        int64_t row = varied ? k : sample_row(from, samples[k]);
+        const unsigned char *at = rows + (size_t)row * (size_t)from->row_bytes[number];
         to = copy_part(to, at, axes, shape, start, size, (size_t)buffer->dtype.size);
     }
 }

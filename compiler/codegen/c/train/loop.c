@@ -64,7 +64,8 @@ static void step(training *t, const batch_list *list, int64_t windows) {
     progress *at = &t->at;
     int64_t number = at->batch / windows, window = at->batch % windows, count = 0;
     double value = 0;
-    batch_samples(list, number, &count);
+    const int64_t *samples = batch_samples(list, number, &count);
+    vary_batch(t, number, samples, count);
     gather_batch(&t->train, list, number, window, &t->call);
     bind_states(t);
     if (window == 0 || !plan->carry_state) reset_carry(t);

@@ -24,7 +24,7 @@ static int by_length(const void *left, const void *right) {
 static void group(const dataset *of, int64_t pool, int64_t *order) {
     measured *sorted = allocate((size_t)of->samples, sizeof *sorted);
     for (int64_t i = 0; i < of->samples; i++) {
-        int64_t row = of->rows ? of->rows[order[i]] : order[i], length = 0;
+        int64_t row = sample_row(of, order[i]), length = 0;
         for (int32_t k = 0; k < plan->length_count; k++) {
             int again = 0; /* an array may hold the lengths along several dims */
             for (int32_t j = 0; j < k; j++) again |= plan->lengths[j].buffer == plan->lengths[k].buffer;
@@ -96,7 +96,7 @@ static void trim(const dataset *of, const int64_t *samples, int64_t count, cuts 
         int64_t *size = &cut->size[plan->lengths[k].dim];
         if (*size < dim->min) *size = dim->min;
         for (int64_t i = 0; i < count; i++) {
-            int64_t length = whole_number(of, plan->lengths[k].buffer, of->rows ? of->rows[samples[i]] : samples[i]);
+            int64_t length = whole_number(of, plan->lengths[k].buffer, sample_row(of, samples[i]));
             if (length > *size) *size = length;
         }
     }

@@ -6,7 +6,7 @@
 
 typedef struct {
     int64_t count, size, samples;
-    int64_t *order;   /* of the samples */
+    int64_t *order;   /* of the samples; see sample_row */
     int64_t *numbers; /* of the batches: where each begins in the order, in batches */
 } batch_list;
 

@@ -38,10 +38,18 @@ typedef struct {
     int64_t finished; /* records in the history */
 } progress;
 
+/* The samples of a batch before they are varied, and what is known of each. */
+typedef struct {
+    unsigned char **plain; /* by variation */
+    int64_t *rows, *steps;
+    int64_t epoch, batch; /* whose samples were varied last; -1: none */
+} variations;
+
 typedef struct {
     train_options asked;
     dataset train, valid;
     int validated;
+    variations vary;
     call call;
     runner runner;
     unsigned char **weights, **states; /* in the order of the tables */
@@ -65,6 +73,10 @@ unsigned char **new_weights(void);
 void bind_weights(training *t, const unsigned char *const *weights);
 void set_scale(training *t, double factor);
 void end_group(training *t);
+
+/* vary.c: variations of the training's samples. */
+void make_variation_room(training *t, int64_t batch);
+void vary_batch(training *t, int64_t number, const int64_t *samples, int64_t count);
 
 /* totals.c */
 totals new_totals(void);

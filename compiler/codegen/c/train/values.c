@@ -72,6 +72,7 @@ void make_batch_room(training *t) {
         bytes = nw_mul(bytes, batch, &bad);
         t->call.buffers[i] = room_for(bad ? -1 : bytes);
     }
+    make_variation_room(t, batch);
 }
 
 unsigned char **new_weights(void) {
