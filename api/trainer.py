@@ -33,7 +33,7 @@ from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import TRAIN, BufferInfo, Manifest
-from netwright.specs.models.data import AnySource, ArraysData, SplitData
+from netwright.specs.models.data import SplitData, TableData
 from netwright.specs.models.train import TrainSpec
 
 from .build import Build
@@ -81,7 +81,8 @@ def _refusal(load: LoadResult, beyond: Iterable[Beyond]) -> SpecError:
 def _beyond(load: LoadResult, train: TrainSpec, network: Network, weights: bool) -> Iterator[Beyond]:
     """What of a spec an executable can't follow."""
     for name, source in train.data.items():
-        yield from _beyond_arrays(name, source, network)
+        if isinstance(source, SplitData) and source.source in ("train", "valid"):
+            yield from _beyond_split(name, source, train, network)
     for name, changes in train.augment.items():
         if changes and not can_vary(network, train, name):
             yield _unvaried(name)
@@ -114,20 +115,17 @@ def _unvaried(name: str) -> Beyond:
     return ("train", "augment", name), what, f"settle sizes with --dim, remove {name} there, or {_BESIDE}"
 
 
-def _beyond_arrays(name: str, source: AnySource | SplitData, network: Network) -> Iterator[Beyond]:
-    """What an executable can't read of a data set."""
+def _beyond_split(name: str, split: SplitData, train: TrainSpec, network: Network) -> Iterator[Beyond]:
+    """What an executable can't take out of the training or validation data."""
     path = ("train", "data", name)
-    if isinstance(source, SplitData):
-        if source.source not in ("train", "valid"):
-            return  # of a set that training does not read
-        known = {**network.inputs, **network.targets}
-        by = source.stratify
-        if by is not None and (by not in known or np.dtype(known[by].dtype).kind not in "biu"):
-            what = f"splits data by arrays of integers that the network takes, and {by} is none"
-            yield (*path, "stratify"), what, "choose another array, or leave stratify out"
-    elif name in ("train", "valid") and not isinstance(source, ArraysData):
-        what = f"reads arrays, and {name} has files of type {source.type}"
-        help = f"write the samples as arrays with numpy.savez, and --set train.data.{name}=FILE.npz"
+    known = {**network.inputs, **network.targets}
+    by, source = split.stratify, train.data.get(split.source)
+    if by is not None and (by not in known or np.dtype(known[by].dtype).kind not in "biu"):
+        what = f"splits data by arrays of integers that the network takes, and {by} is none"
+        yield (*path, "stratify"), what, "choose another array, or leave stratify out"
+    if isinstance(source, TableData) and source.window is not None:
+        what = f"does not split windows that overlap, and {split.source} has such"
+        help = f"netwright data SPEC -o FOLDER writes {name}; then --set train.data.{name}=FOLDER/{name}.npz"
         yield path, what, help
 
 

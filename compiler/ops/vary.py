@@ -118,7 +118,7 @@ class Vary(Opaque):
                 ),
                 attrs,
                 (
-                    "index:100" if "int" in attrs.stored else "normal",
+                    "normal" if dtype == attrs.stored and "float" in dtype else "index:100",
                     "index:1000",
                     "index:50",
                     f"index:{attrs.shape[0] + 1}",

@@ -278,7 +278,7 @@ def test_says_what_an_executable_can_not_do(tmp_path: Path) -> None:
     train = {
         **SPEC["train"],
         "parts": 2,
-        "augment": {"x": [{"type": "noise", "deviation": 0.1}]},
+        "augment": {"x": [{"type": "crop"}]},
     }
     train["data"] = {"train": "train.npz", "valid": {"from": "train", "fraction": 0.2, "stratify": "x"}}
     model = netwright.load({**SPEC, "train": train})

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "failure.h"
-#include "npz_read.h"
+#include "names.h"
 #include "trainer.h"
 
 typedef struct {
@@ -160,7 +160,9 @@ void load_dataset(const char *name, const char *path, dataset *into) {
     int folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
     FILE *file = folder ? NULL : fopen(path, "rb");
     if (!folder && !file) fail(EXIT_INPUT, "-d %s=%s: %s", name, path, strerror(errno));
-    if (file && npz_open(file, &archive, message)) fail(EXIT_INPUT, "-d %s=%s: %s", name, path, message);
+    if (file && npz_open(file, &archive, message))
+        fail(EXIT_INPUT, "-d %s=%s: %s; `netwright data SPEC -o FOLDER` makes such files of tables, images, sound and text", name,
+             path, message);
     for (int32_t i = 0; i < model->dim_count; i++) made.dims[i] = model->dims[i].min;
     for (int32_t i = 0; i < model->buffer_count; i++) {
         place at = {name, path, &model->buffers[i]};
@@ -177,6 +179,7 @@ void load_dataset(const char *name, const char *path, dataset *into) {
         made.row_bytes[i] = headers[i].count / made.samples * at.buffer->dtype.size;
         made.finite &= finite_array(made.arrays[i], at.buffer->dtype, headers[i].count * at.buffer->dtype.size);
     }
+    if (file && read_names(&archive, &made.about, message)) fail(EXIT_INPUT, "-d %s=%s: %s", name, path, message);
     if (file) fclose(file);
     npz_close(&archive);
     free(headers);

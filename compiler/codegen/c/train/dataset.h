@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "driver.h"
+#include "json.h"
 
 typedef struct {
     const char *name, *path;
@@ -13,6 +14,7 @@ typedef struct {
     nw_dtype *stored;        /* their types in the files; of floats that were rounded, the model's */
     int64_t *row_bytes;
     int64_t *dims;           /* those of its samples; the batch is not known */
+    json *about;             /* the names of classes, and vocabularies, as JSON texts; NULL: none */
     int finite;              /* no float is infinite or NaN */
     int windowed;            /* training cuts its sequences into windows, if it does that */
     const int64_t *rows;     /* the samples that it consists of, `samples` many; NULL: all that the arrays hold */

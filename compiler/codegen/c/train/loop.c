@@ -33,7 +33,7 @@ static void diverged(training *t, const char *what, const char *name, double val
     const unsigned char *const *kept = (const unsigned char *const *)(at->best_epoch ? t->best : t->good);
     int64_t epoch = at->best_epoch ? at->best_epoch : at->finished;
     report_clear();
-    if (at->finished) save_weights(t->asked.weights, kept);
+    if (at->finished) save_weights(t, kept);
     text said = {0};
     text_add(&said, "%s", what);
     if (name) text_add(&said, " (%s is %g)", name, value);

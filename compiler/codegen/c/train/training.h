@@ -96,7 +96,7 @@ double rate_after(int64_t updates, double scale);
 
 /* checkpoint_write.c, checkpoint_read.c, start.c */
 void save_checkpoint(const training *t, const char *path);
-void save_weights(const char *path, const unsigned char *const *weights);
+void save_weights(const training *t, const unsigned char *const *weights);
 void load_checkpoint(training *t, const char *path);
 void start_from(training *t, const char *path);
 /* What must not change when a training is resumed: a JSON object. */
