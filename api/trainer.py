@@ -1,12 +1,11 @@
-"""Executables that train: what they can't do is said when they are compiled, and they are made from the plan of the
-training."""
+"""Executables that train, made from the plan of the training."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any, TypeAlias
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,109 +23,22 @@ from netwright.compiler.frontend.training.around import (
     balance_entry,
     split_entry,
 )
-from netwright.compiler.ops.vary_crop import MOST_IN_ROW
-from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.batches.trimming import Trimming, time_axes
 from netwright.runtime.monitor import Monitor
 from netwright.runtime.plan import TrainingPlan
-from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import LoadResult
-from netwright.specs.manifest import TRAIN, BufferInfo, Manifest
-from netwright.specs.models.data import SplitData, TableData
+from netwright.specs.manifest import BATCH, BufferInfo, Manifest
+from netwright.specs.models.data import SplitData
 from netwright.specs.models.train import TrainSpec
 
 from .build import Build
-from .errors import RequestError, SpecError
+from .errors import RequestError
 from .identity import spec_identity
-from .trainer_variations import NotVaried, can_vary, variation_table
+from .trainer_limits import balanced_classes, refusal, unvaried
+from .trainer_variations import NotVaried, variation_table
 from .training import training_plan
 from .version import VERSION
-
-#: The entries of the network that an executable that trains runs.
-STEPS = ("loss", TRAIN)
-#: What an executable can't follow: the key, why, and what to do.
-Beyond: TypeAlias = tuple[tuple[str | int, ...], str, str]
-#: An order of samples is compiled for each class that is balanced.
-_MOST_CLASSES = 256
-_BESIDE = "train it with netwright train"
-
-
-def check_trainer(load: LoadResult, network: Network, target: Target, *, weights: bool) -> None:
-    """Raises SpecError, which names all keys that an executable can't follow, and RequestError without a train
-    section, and for a system without signals and files as POSIX has them. ``weights`` says whether it begins with
-    given weights.
-    """
-    if not target.is_posix:
-        raise RequestError(
-            f"programs that train are made for Linux and macOS, and not for {target.triple}: a library with "
-            "--entry train has what they call"
-        )
-    assert load.model is not None
-    train = load.model.train
-    if train is None:
-        raise RequestError(f"{network.model} can't be trained: the spec has no train section")
-    if beyond := list(_beyond(load, train, network, weights)):
-        raise _refusal(load, beyond)
-
-
-def _refusal(load: LoadResult, beyond: Iterable[Beyond]) -> SpecError:
-    errors = [
-        Diagnostic("NW0413", "error", f"an executable that trains {what}", load.span(path), "", help=help)
-        for path, what, help in beyond
-    ]
-    return SpecError(Diagnostics(errors, load.diagnostics.sources.values()))
-
-
-def _beyond(load: LoadResult, train: TrainSpec, network: Network, weights: bool) -> Iterator[Beyond]:
-    """What of a spec an executable can't follow."""
-    for name, source in train.data.items():
-        if isinstance(source, SplitData) and source.source in ("train", "valid"):
-            yield from _beyond_split(name, source, train, network)
-    for name, changes in train.augment.items():
-        if changes and not can_vary(network, train, name):
-            yield _unvaried(name)
-    if train.balance and not _classes(train, network):
-        what = f"balances up to {_MOST_CLASSES} classes, if it is known how many there are"
-        yield ("train", "balance"), what, f"remove balance, or {_BESIDE}"
-    if train.parts:
-        yield ("train", "parts"), "runs whole batches", f"remove parts, or {_BESIDE}"
-    if network.fitted and not weights:
-        yield (
-            load.entries[network.fitted[0]].path if network.fitted[0] in load.entries else ("layers",),
-            f"does not fit {', '.join(network.fitted)} to the training data",
-            "give --weights with the statistics, those of a trained network, or write mean and deviation into the spec",
-        )
-
-
-def _classes(train: TrainSpec, network: Network) -> int:
-    """How many classes the array has by which samples are balanced; 0 if that is not known, or if they are too
-    many."""
-    if train.balance is None:
-        return 0
-    known = merged_ranges(network.graphs[entry] for entry in STEPS).get(train.balance, ())
-    highs = [parse_dim(info.high) for info in known if info.what == "class" and info.low == 0]
-    count = max((high + 1 for high in highs if isinstance(high, int)), default=0)
-    return count if count <= _MOST_CLASSES else 0
-
-
-def _unvaried(name: str) -> Beyond:
-    what = f"does not vary {name} so: its sizes are open, or rows of images have more than {MOST_IN_ROW:,} numbers"
-    return ("train", "augment", name), what, f"settle sizes with --dim, remove {name} there, or {_BESIDE}"
-
-
-def _beyond_split(name: str, split: SplitData, train: TrainSpec, network: Network) -> Iterator[Beyond]:
-    """What an executable can't take out of the training or validation data."""
-    path = ("train", "data", name)
-    known = {**network.inputs, **network.targets}
-    by, source = split.stratify, train.data.get(split.source)
-    if by is not None and (by not in known or np.dtype(known[by].dtype).kind not in "biu"):
-        what = f"splits data by arrays of integers that the network takes, and {by} is none"
-        yield (*path, "stratify"), what, "choose another array, or leave stratify out"
-    if isinstance(source, TableData) and source.window is not None:
-        what = f"does not split windows that overlap, and {split.source} has such"
-        help = f"netwright data SPEC -o FOLDER writes {name}; then --set train.data.{name}=FOLDER/{name}.npz"
-        yield path, what, help
 
 
 def save_trainer(
@@ -146,7 +58,7 @@ def save_trainer(
     assert load.model is not None
     assert load.model.train is not None
     train = load.model.train
-    classes = _classes(train, network)
+    classes = balanced_classes(train, network)
     around = lower(
         f"{network.model}_around",
         around_graphs(train, classes),
@@ -174,8 +86,10 @@ def _check_sizes(manifest: Manifest) -> None:
     dims = {dim.name for dim in manifest.dims}
     loss = next(entry for entry in manifest.entries if entry.name == "loss")
     for info in manifest.buffers:
-        if info.role == "input" and (
-            not info.shape or not (info.shape[0] in dims or info.shape[0].isdigit())
+        if (
+            info.role == "input"
+            and not info.name.startswith(BATCH)
+            and (not info.shape or not (info.shape[0] in dims or info.shape[0].isdigit()))
         ):
             raise RequestError(
                 f"an executable that trains takes one row per sample, and {info.name} has the shape "
@@ -228,6 +142,7 @@ def _plan(
         balance=train.balance,
         classes=[balance_entry(number) for number in range(classes)],
         variations=list(_variations(load, network, plan, manifest, target)),
+        parts=plan.parts,
     )
 
 
@@ -243,7 +158,7 @@ def _variations(
         try:
             yield variation_table(network, load.model.train, position, plan.lengths_of.get(name), target)
         except NotVaried:
-            raise _refusal(load, [_unvaried(name)]) from None
+            raise refusal(load, [unvaried(name)]) from None
 
 
 def _lengths(plan: TrainingPlan, manifest: Manifest) -> list[tuple[str, str]]:

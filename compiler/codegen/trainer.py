@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 
 from netwright.specs.files import scratch_folder
-from netwright.specs.manifest import TRAIN, BufferInfo, EntryInfo, Manifest
+from netwright.specs.manifest import BATCH, BufferInfo, EntryInfo, Manifest
 
 from ..formulas import Fourier
 from .aot import emit
@@ -42,7 +42,8 @@ def link_trainer(
     flags: Sequence[str] = (),
     formulas: Mapping[str, Fourier] | None = None,
 ) -> bool:
-    """Writes an executable that trains with the entries `train_step` and `loss` of ``step``, the entries `order` and
+    """Writes an executable that trains with the entries of ``step``, which are `loss` and `train_step`, or in its place
+    those of parts of batches, the entries `order` and
     `rate` of ``around``, and the programs of the plan's variations. It computes ``constants`` that have ``formulas`` at
     its start. Returns whether it needs nothing but the system's kernel.
 
@@ -67,7 +68,7 @@ def link_trainer(
         contents.write(folder, blob, target)
         # Weights have memory of their own, wherever the contents have their first values.
         known = {**offsets, **first.weights}
-        plain = manifest.model_copy(update={"buffers": [_whole_ranges(info) for info in manifest.buffers]})
+        plain = manifest.model_copy(update={"buffers": [_of_data(info) for info in manifest.buffers]})
         features, threads = features_of(target), has_threads(target)
         tables = model_source(plain, whole, known, blob, features, threads=threads, made=computed)
         folder.write("tables.c", tables)
@@ -97,19 +98,22 @@ def link_trainer(
 
 
 def _whole_entry(manifest: Manifest, others: Sequence[Part]) -> EntryInfo:
-    """What both entries read and write, as one entry, with as many slots as those of ``others`` need."""
-    step, loss = entry_of(manifest, TRAIN), entry_of(manifest, "loss")
-    slots = (entry.slots for other in others for entry in other.manifest.entries)
-    return step.model_copy(
+    """What all entries read and write, as one entry, with as many slots as any of them needs, or of ``others``."""
+    entries = manifest.entries
+    slots = [entry.slots for entry in entries]
+    slots += [entry.slots for other in others for entry in other.manifest.entries]
+    return entry_of(manifest, "loss").model_copy(
         update={
-            "reads": list(dict.fromkeys((*step.reads, *loss.reads))),
-            "writes": list(dict.fromkeys((*step.writes, *loss.writes))),
-            "slots": max(step.slots, loss.slots, *slots),
+            "reads": list(dict.fromkeys(name for entry in entries for name in entry.reads)),
+            "writes": list(dict.fromkeys(name for entry in entries for name in entry.writes)),
+            "slots": max(slots),
         }
     )
 
 
-def _whole_ranges(info: BufferInfo) -> BufferInfo:
-    """A buffer with the ranges that all of its elements keep, which are checked before training begins."""
+def _of_data(info: BufferInfo) -> BufferInfo:
+    """A buffer with the ranges that all of its elements keep, which are checked before training begins. What no data
+    set holds is no input: the trainer has memory for it, as for states."""
+    own = info.role == "gradient" or info.name.startswith(BATCH)
     kept = [range for range in info.ranges or () if not range.partial]
-    return info.model_copy(update={"ranges": kept or None})
+    return info.model_copy(update={"ranges": kept or None, "role": "state" if own else info.role})

@@ -9,6 +9,7 @@ import numpy as np
 
 from netwright.specs.manifest import (
     AVERAGE,
+    BATCH,
     BATCHES,
     EPOCH,
     GATHERED,
@@ -106,10 +107,14 @@ class TrainerPlan:
     classes: Sequence[str] = ()
     """The entry that orders the samples of each class."""
     variations: Sequence[VariationTable] = ()
+    parts: int | None = None
+    """How many parts of a batch are added up; then the program has `counts`, `gradients` and `update` in place of
+    `train_step`."""
 
 
 #: No entry of what is around a step.
-_NONE = "{{NULL, NULL, 0}, 0, {-1, -1}, 0}"
+_NO_ENTRY = "{NULL, NULL, 0}"
+_NONE = f"{{{_NO_ENTRY}, 0, {{-1, -1}}, 0}}"
 
 
 @dataclass(frozen=True)
@@ -146,12 +151,13 @@ def training_source(
     lines += [f"    {{{numbers[name]}, {dims[dim]}}}," for name, dim in plan.lengths]
     lines += ["    {-1, -1},", "};"]
     lines += _variations(plan.variations, numbers, dims)
+    lines += _parts(manifest, plan.parts, numbers, dims)
     drop = plan.drop or (0, 1.0, 0.0, None)
     lines += [
         "const nw_trainer nw_the_trainer = {",
         f"    {c_string(manifest.netwright)}, {c_string(manifest.model)},",
         f"    {c_string(plan.identity)}, {c_string(plan.settings)},",
-        f"    {_entry(manifest, TRAIN)}, {_entry(manifest, 'loss')},",
+        f"    {_entry(manifest, TRAIN) if plan.parts is None else _NO_ENTRY}, {_entry(manifest, 'loss')},",
         f"    {_around(around, ORDER, (EPOCH,))}, {_around(around, BATCHES, (EPOCH,), ORDER)},",
         f"    {_around(around, RATE, (UPDATES, RATE_SCALE))},",
         f"    {len(plan.weights)}, {len(plan.states)}, {len(manifest.scores)}, weights, states, scores,",
@@ -165,6 +171,7 @@ def training_source(
         f"    {len(plan.splits)}, splits,",
         f"    {-1 if plan.balance is None else numbers[plan.balance]}, {len(plan.classes)}, classes,",
         f"    {len(plan.variations)}, variations,",
+        f"    {'NULL' if plan.parts is None else '&parts'},",
         "};",
     ]
     return "\n".join(lines) + "\n"
@@ -267,3 +274,23 @@ def _variations(
         )
     none = "    {-1, -1, 0, NULL, 0, NULL, 0, -1, -1, -1, -1, -1},"
     return [*tables, "static const nw_variation variations[] = {", *rows, none, "};"]
+
+
+def _parts(
+    manifest: Manifest, parts: int | None, numbers: Mapping[str, int], dims: Mapping[str, int]
+) -> list[str]:
+    if parts is None:
+        return []
+    entries = [_entry(manifest, name) for name in ("counts", "gradients", "update")]
+    wholes = {name.removeprefix(BATCH): name for name in numbers if name.startswith(BATCH)}
+    losses = [
+        f"{{{numbers[own]}, {numbers[whole]}}}" for own, whole in wholes.items() if own.endswith(".count")
+    ]
+    gradients = [str(numbers[info.name]) for info in manifest.buffers if info.role == "gradient"]
+    (first,) = [dims[dim.name] for dim in manifest.dims if dim.first_row]
+    return [
+        f"static const nw_count counted[] = {{{', '.join(losses)}}};",
+        f"static const int32_t gradients[] = {{{', '.join(gradients)}}};",
+        f"static const nw_parts parts = {{{parts}, {', '.join(entries)}, {len(losses)}, counted, "
+        f"{numbers.get(wholes.get('rows', ''), -1)}, {first}, {len(gradients)}, gradients}};",
+    ]

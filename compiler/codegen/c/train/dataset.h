@@ -33,8 +33,8 @@ typedef struct {
 
 /* Where in the arrays a sample is. Where samples come several times, n + samples·i is sample n for the i-th time. */
 int64_t sample_row(const dataset *of, int64_t sample);
-/* Copies samples into the buffers of a call, and sets its dims. */
-void gather(const dataset *from, const int64_t *samples, int64_t count, const cuts *cut, call *c);
+/* Copies `count` samples of a batch, from number `first` on, into the buffers of a call, and sets its dims. */
+void gather(const dataset *from, const int64_t *batch, int64_t first, int64_t count, const cuts *cut, call *c);
 /* Sets the dims of a call that are the longest of some lengths. */
 void set_longest(call *c, int64_t count);
 /* Whether the floats of a call's inputs are finite. */

@@ -122,9 +122,10 @@ static void shorten(int64_t start, int64_t steps, int64_t count, call *c) {
     }
 }
 
-void gather_batch(const dataset *of, const batch_list *list, int64_t number, int64_t window, call *c) {
-    int64_t count = 0;
-    const int64_t *samples = batch_samples(list, number, &count);
+void gather_batch(const dataset *of, const batch_list *list, int64_t number, int64_t window, int64_t first, int64_t count,
+                  call *c) {
+    int64_t whole = 0;
+    const int64_t *samples = batch_samples(list, number, &whole);
     if (window >= 0 && plan->window) {
         cuts cut = no_cuts();
         int64_t start = window * plan->window, steps = of->dims[plan->time] - start;
@@ -132,16 +133,16 @@ void gather_batch(const dataset *of, const batch_list *list, int64_t number, int
         cut.first_only = 1;
         cut.start[plan->time] = start;
         cut.size[plan->time] = steps;
-        gather(of, samples, count, &cut, c);
+        gather(of, samples, first, count, &cut, c);
         shorten(start, steps, count, c);
         set_longest(c, count);
         free_cuts(&cut);
     } else if (plan->grouped) {
         cuts cut = no_cuts();
-        trim(of, samples, count, &cut);
-        gather(of, samples, count, &cut, c);
+        trim(of, samples, whole, &cut);
+        gather(of, samples, first, count, &cut, c);
         free_cuts(&cut);
     } else {
-        gather(of, samples, count, NULL, c);
+        gather(of, samples, first, count, NULL, c);
     }
 }

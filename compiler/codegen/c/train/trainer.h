@@ -65,6 +65,23 @@ typedef struct {
     int32_t buffer_count, plain, rows, epoch, steps, varied; /* places in the program's table of buffers */
 } nw_variation;
 
+/* How many elements a loss is a mean of: an output of a part, and the input for that of the whole batch. */
+typedef struct {
+    int32_t own, whole;
+} nw_count;
+
+/* Batches that are divided: each part has its gradients, and the sum of all gives the update. */
+typedef struct {
+    int64_t count;
+    nw_entry counts, gradients, update;
+    int32_t loss_count;
+    const nw_count *losses;
+    int32_t rows, first_row; /* the input for the number of the batch's samples (-1: none), and the dim that says where in
+                                the batch a part begins, from 1 */
+    int32_t gradient_count;
+    const int32_t *gradient; /* buffers, all of one type */
+} nw_parts;
+
 typedef struct {
     const char *version, *model;
     const char *identity; /* what must not change when a training is resumed: members of a JSON object */
@@ -96,6 +113,7 @@ typedef struct {
     const nw_around *classes;      /* the orders of each class's samples */
     int32_t variation_count;
     const nw_variation *variations;
+    const nw_parts *parts; /* NULL: batches are whole */
 } nw_trainer;
 
 extern const nw_trainer nw_the_trainer;

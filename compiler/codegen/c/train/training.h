@@ -50,6 +50,8 @@ typedef struct {
     dataset train, valid;
     int validated;
     variations vary;
+    double *row; /* the sums of a step */
+    void *parted; /* what batches that are divided need: parts.c */
     call call;
     runner runner;
     unsigned char **weights, **states; /* in the order of the tables */
@@ -81,10 +83,14 @@ void vary_batch(training *t, int64_t number, const int64_t *samples, int64_t cou
 /* totals.c */
 totals new_totals(void);
 void clear_totals(totals *of);
-void add_totals(totals *to, const call *c);
+/* The sums of one call, or of the parts of a batch, are a row: those of all scores, one after the other. */
+int64_t sums_width(void);
+void take_sums(const call *c, double *row);
+void add_totals(totals *to, const double *row);
+double number_at(const nw_buffer *buffer, const void *data, int64_t i);
 int64_t sum_size(int32_t score, int32_t part);
-/* The name and value of the first loss of a call whose sum is infinite or NaN; NULL if there is none. */
-const char *infinite_loss(const call *c, double *value);
+/* The name and value of the first loss whose sum is infinite or NaN; NULL if there is none. */
+const char *infinite_loss(const double *row, double *value);
 
 /* scores.c: a score of its sums; NaN if nothing was counted. */
 double score_of(int32_t score, const totals *sums);
