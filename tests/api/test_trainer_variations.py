@@ -1,4 +1,5 @@
-"""Executables that train on varied samples: the bits of `netwright train`, whatever type the data have."""
+"""Executables that train on varied samples, by parts of batches: the bits of `netwright train`, whatever type the data
+have."""
 
 from __future__ import annotations
 
@@ -33,8 +34,10 @@ SPEC: dict[str, Any] = {
     "layers": [
         {"name": "read", "type": "gru", "units": 4, "inputs": ["x"], "return_sequences": False},
         {"name": "pixels", "type": "flatten", "inputs": ["image"]},
+        {"name": "norm", "type": "batch_norm"},
         {"name": "loudness", "type": "rescale", "scale": 0.01, "inputs": ["sound"]},
-        {"name": "all", "type": "concat", "inputs": ["read", "pixels", "loudness"]},
+        {"name": "all", "type": "concat", "inputs": ["read", "norm", "loudness"]},
+        {"name": "drop", "type": "dropout", "rate": 0.2},
         {"name": "head", "type": "dense", "units": 3},
     ],
     "outputs": {"y": "head"},
@@ -59,10 +62,15 @@ SPEC: dict[str, Any] = {
             "sound": [{"type": "noise", "deviation": 20.0}],
         },
         "targets": {"t": {"shape": ["N"], "dtype": "int64"}},
-        "loss": {"type": "softmax_cross_entropy", "output": "y", "target": "t"},
+        "loss": {"type": "softmax_cross_entropy", "output": "y", "target": "t", "class_weights": [1, 2.5, 3]},
+        "metrics": ["accuracy", "f1"],
         "optimizer": {"type": "adam", "learning_rate": 0.02},
+        "parts": 3,
+        "accumulate": 2,
+        "ema": {"decay": 0.8},
+        "clip_norm": 0.5,
         "epochs": 3,
-        "batch_size": 8,
+        "batch_size": 7,
         "seed": 5,
         "checkpoint": {"every": {"steps": 3}},
     },
@@ -71,7 +79,7 @@ SPEC: dict[str, Any] = {
 
 def samples(dtype: str) -> dict[str, np.ndarray]:
     """Sequences of one to nine steps, images of a type, sounds, and classes of which one is rare."""
-    generator, count = np.random.default_rng(1), 57
+    generator, count = np.random.default_rng(1), 55
     steps = generator.integers(1, 10, count)
     x = generator.normal(size=(count, 9, 3)).astype(np.float32)
     x[np.arange(9) >= steps[:, None]] = 0
@@ -96,19 +104,19 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def command(folder: Path, data: Path, name: str, *more: str) -> list[str]:
     weights = str(folder / f"{name}.safetensors")
-    return [str(folder / "trainer"), "-d", f"train={data}", "--weights", weights, *more]
+    return [str(folder / "trainer"), "-d", f"train={data}", "--weights", weights, "--threads", "1", *more]
 
 
 def in_process(folder: Path, data: Path, name: str, **options: Any) -> None:
     """Trains as `netwright train` does."""
-    program = netwright.load(folder / "spec.json").compile(entries=("loss", "train_step"))
+    program = netwright.load(folder / "spec.json").compile(entries=("loss",), threads=1)
     program.train(data, checkpoint=folder / f"{name}.checkpoint", **options)
     program.save_weights(folder / f"{name}.safetensors")
 
 
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
 def test_varies_samples_as_the_process_does(made: Path, dtype: str) -> None:
-    """Whole numbers stay whole, in the range of their type, where floats do not."""
+    """Whole numbers stay whole, in the range of their type, where floats do not. Some parts have no samples."""
     data = made / f"{dtype}.npz"
     np.savez(data, **samples(dtype))
     subprocess.run(command(made, data, f"c-{dtype}"), check=True, capture_output=True, timeout=60)
@@ -142,3 +150,22 @@ def test_says_which_samples_it_can_not_vary(tmp_path: Path) -> None:
     with pytest.raises(SpecError, match=r"NW0413.*does not vary x so: its sizes are open"):
         save(model.load, model.network, None, tmp_path / "trainer", Request(entries=("train_step",)))
     assert not (tmp_path / "trainer").exists()
+
+
+def test_says_that_parts_are_not_cut_into_windows(tmp_path: Path) -> None:
+    layers = [
+        {"name": "read", "type": "gru", "units": 2, "inputs": ["x"]},
+        {"name": "y", "type": "dense", "units": 1},
+    ]
+    train = {
+        "loss": {"type": "mse", "output": "y", "target": "t"},
+        "bptt": {"window": 4},
+        "parts": 2,
+        "batch_size": 4,
+    }
+    inputs = {"x": {"shape": ["N", "T", 1]}}
+    model = netwright.load(
+        {**SPEC, "inputs": inputs, "layers": layers, "outputs": {"y": "y"}, "train": train}
+    )
+    with pytest.raises(SpecError, match=r"NW0413.*does not cut parts of batches into windows"):
+        save(model.load, model.network, None, tmp_path / "trainer", Request(entries=("train_step",)))

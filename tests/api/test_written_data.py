@@ -123,7 +123,8 @@ def test_samples_that_overlap_are_written_as_they_are_split(cli: Cli, tmp_path: 
         "  - {name: flat, type: flatten}\n  - {name: y, type: dense, units: 1}\noutputs: {y: y}\ntrain:\n  data:\n"
         "    train: {type: csv, path: series.csv, columns: {x: a, t: a}, window: 5, ahead: 1}\n"
         "    valid: {from: train, fraction: 0.2}\n"
-        "  targets: {t: {shape: [N, 1], dtype: float32}}\n  loss: {type: mse, output: y, target: t}\n  epochs: 1\n  batch_size: 4\n",
+        "  targets: {t: {shape: [N, 1], dtype: float32}}\n  loss: {type: mse, output: y, target: t}\n  epochs: 1\n"
+        "  batch_size: 4\n",
         encoding="utf-8",
     )
     done = cli("data", path, "-o", "sets")
