@@ -41,9 +41,11 @@ from .errors import RequestError
 from .generation.compiled import writing_network
 from .identified import debug_info, identified, layer_names
 from .libraries import library_places, write_library
+from .ranks import check_divisible, divided
 from .request import KINDS, LIBRARIES, Emit, Request
 from .streams import listening, notes_of, stepping, with_steps
-from .trainer import STEPS, check_trainer, save_trainer
+from .trainer import save_trainer
+from .trainer_limits import check_trainer, step_entries
 
 __all__ = ["KINDS", "LIBRARIES", "Emit", "Request", "library_places", "loader_path", "makes_of", "save"]
 
@@ -124,13 +126,17 @@ def save(
         request.emit == "exe"
     ):  # which reads the lengths itself; callers of a library only say the sizes of arrays
         network = bounded_network(load, network)
+    train = load.model.train if load.model else None
+    if training and train is not None and train.parts:
+        network = divided(load, network)
+        check_divisible(load, network, 1)
     if training:
         check_trainer(load, network, target, weights=weights is not None)
     entry = STEP if steps is not None else "predict"
     if request.writing is not None:
         network, graphs = writing_network(load, network, request.writing)
     else:
-        entries = STEPS if training else (entry,) if request.emit == "exe" else request.entries
+        entries = step_entries(train) if training else (entry,) if request.emit == "exe" else request.entries
         graphs = entry_graphs(network, entries)
     if request.emit == "graph":
         limits = {"stop_after": request.stop_after, "max_rewrites": request.max_rewrites}

@@ -24,7 +24,8 @@ from netwright.specs.manifest import GRADIENT
 from .build import build, reference
 from .errors import RequestError
 
-_ENTRIES = ("loss", "counts", "gradients", "update")
+#: The entries of a training by parts of batches.
+DIVIDED = ("loss", "counts", "gradients", "update")
 
 
 def communicator_of(given: Any) -> Communicator | None:
@@ -42,17 +43,14 @@ class Divided:
     def __init__(
         self, load: LoadResult, network: Network, *, engine: str, threads: int | None, pin: bool, cpu: str
     ):
-        try:
-            self._load, self._network = load, divided_network(load, bounded_network(load, network))
-        except Problem as problem:
-            raise RequestError(f"batches can't be divided: {problem.diagnostic.message}") from None
+        self._load, self._network = load, divided(load, bounded_network(load, network))
         self._how = engine, threads, pin, cpu
         self._engine: Engine | None = None
 
     def session(self, weights: Mapping[str, NDArray], ranks: int) -> Session:
         """A session with these weights. Raises RequestError if so many processes can't divide the batches."""
         network = self._network
-        _check_divisible(self._load, network, ranks)
+        check_divisible(self._load, network, ranks)
         made = self._engine = self._engine or self._compiled()
         known = weight_buffers(made.manifest)
         values = {name: array for name, array in weights.items() if name in known}
@@ -61,13 +59,23 @@ class Divided:
 
     def _compiled(self) -> Engine:
         engine, threads, pin, cpu = self._how
-        graphs = {name: self._network.graphs[name] for name in _ENTRIES}
+        graphs = {name: self._network.graphs[name] for name in DIVIDED}
         if engine == "reference":
             return reference(self._network, graphs)
         return build(self._network, graphs, named_target(cpu)).engine(threads, pin)
 
 
-def _check_divisible(load: LoadResult, network: Network, ranks: int) -> None:
+def divided(load: LoadResult, network: Network) -> Network:
+    """What trains a network by parts of batches; ``network`` is the one that runs it, as ``bounded_network`` returns
+    it. Raises RequestError if random numbers can't be divided."""
+    try:
+        return divided_network(load, network)
+    except Problem as problem:
+        raise RequestError(f"batches can't be divided: {problem.diagnostic.message}") from None
+
+
+def check_divisible(load: LoadResult, network: Network, ranks: int) -> None:
+    """Raises RequestError if so many processes can't divide the batches."""
     assert load.model is not None
     assert load.model.train is not None
     parts = load.model.train.parts

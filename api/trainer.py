@@ -1,5 +1,4 @@
-"""Executables that train: what they can't do is said when they are compiled, and they are made from the plan of the
-training."""
+"""Executables that train, made from the plan of the training."""
 
 from __future__ import annotations
 
@@ -14,7 +13,8 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.debug import DebugInfo
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target
-from netwright.compiler.codegen.trainer import Part, SplitTable, TrainerPlan, link_trainer
+from netwright.compiler.codegen.trainer import link_trainer
+from netwright.compiler.codegen.trainer_tables import Part, SplitTable, TrainerPlan, VariationTable
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_states, initial_values
 from netwright.compiler.frontend.training.around import (
@@ -23,101 +23,22 @@ from netwright.compiler.frontend.training.around import (
     balance_entry,
     split_entry,
 )
-from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.batches.trimming import Trimming, time_axes
 from netwright.runtime.monitor import Monitor
 from netwright.runtime.plan import TrainingPlan
-from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import LoadResult
-from netwright.specs.manifest import TRAIN, BufferInfo, Manifest
-from netwright.specs.models.data import AnySource, ArraysData, SplitData
+from netwright.specs.manifest import BATCH, BufferInfo, Manifest
+from netwright.specs.models.data import SplitData
 from netwright.specs.models.train import TrainSpec
 
 from .build import Build
-from .errors import RequestError, SpecError
+from .errors import RequestError
 from .identity import spec_identity
+from .trainer_limits import balanced_classes, refusal, unvaried
+from .trainer_variations import NotVaried, variation_table
 from .training import training_plan
 from .version import VERSION
-
-#: The entries of the network that an executable that trains runs.
-STEPS = ("loss", TRAIN)
-#: An order of samples is compiled for each class that is balanced.
-_MOST_CLASSES = 256
-_BESIDE = "train it with netwright train"
-
-
-def check_trainer(load: LoadResult, network: Network, target: Target, *, weights: bool) -> None:
-    """Raises SpecError, which names all keys that an executable can't follow, and RequestError without a train
-    section, and for a system without signals and files as POSIX has them. ``weights`` says whether it begins with
-    given weights.
-    """
-    if not target.is_posix:
-        raise RequestError(
-            f"programs that train are made for Linux and macOS, and not for {target.triple}: a library with "
-            "--entry train has what they call"
-        )
-    assert load.model is not None
-    train = load.model.train
-    if train is None:
-        raise RequestError(f"{network.model} can't be trained: the spec has no train section")
-    errors = [
-        Diagnostic("NW0413", "error", f"an executable that trains {what}", load.span(path), "", help=help)
-        for path, what, help in _beyond(load, train, network, weights)
-    ]
-    if errors:
-        raise SpecError(Diagnostics(errors, load.diagnostics.sources.values()))
-
-
-def _beyond(
-    load: LoadResult, train: TrainSpec, network: Network, weights: bool
-) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """What of a spec an executable can't follow: the key, why, and what to do."""
-    for name, source in train.data.items():
-        yield from _beyond_arrays(name, source, network)
-    if train.augment:
-        yield ("train", "augment"), "does not vary samples", f"remove augment, or {_BESIDE}"
-    if train.balance and not _classes(train, network):
-        what = f"balances up to {_MOST_CLASSES} classes, if it is known how many there are"
-        yield ("train", "balance"), what, f"remove balance, or {_BESIDE}"
-    if train.parts:
-        yield ("train", "parts"), "runs whole batches", f"remove parts, or {_BESIDE}"
-    if network.fitted and not weights:
-        yield (
-            load.entries[network.fitted[0]].path if network.fitted[0] in load.entries else ("layers",),
-            f"does not fit {', '.join(network.fitted)} to the training data",
-            "give --weights with the statistics, those of a trained network, or write mean and deviation into the spec",
-        )
-
-
-def _classes(train: TrainSpec, network: Network) -> int:
-    """How many classes the array has by which samples are balanced; 0 if that is not known, or if they are too
-    many."""
-    if train.balance is None:
-        return 0
-    known = merged_ranges(network.graphs[entry] for entry in STEPS).get(train.balance, ())
-    highs = [parse_dim(info.high) for info in known if info.what == "class" and info.low == 0]
-    count = max((high + 1 for high in highs if isinstance(high, int)), default=0)
-    return count if count <= _MOST_CLASSES else 0
-
-
-def _beyond_arrays(
-    name: str, source: AnySource | SplitData, network: Network
-) -> Iterator[tuple[tuple[str | int, ...], str, str]]:
-    """What an executable can't read of a data set."""
-    path = ("train", "data", name)
-    if isinstance(source, SplitData):
-        if source.source not in ("train", "valid"):
-            return  # of a set that training does not read
-        known = {**network.inputs, **network.targets}
-        by = source.stratify
-        if by is not None and (by not in known or np.dtype(known[by].dtype).kind not in "biu"):
-            what = f"splits data by arrays of integers that the network takes, and {by} is none"
-            yield (*path, "stratify"), what, "choose another array, or leave stratify out"
-    elif name in ("train", "valid") and not isinstance(source, ArraysData):
-        what = f"reads arrays, and {name} has files of type {source.type}"
-        help = f"write the samples as arrays with numpy.savez, and --set train.data.{name}=FILE.npz"
-        yield path, what, help
 
 
 def save_trainer(
@@ -137,7 +58,7 @@ def save_trainer(
     assert load.model is not None
     assert load.model.train is not None
     train = load.model.train
-    classes = _classes(train, network)
+    classes = balanced_classes(train, network)
     around = lower(
         f"{network.model}_around",
         around_graphs(train, classes),
@@ -152,7 +73,7 @@ def save_trainer(
         Part(made.lowered.program, manifest),
         Part(around.program, around.manifest),
         made.lowered.constants,
-        _plan(load, network, manifest, weights, classes),
+        _plan(load, network, manifest, weights, classes, target),
         path,
         target,
         debug=debug,
@@ -165,8 +86,10 @@ def _check_sizes(manifest: Manifest) -> None:
     dims = {dim.name for dim in manifest.dims}
     loss = next(entry for entry in manifest.entries if entry.name == "loss")
     for info in manifest.buffers:
-        if info.role == "input" and (
-            not info.shape or not (info.shape[0] in dims or info.shape[0].isdigit())
+        if (
+            info.role == "input"
+            and not info.name.startswith(BATCH)
+            and (not info.shape or not (info.shape[0] in dims or info.shape[0].isdigit()))
         ):
             raise RequestError(
                 f"an executable that trains takes one row per sample, and {info.name} has the shape "
@@ -182,6 +105,7 @@ def _plan(
     manifest: Manifest,
     weights: Mapping[str, NDArray] | None,
     classes: int,
+    target: Target,
 ) -> TrainerPlan:
     assert load.model is not None
     assert load.model.train is not None
@@ -217,7 +141,24 @@ def _plan(
         lengths=_lengths(plan, manifest),
         balance=train.balance,
         classes=[balance_entry(number) for number in range(classes)],
+        variations=list(_variations(load, network, plan, manifest, target)),
+        parts=plan.parts,
     )
+
+
+def _variations(
+    load: LoadResult, network: Network, plan: TrainingPlan, manifest: Manifest, target: Target
+) -> Iterator[VariationTable]:
+    assert load.model is not None
+    assert load.model.train is not None
+    taken = {info.name for info in manifest.buffers if info.role == "input"}
+    for position, (name, changes) in enumerate(plan.augment.items()):
+        if not changes or name not in taken:
+            continue
+        try:
+            yield variation_table(network, load.model.train, position, plan.lengths_of.get(name), target)
+        except NotVaried:
+            raise refusal(load, [unvaried(name)]) from None
 
 
 def _lengths(plan: TrainingPlan, manifest: Manifest) -> list[tuple[str, str]]:

@@ -10,18 +10,10 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.stored import program_key
 from netwright.compiler.codegen.target import Target, named_target
-from netwright.compiler.frontend.training.variations import (
-    LENGTHS,
-    PLAIN,
-    ROWS,
-    VARIED,
-    VARY,
-    variation_dims,
-    variation_graph,
-)
+from netwright.compiler.frontend.training.variations import variation_dims, variation_graph
 from netwright.runtime.augmentation import CompileVariation, Variation, Varied
 from netwright.runtime.session import Session
-from netwright.specs.manifest import EPOCH
+from netwright.specs.manifest import EPOCH, LENGTHS, PLAIN, ROWS, VARIED, VARY
 
 from .build import Build, lowering_of
 from .version import VERSION

@@ -20,6 +20,8 @@ from .npy import ArrayHeader, check_size, read_data, read_header
 
 #: The best ratio that Deflate can reach. An archive that claims more is damaged or an attack.
 _MAX_RATIO = 1032
+#: What an archive may hold beside arrays of samples: JSON about them.
+METADATA = "netwright.metadata"
 _BROKEN = (zipfile.BadZipFile, zlib.error, EOFError, NotImplementedError, RuntimeError, OSError, ValueError)
 
 T = TypeVar("T")
@@ -90,7 +92,7 @@ def _for_each(path: str | Path, use: _Use[T], names: Container[str] | None = Non
                 return {
                     name: _use_member(file, archive, member, f"{path}: {name}", use)
                     for name, member in members.items()
-                    if names is None or name in names
+                    if (name != METADATA if names is None else name in names)
                 }
     except DataError:
         raise

@@ -67,6 +67,11 @@ GRADIENT, BATCH = "part.", "batch."
 ORDER, BATCHES, RATE = "order", "batches", "rate"
 EPOCH, UPDATES, RATE_SCALE, SAMPLES = "epoch", "updates", "scale", "samples"
 
+#: The entry that varies samples, its output, and its inputs beside the epoch: samples as they are, their numbers, and
+#: how many steps of each count.
+VARY, VARIED = "vary", "varied"
+PLAIN, ROWS, LENGTHS = "plain", "rows", "lengths"
+
 #: Return codes of entries and kernels.
 INDEX_OUT_OF_RANGE, LENGTH_OUT_OF_RANGE = 1, 2
 #: Return codes of entries that refuse to start.

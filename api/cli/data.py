@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import click
 from rich import box
 from rich.table import Table
 
+from netwright.runtime.data.archives import write_set
+from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.summary import ArraySummary, SetSummary, summarize
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import write_file
@@ -37,6 +40,13 @@ _MOST_CLASSES = 20
     metavar="FILE",
     help="Also write a page for a browser, with a sheet of samples: data.html.",
 )
+@click.option(
+    "-o",
+    "--output",
+    type=PATH,
+    metavar="FOLDER",
+    help="Also write each set as FOLDER/NAME.npz, with the arrays that the network takes.",
+)
 @format_option
 @settings_option
 @click.pass_context
@@ -45,11 +55,14 @@ def command(
     spec: Path,
     data: dict[str, Path],
     page: Path | None,
+    output: Path | None,
     form: str,
     settings: tuple[str, ...],
 ) -> None:
     """Read the data sets (those given, or the spec's) and show each array's type, range, numbers that are not finite,
     and how often each class occurs. Exit code 1 if a set does not fit the model.
+
+    With -o, tables, images, sound and text become arrays, which executables that train read.
     """
     model = load(spec, settings)
     show_warnings(model)
@@ -57,7 +70,8 @@ def command(
     names = list(data or sets)
     if not names:
         raise RequestError(f"{model.name} names no data: give some with --data train=FILE")
-    check_outputs({"--report": page}, [*model.files, *(file for name in names for file in sets.files(name))])
+    inputs = [*model.files, *(file for name in names for file in sets.files(name))]
+    check_outputs({"--report": page}, inputs)
     classes = wanted(model.load, model.network).classes
     summaries = {name: summarize(sets[name], classes) for name in names}
     problems = {name: _problems(model, sets, name) for name in names}
@@ -81,7 +95,22 @@ def command(
         shown_sets = {name: ShownSet(sets[name], summaries[name], problems[name]) for name in names}
         write_file(page, data_report(model, shown_sets).encode())
         written(page, sized=True)
-    ctx.exit(1 if any(problems.values()) else 0)
+    if any(problems.values()):
+        ctx.exit(1)
+    if output is not None:
+        _write(output, sets.to_write(names), [info.name for info in expected_arrays(model.network)], inputs)
+
+
+def _write(folder: Path, sets: Mapping[str, Samples], arrays: Sequence[str], inputs: Sequence[Path]) -> None:
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+    except FileExistsError:
+        raise RequestError(f"{folder} is a file: name a folder for a NAME.npz per data set") from None
+    paths = {name: folder / f"{name}.npz" for name in sets}
+    check_outputs({f"-o, {name}": path for name, path in paths.items()}, inputs)
+    for name, samples in sets.items():
+        write_set(paths[name], samples, arrays)
+        written(paths[name], count_text(len(samples), "sample"), sized=True)
 
 
 def _problems(model: Model, sets: DataSets, name: str) -> list[str]:

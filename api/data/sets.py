@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
@@ -125,6 +125,18 @@ class DataSets:
                 f"{samples.name}: there is no vocabulary of {missing.pop()}; it is made from the data set train, or "
                 "stored with weights"
             )
+
+    def to_write(self, names: Iterable[str]) -> dict[str, Samples]:
+        """The sets that hold the samples of those called ``names``. Sets from which others are split are whole, so that
+        they can be split again; but samples that overlap are split as they are here. Raises as ``[name]`` does.
+        """
+        sets: dict[str, Samples] = {}
+        for name in names:
+            samples, spec = self[name], self._declared[name]
+            source = spec.source if isinstance(spec, SplitData) else name
+            whole = self._source(source)
+            sets |= {name: samples} if whole.overlap else {source: whole}
+        return sets
 
     def find(self, name: str) -> Samples | None:
         """A data set that may be missing. Raises DataError if it can't be read."""

@@ -5,19 +5,18 @@ from __future__ import annotations
 from abc import abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike
+from netwright.specs.dims import DimLike, Shape, product
 from netwright.specs.random import sample_uniforms
 from netwright.specs.variations import Draw, varied_type
 
 from ..graph.node import Attributes
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Cost, Sample, moved_bytes
+from .base import Cost, Sample, moved_bytes, sizes
 from .contexts import EvaluationContext
 from .gather import OUT_OF_RANGE
 from .protocols import Opaque
@@ -31,12 +30,15 @@ FEW = 4
 
 @dataclass(frozen=True, slots=True)
 class VaryAttributes(Attributes):
-    """``key`` of the random stream (see ``specs.random.key_for``), ``shape`` of a sample, and the ``dtype`` that the
-    model takes."""
+    """``key`` of the random stream (see ``specs.random.key_for``), ``shape`` of a sample, the ``dtype`` that the model
+    takes, and the type in which the numbers were ``stored``, which is that of the samples or a narrower one: what is
+    computed is rounded to it.
+    """
 
     key: tuple[int, int]
-    shape: tuple[int, ...]
+    shape: Shape
     dtype: str
+    stored: str
 
 
 class Vary(Opaque):
@@ -53,7 +55,7 @@ class Vary(Opaque):
         if len(operands) != 4:
             raise ShapeError(f"{self.name} takes samples, their numbers, an epoch and lengths")
         samples, rows, epoch, lengths = operands
-        if samples.rank != 2 or samples.shape[1] != prod(attrs.shape):
+        if samples.rank != 2 or samples.shape[1] != product(attrs.shape):
             raise ShapeError(f"{self.name} of samples of the shape {list(attrs.shape)}, not of {samples}", 0)
         per_sample = TensorType("int64", samples.shape[:1])
         for position, (type, wanted) in enumerate(
@@ -65,6 +67,8 @@ class Vary(Opaque):
             return [samples]
         if samples.dtype not in COMPUTED:
             raise ShapeError(f"{self.name} computes with {', '.join(COMPUTED)}, not with {samples.dtype}", 0)
+        if not np.can_cast(attrs.stored, samples.dtype):
+            raise ShapeError(f"{self.name} of {samples.dtype} can't have been stored as {attrs.stored}", 0)
         return [replace(samples, dtype=varied_type(np.dtype(samples.dtype), np.dtype(attrs.dtype)).name)]
 
     def evaluate(
@@ -75,12 +79,14 @@ class Vary(Opaque):
         def draw(count: int) -> np.ndarray:
             return sample_uniforms(attrs.key, int(epoch) & 0xFFFFFFFF, rows, count)
 
-        shaped = samples.reshape(len(samples), *attrs.shape)
-        return [self.vary(attrs, shaped, lengths, draw).reshape(samples.shape)]
+        shaped = samples.reshape(len(samples), *sizes(context, attrs.shape))
+        taken = varied_type(samples.dtype, np.dtype(attrs.dtype)) if self.computes else samples.dtype
+        varied = self.vary(attrs, shaped.astype(attrs.stored), lengths, draw)
+        return [varied.reshape(samples.shape).astype(taken)]
 
     @abstractmethod
     def vary(self, attrs: Any, samples: np.ndarray, lengths: np.ndarray, draw: Draw) -> np.ndarray:
-        """The changed samples [N, *shape]."""
+        """The changed ``samples`` [N, *shape], of the type in which they were stored."""
 
     def lower(
         self, builder: Any, attrs: Any, operands: Sequence[Any], results: Sequence[Any], lanes: int
@@ -105,14 +111,14 @@ class Vary(Opaque):
         return [
             Sample(
                 (
-                    TensorType(dtype, (3, prod(attrs.shape))),
+                    TensorType(dtype, (3, product(attrs.shape))),
                     TensorType("int64", (3,)),
                     TensorType("int64", ()),
                     TensorType("int64", (3,)),
                 ),
                 attrs,
                 (
-                    "index:100" if "int" in dtype else "normal",
+                    "normal" if dtype == attrs.stored and "float" in dtype else "index:100",
                     "index:1000",
                     "index:50",
                     f"index:{attrs.shape[0] + 1}",
@@ -143,14 +149,14 @@ class VariedSample:
     lanes: int
 
     @property
-    def size(self) -> int:
+    def size(self) -> DimLike:
         """How many elements it has."""
-        return prod(self.attrs.shape)
+        return product(self.attrs.shape)
 
     @property
     def counted(self) -> DimLike:
         """How many elements its steps have."""
-        return self.steps * prod(self.attrs.shape[1:])
+        return self.steps * product(self.attrs.shape[1:])
 
     @property
     def wide(self) -> int:
@@ -196,9 +202,11 @@ class VariedSample:
 
     def as_result(self, value: Any) -> Any:
         """Float64 numbers in the result's type; whole ones are rounded, and stay within the limits of the data's."""
-        b = self.b
-        if np.dtype(self.x.dtype).kind != "f":
-            limits = np.iinfo(self.x.dtype)
+        b, stored = self.b, np.dtype(self.attrs.stored)
+        if stored.kind == "f":
+            value = b.cast(value, stored.name)
+        else:
+            limits = np.iinfo(stored)
             low, high = b.like(float(limits.min), value), b.like(float(limits.max), value)
             value = b.let("value", value)
             value = b.let("value", b.select(b.lt(value, low), low, value))

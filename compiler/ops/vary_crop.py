@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import dim_min
+from netwright.specs.dims import dim_min, product
 from netwright.specs.variations import Draw, cropped
 
 from .base import KEY
@@ -42,7 +41,7 @@ class VaryCrop(Vary):
     def lower_sample(self, sample: VariedSample, attrs: VaryCropAttributes) -> None:
         b = sample.b
         rows, columns, *rest = attrs.shape
-        channels = prod(rest)
+        channels = product(rest)
         #: A row between two of the image, and where its columns are: between which, and how near to the right one.
         line = b.buffer("line", "float64", (columns * channels,), "readwrite", local=True)
         lefts = b.buffer("lefts", "int64", (columns,), "readwrite", local=True)
@@ -120,9 +119,10 @@ class VaryCrop(Vary):
 
     def cases(self) -> Sequence[tuple[str, Any]]:
         return [
-            ("uint8", VaryCropAttributes(KEY, (5, 7, 1), "uint8", 0.5)),
-            ("uint8", VaryCropAttributes(KEY, (6, 4, 3), "float32", 0.8)),
-            ("float32", VaryCropAttributes(KEY, (4, 5, 9), "float32", 0.3)),
+            ("uint8", VaryCropAttributes(KEY, (5, 7, 1), "uint8", "uint8", 0.5)),
+            ("uint8", VaryCropAttributes(KEY, (6, 4, 3), "float32", "uint8", 0.8)),
+            ("float32", VaryCropAttributes(KEY, (4, 5, 9), "float32", "float32", 0.3)),
+            ("float32", VaryCropAttributes(KEY, (5, 3, 2), "float32", "uint8", 0.5)),
         ]
 
 

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike
+from netwright.specs.dims import DimLike, product
 from netwright.specs.variations import Draw, flipped
 
 from .base import KEY
@@ -49,13 +48,14 @@ class VaryFlip(Vary):
 
     def _reverse(self, sample: VariedSample, attrs: VaryFlipAttributes) -> None:
         b, shape, axis = sample.b, attrs.shape, attrs.axis - 1
-        inner = prod(shape[axis + 1 :])
-        groups: DimLike = 1 if axis == 0 else sample.steps * prod(shape[1:axis])
+        inner = product(shape[axis + 1 :])
+        groups: DimLike = 1 if axis == 0 else sample.steps * product(shape[1:axis])
         size: DimLike = sample.steps if axis == 0 else shape[axis]
-        lanes = 1 if inner <= FEW else sample.lanes
-        kind = "unrolled" if inner <= FEW else "serial"
+        few = isinstance(inner, int) and inner <= FEW
+        lanes, kind = (1, "unrolled") if few else (sample.lanes, "serial")
         with b.loop("group", 0, groups) as group, b.loop("cell", 0, size) as cell:
-            start = group * (shape[axis] * inner)  # if there are several groups, size is that of the axis
+            # If there are several groups, size is that of the axis.
+            start = 0 if axis == 0 else group * (shape[axis] * inner)
             source, target = start + cell * inner, start + (size - 1 - cell) * inner
             with b.loop("i", 0, inner, lanes, kind) as i:
                 value = b.load(sample.x, (sample.n, source + i), lanes, inner - i)
@@ -63,7 +63,7 @@ class VaryFlip(Vary):
 
     def cases(self) -> Sequence[tuple[str, Any]]:
         return [
-            ("uint8", VaryFlipAttributes(KEY, (4, 5, 3), "uint8", 2, 0.5)),
-            ("float32", VaryFlipAttributes(KEY, (5, 9), "float32", 1, 0.7)),
-            ("int64", VaryFlipAttributes(KEY, (3, 2, 7), "int64", 3, 1.0)),
+            ("uint8", VaryFlipAttributes(KEY, (4, 5, 3), "uint8", "uint8", 2, 0.5)),
+            ("float32", VaryFlipAttributes(KEY, (5, 9), "float32", "float32", 1, 0.7)),
+            ("int64", VaryFlipAttributes(KEY, (3, 2, 7), "int64", "int64", 3, 1.0)),
         ]

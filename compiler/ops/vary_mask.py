@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike
+from netwright.specs.dims import DimLike, product
 from netwright.specs.variations import Draw, masked
 
 from .base import KEY
@@ -38,7 +37,7 @@ class VaryMask(Vary):
 
     def lower_sample(self, sample: VariedSample, attrs: VaryMaskAttributes) -> None:
         b, shape, axis = sample.b, attrs.shape, attrs.axis - 1
-        groups, inner = prod(shape[:axis]), prod(shape[axis + 1 :])
+        groups, inner = product(shape[:axis]), product(shape[axis + 1 :])
         size: DimLike = sample.steps if axis == 0 else shape[axis]
         cells = b.index_value(size, "float64")
         more = b.let("most", b.add(b.min(cells, b.like(float(attrs.most), cells)), b.like(1.0, cells)))
@@ -54,7 +53,7 @@ class VaryMask(Vary):
 
     def cases(self) -> Sequence[tuple[str, Any]]:
         return [
-            ("float32", VaryMaskAttributes(KEY, (9, 4), "float32", 1, 5, 2)),
-            ("float32", VaryMaskAttributes(KEY, (4, 9), "float32", 2, 20, 1)),
-            ("uint8", VaryMaskAttributes(KEY, (4, 5, 3), "uint8", 2, 3, 3)),
+            ("float32", VaryMaskAttributes(KEY, (9, 4), "float32", "float32", 1, 5, 2)),
+            ("float32", VaryMaskAttributes(KEY, (4, 9), "float32", "float32", 2, 20, 1)),
+            ("uint8", VaryMaskAttributes(KEY, (4, 5, 3), "uint8", "uint8", 2, 3, 3)),
         ]

@@ -69,7 +69,9 @@ class VaryNoise(Vary):
 
     def cases(self) -> Sequence[tuple[str, Any]]:
         return [
-            ("uint8", VaryNoiseAttributes(KEY, (4, 5, 3), "uint8", 30.0)),
-            ("uint8", VaryNoiseAttributes(KEY, (3, 7), "float32", 30.0)),
-            ("float32", VaryNoiseAttributes(KEY, (37,), "float32", 0.5)),
+            ("uint8", VaryNoiseAttributes(KEY, (4, 5, 3), "uint8", "uint8", 30.0)),
+            ("uint8", VaryNoiseAttributes(KEY, (3, 7), "float32", "uint8", 30.0)),
+            ("float32", VaryNoiseAttributes(KEY, (37,), "float32", "float32", 0.5)),
+            ("float32", VaryNoiseAttributes(KEY, (3, 7), "float32", "int16", 30.0)),
+            ("float64", VaryNoiseAttributes(KEY, (5, 2), "float64", "float32", 0.5)),
         ]

@@ -5,12 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
-from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, dim_max, dim_min
+from netwright.specs.dims import DimLike, dim_max, dim_min, product
 from netwright.specs.variations import Draw, shifted
 
 from .base import KEY
@@ -39,7 +38,7 @@ class VaryShift(Vary):
     def lower_sample(self, sample: VariedSample, attrs: VaryShiftAttributes) -> None:
         b = sample.b
         sizes: list[DimLike] = [sample.steps, *attrs.shape[1 : len(attrs.by)]]
-        strides = [prod(attrs.shape[axis + 1 :]) for axis in range(len(sizes))]
+        strides = [product(attrs.shape[axis + 1 :]) for axis in range(len(sizes))]
         distances = []
         for most, number in zip(attrs.by, sample.uniforms(len(attrs.by)), strict=True):
             drawn = b.floor(b.mul(number, b.like(float(2 * most + 1), number)))
@@ -58,9 +57,9 @@ class VaryShift(Vary):
 
     def cases(self) -> Sequence[tuple[str, Any]]:
         return [
-            ("uint8", VaryShiftAttributes(KEY, (5, 7, 1), "uint8", (2, 3))),
-            ("float32", VaryShiftAttributes(KEY, (4, 3, 5), "float32", (6, 1))),
-            ("float32", VaryShiftAttributes(KEY, (9,), "float32", (3,))),
+            ("uint8", VaryShiftAttributes(KEY, (5, 7, 1), "uint8", "uint8", (2, 3))),
+            ("float32", VaryShiftAttributes(KEY, (4, 3, 5), "float32", "float32", (6, 1))),
+            ("float32", VaryShiftAttributes(KEY, (9,), "float32", "float32", (3,))),
         ]
 
 

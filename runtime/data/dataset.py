@@ -8,14 +8,16 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from .archives import names_in
 from .ragged import NextTokens, Ragged, Texts
 from .samples import Rows, Samples
 from .stored import Stored, open_arrays
+from .vocabulary import Vocabulary
 
 
 class Dataset(Samples):
-    """Named arrays ``[samples, …]``, with the names of classes and, by ``place``, of samples. Raises DataError if there
-    is no array, or they have different numbers of samples.
+    """Named arrays ``[samples, …]``, with the names of classes and, by ``place``, of samples, and ``vocabularies`` that
+    numbers come from. Raises DataError if there is no array, or they have different numbers of samples.
     """
 
     def __init__(
@@ -24,10 +26,12 @@ class Dataset(Samples):
         name: str = "the data",
         classes: Mapping[str, tuple[str, ...]] | None = None,
         place: Callable[[int], str] | None = None,
+        vocabularies: Mapping[str, Vocabulary] | None = None,
     ):
         super().__init__(name, arrays, classes)
         self.arrays = dict(arrays)
         self._place = place
+        self._vocabularies = dict(vocabularies or {})
 
     def place(self, row: int) -> str:
         return super().place(row) if self._place is None else self._place(row)
@@ -39,6 +43,10 @@ class Dataset(Samples):
     @property
     def texts(self) -> dict[str, Texts]:
         return {name: array for name, array in self.arrays.items() if isinstance(array, Texts)}
+
+    @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        return {**self._vocabularies, **super().vocabularies}
 
     @property
     def next_tokens(self) -> frozenset[str]:
@@ -69,4 +77,10 @@ def load_dataset(path: str | Path | Mapping[str, Path]) -> Dataset:
 def open_dataset(path: str | Path | Mapping[str, Path]) -> Dataset:
     """As ``load_dataset``, but only headers are read now."""
     name = ", ".join(map(str, path.values())) if isinstance(path, Mapping) else str(path)
-    return Dataset(open_arrays(path), name)
+    single = path if not isinstance(path, Mapping) and not Path(path).is_dir() else None
+    arrays = open_arrays(path)
+    classes, vocabularies = names_in(single) if single is not None else ({}, {})
+    kept = {key: names for key, names in classes.items() if key in arrays}
+    return Dataset(
+        arrays, name, kept, vocabularies={key: vocabularies[key] for key in vocabularies if key in arrays}
+    )

@@ -247,6 +247,10 @@ class Part(Samples):
         return self.whole.texts
 
     @property
+    def vocabularies(self) -> dict[str, Vocabulary]:
+        return self.whole.vocabularies
+
+    @property
     def next_tokens(self) -> frozenset[str]:
         return self.whole.next_tokens
 

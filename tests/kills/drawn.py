@@ -68,6 +68,8 @@ def draw(number: int, folder: Path) -> Path:
         train["bptt"] = {"window": 4, "carry_state": random.random() < 0.7}
     if random.random() < 0.3:
         train["precision"] = "mixed_bfloat16"
+    if random.random() < 0.25 and not windows:
+        train["parts"] = random.choice((2, 3))
     spec["train"] = train
     path = folder / "spec.yaml"
     path.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")

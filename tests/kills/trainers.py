@@ -77,8 +77,6 @@ def simple(number: int, folder: Path) -> Path:
     """The training of a number without what executables can't do."""
     path = draw(number, folder)
     spec = yaml.safe_load(path.read_text(encoding="utf-8"))
-    for key in ("augment", "balance"):
-        spec["train"].pop(key, None)
     spec["layers"] = [layer for layer in spec["layers"] if layer["type"] != "standardize"]
     path.write_text(yaml.safe_dump(spec, sort_keys=False), encoding="utf-8")
     return path

@@ -37,6 +37,8 @@ void begin_running(runner *r, int threads, int pin); /* threads: 0 for as many a
 void run(runner *r, call *c);
 /* Runs another entry than the model's, of at most as many slots. */
 void run_entry(runner *r, const nw_entry *entry, call *c);
+/* The same for an entry of another program, whose dims and buffers are its own: returns its error code. */
+int32_t try_entry(runner *r, const nw_entry *entry, const call *c);
 void end_running(runner *r);
 
 void name_out_of_range(const call *c); /* returns if all are in range */

@@ -57,7 +57,7 @@ void run(runner *r, call *c) {
     run_entry(r, &entry, c);
 }
 
-void run_entry(runner *r, const nw_entry *entry, call *c) {
+int32_t try_entry(runner *r, const nw_entry *entry, const call *c) {
     int64_t bytes = entry->plan(c->dims, r->offsets);
     if (bytes < 0) fail(EXIT_INPUT, "inputs of these shapes need more memory than there can be");
     if (bytes > r->room) {
@@ -67,7 +67,11 @@ void run_entry(runner *r, const nw_entry *entry, call *c) {
     }
     _Alignas(64) unsigned char barrier[64] = {0};
     netwright_context context = {c->dims, c->buffers, r->arena, r->offsets, barrier, r->passed};
-    int32_t code = nw_the_model.run(entry->run, &context, r->threads, nw_patience(r->threads));
+    return nw_the_model.run(entry->run, &context, r->threads, nw_patience(r->threads));
+}
+
+void run_entry(runner *r, const nw_entry *entry, call *c) {
+    int32_t code = try_entry(r, entry, c);
     if (code) {
         name_out_of_range(c);
         fail(EXIT_INPUT, "%s", nw_the_model.error(code));

@@ -83,4 +83,5 @@ const nw_trainer nw_the_trainer = {
     "0.1.0", "fuzzed", "\"seed\": 0, \"shuffle\": true", "[]", ENTRY, ENTRY, AROUND, AROUND, AROUND,
     1,       1,        1,                                weights, states, scores, 3, 2, 1, NULL, 0, 0.0, 0, 1.0, 0.0, NULL, 1, 0,
     0.0,     0,        -1,                               -1, 0, 1, 1, 0, 0, NULL, 0, NULL, -1, 0, NULL,
+    0,       NULL,     NULL,
 };

@@ -89,7 +89,7 @@ void dataset_file(const uint8_t *data, size_t size) {
               NULL, NULL};
     load_dataset("train", file_of(data, size), &made);
     for (int32_t i = 0; i < nw_the_model.buffer_count; i++) c.buffers[i] = allocate((size_t)made.row_bytes[i] * 2, 1);
-    gather(&made, rows, 2, NULL, &c);
+    gather(&made, rows, 0, 2, NULL, &c);
 }
 
 /* Words that zero bytes end. */

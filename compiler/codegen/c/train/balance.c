@@ -57,7 +57,10 @@ void balance_samples(const dataset *of, int64_t epoch, int64_t *order) {
         int64_t turn = ((position++ - epoch) % present + present) % present;
         end = draw(k, &sorted[k], epoch * (size + (rest > 0)), size + (turn < rest), end);
     }
+    int64_t *times = allocate((size_t)of->samples, sizeof *times); /* that a sample came before */
+    for (int64_t i = 0; i < of->samples; i++) drawn[i] += of->samples * times[drawn[i]]++;
     for (int64_t i = 0; i < of->samples; i++) order[i] = drawn[order[i]];
+    free(times);
     for (int32_t k = 0; k < plan->class_count; k++) free(sorted[k].members);
     free(sorted);
     free(drawn);

@@ -52,7 +52,13 @@ static unsigned char *copy_part(unsigned char *to, const unsigned char *from, in
     return to;
 }
 
-static void gather_array(const dataset *from, const int64_t *samples, int64_t count, const cuts *cut, int32_t number, call *c) {
+int64_t sample_row(const dataset *of, int64_t sample) {
+    int64_t number = sample % of->samples;
+    return of->rows ? of->rows[number] : number;
+}
+
+static void gather_array(const dataset *from, const int64_t *batch, int64_t first, int64_t count, const cuts *cut,
+                         int32_t number, call *c) {
     const nw_buffer *buffer = &nw_the_model.buffers[number];
     int64_t shape[NPY_MAX_RANK], start[NPY_MAX_RANK], size[NPY_MAX_RANK];
     int32_t axes = buffer->rank - 1;
@@ -68,14 +74,16 @@ static void gather_array(const dataset *from, const int64_t *samples, int64_t co
         seen = 1;
     }
     unsigned char *to = c->buffers[number];
-    for (int64_t k = 0; k < count; k++) {
-        int64_t row = from->rows ? from->rows[samples[k]] : samples[k];
-        const unsigned char *at = from->arrays[number] + (size_t)row * (size_t)from->row_bytes[number];
+    int varied = from->varied && from->varied[number];
+    for (int64_t k = first; k < first + count; k++) {
+        const unsigned char *rows = varied ? from->varied[number] : from->arrays[number];
+        int64_t row = varied ? k : sample_row(from, batch[k]);
+        const unsigned char *at = rows + (size_t)row * (size_t)from->row_bytes[number];
         to = copy_part(to, at, axes, shape, start, size, (size_t)buffer->dtype.size);
     }
 }
 
-void gather(const dataset *from, const int64_t *samples, int64_t count, const cuts *cut, call *c) {
+void gather(const dataset *from, const int64_t *batch, int64_t first, int64_t count, const cuts *cut, call *c) {
     const nw_model *model = &nw_the_model;
     memcpy(c->dims, from->dims, (size_t)model->dim_count * sizeof *c->dims);
     for (int32_t i = 0; i < model->dim_count && cut; i++)
@@ -83,7 +91,7 @@ void gather(const dataset *from, const int64_t *samples, int64_t count, const cu
     for (int32_t i = 0; i < model->buffer_count; i++) {
         if (model->buffers[i].use != NW_INPUT) continue;
         set_batch(&model->buffers[i], count, c);
-        gather_array(from, samples, count, cut, i, c);
+        gather_array(from, batch, first, count, cut, i, c);
     }
     set_longest(c, count);
 }

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "failure.h"
+#include "names.h"
 #include "resume.h"
 #include "states.h"
 
@@ -170,6 +171,10 @@ void load_checkpoint(training *t, const char *path) {
     if (!same_identity(json_member(saved, "identity"), now, &where))
         fail(EXIT_INPUT, "--resume %s is from a different training: %s. What may change is epochs, learning_rate and the like; a "
              "new training can start with these weights (--init)", path, where.data);
+    static const char *const kinds[] = {"classes", "vocabularies"};
+    for (int i = 0; i < 2; i++)
+        if (other_names(&file, &t->train, kinds[i]))
+            fail(EXIT_INPUT, "--resume %s is from a training on data with other %s: go on with those that it began with", path, kinds[i]);
     if (read_progress(saved, &t->at, message) ||
         take_weights(&file, "weights.", t->weights, message) || take_states(&file, t, message))
         fail(EXIT_INPUT, "--resume %s can't be resumed from: %s", path, message);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "failure.h"
+#include "names.h"
 #include "place.h"
 #include "training.h"
 
@@ -143,16 +144,36 @@ static void put(tensors_to_write *all, const char *prefix, const nw_tensor *tens
     }
 }
 
+/* Metadata is sorted by its keys. `place`: how far a training is, or NULL. */
+static text metadata_of(const training *t, const char *format, const text *place) {
+    text made = {0};
+    const json *classes = names_of(&t->train, "classes"), *vocabularies = names_of(&t->train, "vocabularies");
+    text_add(&made, "{");
+    if (classes) {
+        text_add(&made, "\"classes\":");
+        text_string(&made, classes->text, classes->length);
+        text_add(&made, ",");
+    }
+    text_add(&made, "\"format\":\"%s\",\"model\":", format);
+    string_of(&made, plan->model);
+    text_add(&made, ",\"netwright\":");
+    string_of(&made, plan->version);
+    if (place) {
+        text_add(&made, ",\"training\":");
+        text_string(&made, place->data, place->length);
+    }
+    if (vocabularies) {
+        text_add(&made, ",\"vocabularies\":");
+        text_string(&made, vocabularies->text, vocabularies->length);
+    }
+    text_add(&made, "}");
+    return made;
+}
+
 void save_checkpoint(const training *t, const char *path) {
-    text place = {0}, metadata = {0};
+    text place = {0};
     add_place(&place, t);
-    text_add(&metadata, "{\"format\":\"netwright-checkpoint-2\",\"model\":");
-    string_of(&metadata, plan->model);
-    text_add(&metadata, ",\"netwright\":");
-    string_of(&metadata, plan->version);
-    text_add(&metadata, ",\"training\":");
-    text_string(&metadata, place.data, place.length);
-    text_add(&metadata, "}");
+    text metadata = metadata_of(t, "netwright-checkpoint-2", &place);
     size_t most = (size_t)(2 * plan->weight_count + plan->state_count);
     tensors_to_write all = {metadata.data, allocate(most, sizeof *all.tensors), 0};
     put(&all, "weights.", plan->weights, plan->weight_count, (const unsigned char *const *)t->weights);
@@ -169,16 +190,11 @@ void save_checkpoint(const training *t, const char *path) {
     text_free(&place);
 }
 
-void save_weights(const char *path, const unsigned char *const *weights) {
-    text metadata = {0};
-    text_add(&metadata, "{\"format\":\"np\",\"model\":");
-    string_of(&metadata, plan->model);
-    text_add(&metadata, ",\"netwright\":");
-    string_of(&metadata, plan->version);
-    text_add(&metadata, "}");
+void save_weights(const training *t, const unsigned char *const *weights) {
+    text metadata = metadata_of(t, "np", NULL);
     tensors_to_write all = {metadata.data, allocate((size_t)plan->weight_count, sizeof *all.tensors), 0};
     put(&all, "", plan->weights, plan->weight_count, weights);
-    write_content(path, tensors_write, &all);
+    write_content(t->asked.weights, tensors_write, &all);
     free(all.tensors);
     text_free(&metadata);
 }

@@ -9,7 +9,7 @@
 #include <sys/stat.h>
 
 #include "failure.h"
-#include "npz_read.h"
+#include "names.h"
 #include "trainer.h"
 
 typedef struct {
@@ -46,6 +46,7 @@ static unsigned char *read_array(const place *at, FILE *file, npy_header *header
              at->buffer->name, npy_dtype_name(header->dtype), npy_dtype_name(want), npy_dtype_name(want));
     void *data = npy_read_data(file, header, round ? header->dtype : want, message);
     if (!data) wrong(at, message);
+    if (round) header->dtype = want;
     return round ? round_floats(at, data, header->count) : data;
 }
 
@@ -146,17 +147,28 @@ void load_dataset(const char *name, const char *path, dataset *into) {
     char *bound = allocate((size_t)model->dim_count, 1), message[NPY_MESSAGE];
     npz_archive archive = {0};
     struct stat status;
-    dataset made = {name, path, -1, allocate(count, sizeof *made.arrays), allocate(count, sizeof *made.row_bytes),
-                    allocate((size_t)model->dim_count, sizeof *made.dims), 1, strcmp(name, "train") == 0, NULL};
+    dataset made = {0};
+    made.name = name;
+    made.path = path;
+    made.samples = -1;
+    made.arrays = allocate(count, sizeof *made.arrays);
+    made.stored = allocate(count, sizeof *made.stored);
+    made.row_bytes = allocate(count, sizeof *made.row_bytes);
+    made.dims = allocate((size_t)model->dim_count, sizeof *made.dims);
+    made.finite = 1;
+    made.windowed = strcmp(name, "train") == 0;
     int folder = stat(path, &status) == 0 && S_ISDIR(status.st_mode);
     FILE *file = folder ? NULL : fopen(path, "rb");
     if (!folder && !file) fail(EXIT_INPUT, "-d %s=%s: %s", name, path, strerror(errno));
-    if (file && npz_open(file, &archive, message)) fail(EXIT_INPUT, "-d %s=%s: %s", name, path, message);
+    if (file && npz_open(file, &archive, message))
+        fail(EXIT_INPUT, "-d %s=%s: %s; `netwright data SPEC -o FOLDER` makes such files of tables, images, sound and text", name,
+             path, message);
     for (int32_t i = 0; i < model->dim_count; i++) made.dims[i] = model->dims[i].min;
     for (int32_t i = 0; i < model->buffer_count; i++) {
         place at = {name, path, &model->buffers[i]};
         if (at.buffer->use != NW_INPUT) continue;
         made.arrays[i] = folder ? read_file(&at, &headers[i]) : read_member(&at, &archive, &headers[i]);
+        made.stored[i] = headers[i].dtype;
         bind(&at, &headers[i], &made, bound);
     }
     if (made.samples < 1) fail(EXIT_INPUT, "-d %s=%s: it has no samples", name, path);
@@ -167,6 +179,7 @@ void load_dataset(const char *name, const char *path, dataset *into) {
         made.row_bytes[i] = headers[i].count / made.samples * at.buffer->dtype.size;
         made.finite &= finite_array(made.arrays[i], at.buffer->dtype, headers[i].count * at.buffer->dtype.size);
     }
+    if (file && read_names(&archive, &made.about, message)) fail(EXIT_INPUT, "-d %s=%s: %s", name, path, message);
     if (file) fclose(file);
     npz_close(&archive);
     free(headers);

@@ -6,6 +6,7 @@
 
 #include "failure.h"
 #include "order.h"
+#include "parts.h"
 #include "states.h"
 
 static const nw_trainer *const plan = &nw_the_trainer;
@@ -33,7 +34,7 @@ static void diverged(training *t, const char *what, const char *name, double val
     const unsigned char *const *kept = (const unsigned char *const *)(at->best_epoch ? t->best : t->good);
     int64_t epoch = at->best_epoch ? at->best_epoch : at->finished;
     report_clear();
-    if (at->finished) save_weights(t->asked.weights, kept);
+    if (at->finished) save_weights(t, kept);
     text said = {0};
     text_add(&said, "%s", what);
     if (name) text_add(&said, " (%s is %g)", name, value);
@@ -60,23 +61,31 @@ static int is_spoiled(const training *t) {
            !finite_states(t);
 }
 
+/* Whether its data are not finite. */
+static int whole_step(training *t, const batch_list *list, int64_t number, int64_t window, int64_t count) {
+    gather_batch(&t->train, list, number, window, 0, count, &t->call);
+    bind_states(t);
+    if (window == 0 || !plan->carry_state) reset_carry(t);
+    int suspect = !t->train.finite && !finite_inputs(&t->call);
+    run_entry(&t->runner, &plan->step, &t->call);
+    take_sums(&t->call, t->row);
+    return suspect;
+}
+
 static void step(training *t, const batch_list *list, int64_t windows) {
     progress *at = &t->at;
     int64_t number = at->batch / windows, window = at->batch % windows, count = 0;
     double value = 0;
-    batch_samples(list, number, &count);
-    gather_batch(&t->train, list, number, window, &t->call);
-    bind_states(t);
-    if (window == 0 || !plan->carry_state) reset_carry(t);
+    const int64_t *samples = batch_samples(list, number, &count);
+    vary_batch(t, number, samples, count);
     if (at->batch == list->count * windows - 1) end_group(t);
-    int suspect = !t->train.finite && !finite_inputs(&t->call);
-    run_entry(&t->runner, &plan->step, &t->call);
+    int suspect = plan->parts ? divided_step(t, list, number, count) : whole_step(t, list, number, window, count);
     at->step++;
     at->batch++;
-    const char *bad = infinite_loss(&t->call, &value);
+    const char *bad = infinite_loss(t->row, &value);
     if (bad) diverged(t, "the loss is not finite", bad, value);
     if (suspect && is_spoiled(t)) diverged(t, "the update is not finite", NULL, 0);
-    add_totals(&at->sums, &t->call);
+    add_totals(&at->sums, t->row);
     if (window == 0) at->samples += count;
 }
 
@@ -106,10 +115,14 @@ static double *validate(training *t, const unsigned char *const *weights) {
     totals sums = new_totals();
     batch_list list = make_batches(&t->valid, plan->batch_size, 0, 0);
     bind_weights(t, weights);
-    for (int64_t number = 0; number < list.count && !stop_signal; number++) {
-        gather_batch(&t->valid, &list, number, -1, &t->call);
+    if (plan->parts) divided_loss(t, &list, &sums);
+    for (int64_t number = 0; number < list.count && !plan->parts && !stop_signal; number++) {
+        int64_t count = 0;
+        batch_samples(&list, number, &count);
+        gather_batch(&t->valid, &list, number, -1, 0, count, &t->call);
         run_entry(&t->runner, &plan->loss, &t->call);
-        add_totals(&sums, &t->call);
+        take_sums(&t->call, t->row);
+        add_totals(&sums, t->row);
     }
     bind_weights(t, (const unsigned char *const *)t->weights);
     free_batches(&list);

@@ -24,7 +24,7 @@ static int by_length(const void *left, const void *right) {
 static void group(const dataset *of, int64_t pool, int64_t *order) {
     measured *sorted = allocate((size_t)of->samples, sizeof *sorted);
     for (int64_t i = 0; i < of->samples; i++) {
-        int64_t row = of->rows ? of->rows[order[i]] : order[i], length = 0;
+        int64_t row = sample_row(of, order[i]), length = 0;
         for (int32_t k = 0; k < plan->length_count; k++) {
             int again = 0; /* an array may hold the lengths along several dims */
             for (int32_t j = 0; j < k; j++) again |= plan->lengths[j].buffer == plan->lengths[k].buffer;
@@ -96,7 +96,7 @@ static void trim(const dataset *of, const int64_t *samples, int64_t count, cuts 
         int64_t *size = &cut->size[plan->lengths[k].dim];
         if (*size < dim->min) *size = dim->min;
         for (int64_t i = 0; i < count; i++) {
-            int64_t length = whole_number(of, plan->lengths[k].buffer, of->rows ? of->rows[samples[i]] : samples[i]);
+            int64_t length = whole_number(of, plan->lengths[k].buffer, sample_row(of, samples[i]));
             if (length > *size) *size = length;
         }
     }
@@ -122,9 +122,10 @@ static void shorten(int64_t start, int64_t steps, int64_t count, call *c) {
     }
 }
 
-void gather_batch(const dataset *of, const batch_list *list, int64_t number, int64_t window, call *c) {
-    int64_t count = 0;
-    const int64_t *samples = batch_samples(list, number, &count);
+void gather_batch(const dataset *of, const batch_list *list, int64_t number, int64_t window, int64_t first, int64_t count,
+                  call *c) {
+    int64_t whole = 0;
+    const int64_t *samples = batch_samples(list, number, &whole);
     if (window >= 0 && plan->window) {
         cuts cut = no_cuts();
         int64_t start = window * plan->window, steps = of->dims[plan->time] - start;
@@ -132,16 +133,16 @@ void gather_batch(const dataset *of, const batch_list *list, int64_t number, int
         cut.first_only = 1;
         cut.start[plan->time] = start;
         cut.size[plan->time] = steps;
-        gather(of, samples, count, &cut, c);
+        gather(of, samples, first, count, &cut, c);
         shorten(start, steps, count, c);
         set_longest(c, count);
         free_cuts(&cut);
     } else if (plan->grouped) {
         cuts cut = no_cuts();
-        trim(of, samples, count, &cut);
-        gather(of, samples, count, &cut, c);
+        trim(of, samples, whole, &cut);
+        gather(of, samples, first, count, &cut, c);
         free_cuts(&cut);
     } else {
-        gather(of, samples, count, NULL, c);
+        gather(of, samples, first, count, NULL, c);
     }
 }

@@ -6,7 +6,7 @@
 
 typedef struct {
     int64_t count, size, samples;
-    int64_t *order;   /* of the samples */
+    int64_t *order;   /* of the samples; see sample_row */
     int64_t *numbers; /* of the batches: where each begins in the order, in batches */
 } batch_list;
 
@@ -18,7 +18,8 @@ int64_t count_batches(const dataset *of, int64_t size);
 /* How many windows a batch has that is cut into such; else 1. */
 int64_t count_windows(const dataset *of);
 const int64_t *batch_samples(const batch_list *of, int64_t number, int64_t *count);
-/* Copies a batch into the buffers of a call; a window of it, or (window -1) whole sequences. */
-void gather_batch(const dataset *of, const batch_list *list, int64_t number, int64_t window, call *c);
+/* Copies `count` samples of a batch, from number `first` on, into the buffers of a call; a window of them, or (window -1)
+   whole sequences. */
+void gather_batch(const dataset *of, const batch_list *list, int64_t number, int64_t window, int64_t first, int64_t count, call *c);
 
 #endif

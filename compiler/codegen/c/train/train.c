@@ -52,7 +52,7 @@ int main(int argc, char **argv) {
     }
     const unsigned char **kept = allocate((size_t)nw_the_trainer.weight_count, sizeof *kept);
     kept_weights(&t, kept);
-    save_weights(t.asked.weights, t.at.best_epoch ? (const unsigned char *const *)t.best : kept);
+    save_weights(&t, t.at.best_epoch ? (const unsigned char *const *)t.best : kept);
     if (end == STOPPED_EARLY && !t.asked.quiet)
         fprintf(report_file(&t), "stopped early after %" PRId64 " of %" PRId64 " epochs\n", t.at.finished, t.asked.epochs);
     tell(&t, before);

@@ -19,7 +19,8 @@ static void usage(FILE *to) {
         if (buffer->use == NW_INPUT) fprintf(to, "  %s  %s %s\n", buffer->name, npy_dtype_name(buffer->dtype), buffer->shape);
     }
     fprintf(to,
-            "\n  -d, --data SET=FILE  train and valid: a .npz file, or a folder of .npy files\n"
+            "\n  -d, --data SET=FILE  train and valid: a .npz file, or a folder of .npy files; `netwright data SPEC -o FOLDER`\n"
+            "                       makes such files of tables, images, sound and text\n"
             "  --weights FILE       where to write the trained weights\n"
             "  --epochs N           how often to go through the data (%" PRId64 ")\n"
             "  --init FILE          start with other weights, where names and shapes agree\n"

@@ -48,6 +48,40 @@ typedef struct {
     nw_around order;
 } nw_split;
 
+/* The changes of a sample, for data that were stored in a type. */
+typedef struct {
+    nw_dtype stored;
+    nw_entry entry;
+} nw_variant;
+
+/* How the samples of an input are varied: the entries of a program of their own. Its dims are the number of samples, and
+   then some of the model's. */
+typedef struct {
+    int32_t input, lengths; /* buffers; lengths -1: all steps of a sample count */
+    int32_t variant_count;
+    const nw_variant *variants; /* the first is for data of the input's own type, and of types that have none */
+    int32_t dim_count;
+    const int32_t *dims;
+    int32_t buffer_count, plain, rows, epoch, steps, varied; /* places in the program's table of buffers */
+} nw_variation;
+
+/* How many elements a loss is a mean of: an output of a part, and the input for that of the whole batch. */
+typedef struct {
+    int32_t own, whole;
+} nw_count;
+
+/* Batches that are divided: each part has its gradients, and the sum of all gives the update. */
+typedef struct {
+    int64_t count;
+    nw_entry counts, gradients, update;
+    int32_t loss_count;
+    const nw_count *losses;
+    int32_t rows, first_row; /* the input for the number of the batch's samples (-1: none), and the dim that says where in
+                                the batch a part begins, from 1 */
+    int32_t gradient_count;
+    const int32_t *gradient; /* buffers, all of one type */
+} nw_parts;
+
 typedef struct {
     const char *version, *model;
     const char *identity; /* what must not change when a training is resumed: members of a JSON object */
@@ -77,6 +111,9 @@ typedef struct {
     const nw_split *splits;
     int32_t balanced, class_count; /* the array of classes that each epoch has equally many samples of; -1: none */
     const nw_around *classes;      /* the orders of each class's samples */
+    int32_t variation_count;
+    const nw_variation *variations;
+    const nw_parts *parts; /* NULL: batches are whole */
 } nw_trainer;
 
 extern const nw_trainer nw_the_trainer;

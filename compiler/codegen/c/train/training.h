@@ -38,10 +38,20 @@ typedef struct {
     int64_t finished; /* records in the history */
 } progress;
 
+/* The samples of a batch before they are varied, and what is known of each. */
+typedef struct {
+    unsigned char **plain; /* by variation */
+    int64_t *rows, *steps;
+    int64_t epoch, batch; /* whose samples were varied last; -1: none */
+} variations;
+
 typedef struct {
     train_options asked;
     dataset train, valid;
     int validated;
+    variations vary;
+    double *row; /* the sums of a step */
+    void *parted; /* what batches that are divided need: parts.c */
     call call;
     runner runner;
     unsigned char **weights, **states; /* in the order of the tables */
@@ -66,13 +76,21 @@ void bind_weights(training *t, const unsigned char *const *weights);
 void set_scale(training *t, double factor);
 void end_group(training *t);
 
+/* vary.c: variations of the training's samples. */
+void make_variation_room(training *t, int64_t batch);
+void vary_batch(training *t, int64_t number, const int64_t *samples, int64_t count);
+
 /* totals.c */
 totals new_totals(void);
 void clear_totals(totals *of);
-void add_totals(totals *to, const call *c);
+/* The sums of one call, or of the parts of a batch, are a row: those of all scores, one after the other. */
+int64_t sums_width(void);
+void take_sums(const call *c, double *row);
+void add_totals(totals *to, const double *row);
+double number_at(const nw_buffer *buffer, const void *data, int64_t i);
 int64_t sum_size(int32_t score, int32_t part);
-/* The name and value of the first loss of a call whose sum is infinite or NaN; NULL if there is none. */
-const char *infinite_loss(const call *c, double *value);
+/* The name and value of the first loss whose sum is infinite or NaN; NULL if there is none. */
+const char *infinite_loss(const double *row, double *value);
 
 /* scores.c: a score of its sums; NaN if nothing was counted. */
 double score_of(int32_t score, const totals *sums);
@@ -84,7 +102,7 @@ double rate_after(int64_t updates, double scale);
 
 /* checkpoint_write.c, checkpoint_read.c, start.c */
 void save_checkpoint(const training *t, const char *path);
-void save_weights(const char *path, const unsigned char *const *weights);
+void save_weights(const training *t, const unsigned char *const *weights);
 void load_checkpoint(training *t, const char *path);
 void start_from(training *t, const char *path);
 /* What must not change when a training is resumed: a JSON object. */

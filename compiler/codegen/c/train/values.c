@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "failure.h"
+#include "parts.h"
 #include "states.h"
 
 static const nw_trainer *const plan = &nw_the_trainer;
@@ -55,6 +56,8 @@ void make_values(training *t) {
     }
     t->weights = make_tensors(t, plan->weights, plan->weight_count);
     make_states(t);
+    t->row = allocate((size_t)sums_width(), sizeof *t->row);
+    make_parts(t);
     t->good = new_weights();
 }
 
@@ -72,6 +75,7 @@ void make_batch_room(training *t) {
         bytes = nw_mul(bytes, batch, &bad);
         t->call.buffers[i] = room_for(bad ? -1 : bytes);
     }
+    make_variation_room(t, batch);
 }
 
 unsigned char **new_weights(void) {
