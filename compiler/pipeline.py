@@ -35,6 +35,7 @@ from .passes.linear_sums import LinearSums
 from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
 from .passes.pack_panels import PackPanels
+from .passes.pack_rows import PackRows
 from .passes.regroup_sums import RegroupSums
 from .passes.share_windows import ShareWindows
 from .passes.simplify import Simplify
@@ -98,6 +99,7 @@ LAYOUT = Phase(
         Winograd(),  # first: its products have weights of their own
         TurnWeights(),  # after products have their final form
         PackPanels(),  # after the passes that look for products with weights
+        PackRows(),  # what it looks at are no weights
         SplitPrepare(),  # packing depends on weights alone, too
     ),
 )

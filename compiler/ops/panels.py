@@ -63,6 +63,9 @@ class Panels(View):
         panel, *rows, column = index
         return (*rows, panel * attrs.width + column)
 
+    def stretch(self, attrs: PanelsAttributes) -> int | None:
+        return attrs.width
+
     def samples(self) -> Sequence[Sample]:
         return [
             Sample((TensorType("float64", (3, 5, 8)),), PanelsAttributes(8), differentiable=()),
@@ -91,6 +94,21 @@ def fills_panels(type: TensorType, width: int) -> bool:
         return False
     columns = type.shape[-1]
     return isinstance(columns, int) and columns % width == 0 and columns >= 2 * width
+
+
+def pack_rows(graph: Graph, data: Value, width: int) -> Value:
+    """Adds the panels of ``data`` [rows, columns], of an open number of rows, copied to new memory, and returns
+    ``data`` as read from these. Where it is a sequence of rows with axes of their own, it is copied from that."""
+    rows, columns = graph.type(data).shape
+    assert isinstance(columns, int)
+    node = graph.producer(data)
+    if isinstance(node.attrs, ReshapeAttributes):
+        (source,) = graph.operands(node)
+        if graph.type(source).shape[-1] == columns:
+            data = source
+    packed = pack(graph, data, width)
+    flat = ReshapeAttributes((columns // width, rows, width))
+    return graph.apply("panels", graph.apply("reshape", packed, attrs=flat), attrs=PanelsAttributes(width))
 
 
 def in_panels(graph: Graph, matrix: Value, width: int) -> Value:
