@@ -192,7 +192,7 @@ def _open_tile(
     operands: Operands,
     machine: Machine,
 ) -> tuple[int, int]:
-    """Rows and vectors of a tile along an open axis, of up to so many ``vectors``. Where the weights leave the L2 cache,
+    """Rows and vectors of a tile along an open axis, of up to so many ``vectors``. Where weights leave the L2 cache,
     fewer vectors for more rows may be better: every tile of rows reads the weights again."""
     sizes = [
         (_rows(extent, max(1, machine.accumulators // (width * products * cells))), width)

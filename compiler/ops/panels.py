@@ -107,8 +107,9 @@ def pack_rows(graph: Graph, data: Value, width: int) -> Value:
         if graph.type(source).shape[-1] == columns:
             data = source
     packed = pack(graph, data, width)
-    flat = ReshapeAttributes((columns // width, rows, width))
-    return graph.apply("panels", graph.apply("reshape", packed, attrs=flat), attrs=PanelsAttributes(width))
+    if graph.type(packed).rank > 3:
+        packed = graph.apply("reshape", packed, attrs=ReshapeAttributes((columns // width, rows, width)))
+    return graph.apply("panels", packed, attrs=PanelsAttributes(width))
 
 
 def in_panels(graph: Graph, matrix: Value, width: int) -> Value:

@@ -36,7 +36,6 @@ class PackRows(Pass):
     """Packs the data of each product that sums outer products, whose rows are far apart."""
 
     name: ClassVar[str] = "pack_rows"
-    bodies: ClassVar[bool] = False
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
         packed: dict[tuple[Value, int], Value] = {}
