@@ -18,6 +18,7 @@ from ..graph.node import Attributes, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from .base import Sample
+from .concat import ConcatAttributes
 from .contexts import EvaluationContext
 from .layout import ReshapeAttributes, TransposeAttributes
 from .protocols import Source, View
@@ -78,6 +79,13 @@ def pack(graph: Graph, matrix: Value, width: int) -> Value:
     *rows, columns = graph.type(matrix).shape
     assert isinstance(columns, int)
     node = graph.producer(matrix)
+    if isinstance(node.attrs, ConcatAttributes) and node.attrs.axis == len(rows):
+        parts = graph.operands(node)
+        if all(fills_panels(graph.type(part), width) for part in parts):
+            # Matrices beside each other are panels behind each other: each is copied once.
+            return graph.apply(
+                "concat", *(pack(graph, part, width) for part in parts), attrs=ConcatAttributes(0)
+            )
     if isinstance(node.attrs, TransposeAttributes) and node.attrs.permutation == (1, 0):
         # Packed from where it was transposed from, so that it is copied once.
         (turned,) = graph.operands(node)
