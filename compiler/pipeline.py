@@ -31,10 +31,12 @@ from .passes.drop_taps import DropTaps
 from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
+from .passes.join_products import JoinProducts
 from .passes.linear_sums import LinearSums
 from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
 from .passes.pack_panels import PackPanels
+from .passes.pack_rows import PackRows
 from .passes.regroup_sums import RegroupSums
 from .passes.share_windows import ShareWindows
 from .passes.simplify import Simplify
@@ -77,6 +79,7 @@ GRAPH = Phase(
         DropTaps(),  # leaves slices of pads, which become smaller pads
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         SplitBorders(),  # after taps and cells that nobody needs are gone: neither counts as left out
+        JoinProducts(),  # after gradients, so that each matrix has its own, with its update in one kernel
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
         SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
         MoveTransposes(),  # after sums have their final form
@@ -98,6 +101,7 @@ LAYOUT = Phase(
         Winograd(),  # first: its products have weights of their own
         TurnWeights(),  # after products have their final form
         PackPanels(),  # after the passes that look for products with weights
+        PackRows(),  # what it looks at are no weights
         SplitPrepare(),  # packing depends on weights alone, too
     ),
 )

@@ -106,7 +106,7 @@ class OuterTiles:
                 yield (*outer, 0, *behind), rows
                 return
             # One loop also for the remaining rows: threads would divide two loops separately.
-            i = stack.enter_context(self.b.loop("i", 0, extent, rows, "parallel"))
+            i = stack.enter_context(self._rows_from(0, extent, rows, "parallel"))
             if extent % rows == 0:
                 yield (*outer, i, *behind), rows
                 return
@@ -114,6 +114,17 @@ class OuterTiles:
                 yield (*outer, i, *behind), rows
             with self.b.otherwise():
                 yield (*outer, extent - extent % rows, *behind), extent % rows
+
+    @contextmanager
+    def _rows_from(self, start: int, stop: int, step: int, kind: Any) -> Iterator[DimLike]:
+        """A loop over first rows. In panels they are multiples of ``step`` to the eye, too, so that indices into these
+        are affine."""
+        if not self.tiling.panels:
+            with self._span("i", start, stop, step, kind) as at:
+                yield at
+        else:
+            with self._span("i", start, -(-stop // step), 1, kind) as at:
+                yield at * step
 
     @contextmanager
     def _span(self, stem: str, start: int, stop: int, step: int, kind: Any) -> Iterator[DimLike]:

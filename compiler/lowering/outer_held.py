@@ -54,7 +54,7 @@ class HeldTiles(OuterTiles):
             if start == stop:
                 continue
             with (
-                self.b.loop("i", 0, rows, high, "parallel") as self.first_row,
+                self._rows_from(0, rows, high, "parallel") as self.first_row,
                 self.b.loop("j", start, stop, step, "parallel") as share,
                 self._block() as starts,
                 self._span("j", 0, step, width, "serial") as panel,
@@ -70,7 +70,7 @@ class HeldTiles(OuterTiles):
             return
         (extent, _), rows, (high, _) = self.sizes, self.tiling.rows, self.tiling.held
         rest = extent % rows
-        with self._span("i", 0, high, rows, "serial") as own:
+        with self._rows_from(0, high, rows, "serial") as own:
             i = self.first_row + own
             with self.b.when(*([] if extent % high == 0 else [extent - rows - i])):
                 yield (i,), rows

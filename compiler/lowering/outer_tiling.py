@@ -18,7 +18,7 @@ from netwright.specs.dims import DimLike, Shape, bounds, coefficient, dim_symbol
 from ..machine import Machine
 from .groups import Group
 from .indices import power_of_two
-from .roles import ContractionPart, Roles
+from .roles import ContractionPart, Roles, ViewPart
 
 #: More accumulators make kernels long without making them faster.
 MOST_ACCUMULATORS = 28
@@ -28,6 +28,8 @@ LEAST_TERMS = 64
 TYPICAL = 32
 #: So much longer may a kernel take whose tiles threads can divide than one with a single tile.
 WORTH_DIVIDING = 1.15
+#: So much longer may tiles take that read rows from panels than those that read them where they are.
+WORTH_PACKING = 1.1
 #: Loads and multiply-adds that a core starts per cycle, and the cycles until a sum can be added to again.
 PER_CYCLE, LATENCY = 2, 4
 
@@ -45,6 +47,7 @@ class OuterTiling:
 
     ``finishes``: whether something is computed from the sums, or they have an order or a start. Such sums are held in
     memory until all blocks are added, those of ``held`` rows and columns at a time (None: all, see ``outer_held``).
+    ``panels``: whether rows lie in panels as wide as a tile is high.
     """
 
     lanes: int
@@ -59,6 +62,7 @@ class OuterTiling:
     finishes: bool = False
     held: tuple[int, int] | None = None
     unrolls: bool = True
+    panels: bool = False
 
     def describe(self, space: Shape, extents: Shape) -> str:
         """The tile in words: `6 rows × 4 vectors of 16, in sums of 128 terms`."""
@@ -93,21 +97,53 @@ def outer_tiling(
     factor = _row_factor(part, space)
     if factor is None:
         return None
-    along = _moves(part, space, factor)
-    lanes = min(machine.lanes(dtype), power_of_two(columns))
-    panel = machine.l1_bytes * 2 // 3 // np.dtype(dtype).itemsize
-    costs = {
-        tile: _cost(sizes, columns, lanes, along, panel, *tile)
-        for tile in _tiles(sizes, columns, lanes, along, machine)
-    }
+    costs = _costs(sizes, columns, dtype, _moves(part, space, factor), machine)
+    panels = {tile: cost for tile, cost in costs.items() if tile[1] == _stretch(roles, part, factor)}
     least = min(cycles for cycles, _ in costs.values())
-    good = {tile: cost for tile, cost in costs.items() if cost[0] <= least * WORTH_DIVIDING}
+    good = panels or {tile: cost for tile, cost in costs.items() if cost[0] <= least * WORTH_DIVIDING}
     axis, rows, vectors = min(good, key=lambda tile: (good[tile][1] == 1, *good[tile]))
     # Beside each other, terms of neighbouring cells share values that LLVM would keep in registers.
     unrolls = machine.broadcast_operand or axis == len(sizes) - 1
-    tiling = OuterTiling(lanes, vectors, axis, rows, factor, unrolls=unrolls)
+    lanes = _lanes(columns, dtype, machine)
+    tiling = OuterTiling(lanes, vectors, axis, rows, factor, unrolls=unrolls, panels=bool(panels))
     tiling = _blocked(part, tiling, sizes, columns, machine)
     return tiling if alone else _held(tiling, sizes[0], columns, np.dtype(dtype).itemsize, machine)
+
+
+def row_panels(rows: int, columns: int, dtype: str, machine: Machine) -> int | None:
+    """How wide panels of the operand with the rows should be for a product of ``rows`` by ``columns``: as wide as the
+    best tile that divides all rows is high. None if such tiles are slower than panels are worth."""
+    costs = _costs([rows], columns, dtype, False, machine)
+    least = min(cycles for cycles, _ in costs.values())
+    whole = {
+        tile: cost
+        for tile, (cost, _) in costs.items()
+        if 1 < tile[1] < rows and rows % tile[1] == 0 and cost <= least * WORTH_PACKING
+    }
+    return min(whole, key=lambda tile: whole[tile])[1] if whole else None
+
+
+def _stretch(roles: Roles, part: ContractionPart, factor: int) -> int | None:
+    """How wide the panels are in which the rows lie; None if they do not lie in panels."""
+    position, _ = part.general_factors()[factor]
+    view = roles.part(part.operands[position])
+    return view.op.stretch(view.node.attrs) if isinstance(view, ViewPart) else None
+
+
+def _lanes(columns: int, dtype: str, machine: Machine) -> int:
+    return min(machine.lanes(dtype), power_of_two(columns))
+
+
+def _costs(
+    sizes: list[int], columns: int, dtype: str, along: bool, machine: Machine
+) -> dict[tuple[int, int, int], tuple[float, int]]:
+    """What ``_cost`` says of all tiles that fit the registers."""
+    lanes = _lanes(columns, dtype, machine)
+    panel = machine.l1_bytes * 2 // 3 // np.dtype(dtype).itemsize
+    return {
+        tile: _cost(sizes, columns, lanes, along, panel, *tile)
+        for tile in _tiles(sizes, columns, lanes, along, machine)
+    }
 
 
 def _only_product(group: Group) -> ContractionPart | None:

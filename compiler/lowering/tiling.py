@@ -17,9 +17,10 @@ from netwright.specs.dims import DimLike, Shape
 
 from ..graph.node import Value
 from ..machine import Machine
+from ..plans.shapes import step_cost
 from .groups import Group
 from .indices import power_of_two
-from .loop_order import column_depth, operands_of, rows_outermost
+from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_of, rows_outermost
 from .roles import ContractionPart, Roles
 from .tile_choices import TileRoom, signature
 from .tile_size import MOST_ROWS
@@ -162,7 +163,7 @@ def _wide(
         if isinstance(extent, int):
             rows, vectors = tile_room(space, own, contractions, machine).sizes()[0]
         else:
-            rows = _rows(extent, max(1, machine.accumulators // (vectors * per_cell)))
+            rows, vectors = _open_tile(extent, vectors, blocks, len(contractions), cells, operands, machine)
         depth = column_depth(space, row_axis, operands, lanes * vectors, machine)
     halves = operands.shared > machine.l1_bytes
     outermost = depth is None and rows_outermost(space, row_axis, operands, lanes * vectors, machine)
@@ -180,6 +181,26 @@ def _wide(
         rows_outermost=outermost,
         accumulators=rows * vectors * per_cell,
     )
+
+
+def _open_tile(
+    extent: DimLike,
+    vectors: int,
+    blocks: int,
+    products: int,
+    cells: int,
+    operands: Operands,
+    machine: Machine,
+) -> tuple[int, int]:
+    """Rows and vectors of a tile along an open axis, of up to so many ``vectors``. Where weights leave the L2 cache,
+    fewer vectors for more rows may be better: every tile of rows reads the weights again."""
+    sizes = [
+        (_rows(extent, max(1, machine.accumulators // (width * products * cells))), width)
+        for width in range(vectors, 0, -1)
+    ]
+    if not leaves_cache(operands, machine):
+        return sizes[0]
+    return min(sizes, key=lambda size: step_cost(SEVERAL, blocks, *size, products, cells))
 
 
 def tile_room(

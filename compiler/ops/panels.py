@@ -18,6 +18,7 @@ from ..graph.node import Attributes, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from .base import Sample
+from .concat import ConcatAttributes
 from .contexts import EvaluationContext
 from .layout import ReshapeAttributes, TransposeAttributes
 from .protocols import Source, View
@@ -63,6 +64,9 @@ class Panels(View):
         panel, *rows, column = index
         return (*rows, panel * attrs.width + column)
 
+    def stretch(self, attrs: PanelsAttributes) -> int | None:
+        return attrs.width
+
     def samples(self) -> Sequence[Sample]:
         return [
             Sample((TensorType("float64", (3, 5, 8)),), PanelsAttributes(8), differentiable=()),
@@ -75,6 +79,13 @@ def pack(graph: Graph, matrix: Value, width: int) -> Value:
     *rows, columns = graph.type(matrix).shape
     assert isinstance(columns, int)
     node = graph.producer(matrix)
+    if isinstance(node.attrs, ConcatAttributes) and node.attrs.axis == len(rows):
+        parts = graph.operands(node)
+        if all(fills_panels(graph.type(part), width) for part in parts):
+            # Matrices beside each other are panels behind each other: each is copied once.
+            return graph.apply(
+                "concat", *(pack(graph, part, width) for part in parts), attrs=ConcatAttributes(0)
+            )
     if isinstance(node.attrs, TransposeAttributes) and node.attrs.permutation == (1, 0):
         # Packed from where it was transposed from, so that it is copied once.
         (turned,) = graph.operands(node)
@@ -91,6 +102,22 @@ def fills_panels(type: TensorType, width: int) -> bool:
         return False
     columns = type.shape[-1]
     return isinstance(columns, int) and columns % width == 0 and columns >= 2 * width
+
+
+def pack_rows(graph: Graph, data: Value, width: int) -> Value:
+    """Adds the panels of ``data`` [rows, columns], of an open number of rows, copied to new memory, and returns
+    ``data`` as read from these. Where it is a sequence of rows with axes of their own, it is copied from that."""
+    rows, columns = graph.type(data).shape
+    assert isinstance(columns, int)
+    node = graph.producer(data)
+    if isinstance(node.attrs, ReshapeAttributes):
+        (source,) = graph.operands(node)
+        if graph.type(source).shape[-1] == columns:
+            data = source
+    packed = pack(graph, data, width)
+    if graph.type(packed).rank > 3:
+        packed = graph.apply("reshape", packed, attrs=ReshapeAttributes((columns // width, rows, width)))
+    return graph.apply("panels", packed, attrs=PanelsAttributes(width))
 
 
 def in_panels(graph: Graph, matrix: Value, width: int) -> Value:

@@ -85,6 +85,11 @@ class View(Primitive):
         """The cells that hold the fill, if they are those around all others."""
         return None
 
+    def stretch(self, attrs: Any) -> int | None:
+        """How many elements along the last axis lie beside each other in the operand's memory; None for as many as
+        there."""
+        return None
+
     @abstractmethod
     def read(self, attrs: Any, operands: Sequence[TensorType], index: Sequence[Any]) -> Sequence[Any]:
         """Where the result element at ``index`` (sizes over loop variables) comes from.

@@ -4,6 +4,9 @@ The cotangents of a recurrence's state and input are products with transposed we
 their terms contiguous: a tile would run its lanes along the sum and add them up at its end, and such tiles are small.
 All steps read the copy, or a product that has a row for each step of each sequence; so it costs little. Whether it is
 made depends on no number of steps: a block of steps has to give the same bits as all of them.
+
+So do products of few terms with many rows: the cotangents of a sequence that a small dense layer reads. Each result
+would be the sum of the lanes of a single vector.
 """
 
 from __future__ import annotations
@@ -11,6 +14,8 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any, ClassVar
+
+from netwright.specs.dims import product, typical
 
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
@@ -22,11 +27,15 @@ from ..ops.panels import copied
 from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 
+#: With so many rows, products of few terms pay for a copy of their weights.
+MANY_ROWS = 64
+
 
 @dataclass(frozen=True)
 class TurnWeights(Pass):
     """Turns the right sides of products whose terms are contiguous there: those that a loop keeps constant, which are
-    packed with others, and those of products that left a loop, packed into panels if their columns fill these."""
+    packed with others, and those of products that left a loop or have few terms, packed into panels if their columns
+    fill these."""
 
     name: ClassVar[str] = "turn_weights"
 
@@ -40,7 +49,7 @@ class TurnWeights(Pass):
             if not _reads_terms(node) or not _has_columns(new.type(operands[1]), machine):
                 return None
             attrs: Any = node.attrs
-            if attrs.order != "fixed":
+            if attrs.order != "fixed" and not _has_few_terms(new, node, operands[1], machine):
                 return None
             left, right, *start = operands
             if right not in turned:
@@ -103,6 +112,14 @@ def _has_columns(type: TensorType, machine: Machine) -> bool:
     if not isinstance(columns, int) or not isinstance(terms, int):
         return False
     return columns >= 2 * machine.lanes(type.dtype)
+
+
+def _has_few_terms(graph: Graph, node: Node, right: Value, machine: Machine) -> bool:
+    """Whether lanes along the sum are that of a single vector, to be added up for every result, of which there are
+    many: the cotangents of many rows of data, from few outputs."""
+    _, terms = graph.type(right).shape
+    rows = typical(product(node.types[0].shape[:-1]))
+    return isinstance(terms, int) and terms <= machine.lanes(node.types[0].dtype) and rows >= MANY_ROWS
 
 
 def _transposed(graph: Graph, matrix: Value) -> Value:

@@ -13,6 +13,7 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop.interpreter import run_entry
 from netwright.compiler.ops.constant import splat
 from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.panels import pack_rows
 from netwright.specs.dims import dim
 
 from ..machines import AVX512
@@ -22,12 +23,23 @@ from .engines import lowered, run_native
 SMALL = replace(AVX512, l1_bytes=1 << 10, l2_bytes=1 << 14)
 
 
-def update(rows: int, columns: int, order: Any, *, starts: bool = False, by_steps: bool = False) -> Graph:
-    """Weights less half of a sum over an open number of samples; ``by_steps``, over three steps of them."""
+def update(
+    rows: int,
+    columns: int,
+    order: Any,
+    *,
+    starts: bool = False,
+    by_steps: bool = False,
+    panels: int | None = None,
+) -> Graph:
+    """Weights less half of a sum over an open number of samples; ``by_steps``, over three steps of them. The data is
+    read from ``panels`` of that width."""
     graph = Graph("update")
     lead = (3, dim("N")) if by_steps else (dim("N"),)
     axes = tuple(range(len(lead)))
     x = graph.input("x", TensorType("float32", (*lead, rows)), "input")
+    if panels is not None:
+        x = pack_rows(graph, x, panels)
     y = graph.input("y", TensorType("float32", (*lead, columns)), "input")
     w = graph.input("w", TensorType("float32", (rows, columns)), "parameter")
     start = [graph.input("start", TensorType("float32", (rows, columns)), "input")] if starts else []
@@ -59,18 +71,22 @@ def expected(data: dict[str, np.ndarray], columns: int) -> np.ndarray:
         (45, 40, {"order": "descending", "starts": True}),
         (47, 9, {"order": "ascending"}),
         (32, 64, {"order": "descending", "by_steps": True}),
+        (24, 40, {"order": "descending", "panels": 8}),
+        (24, 32, {"order": "any", "panels": 12}),
     ],
     ids=[
         "few sums",
         "many sums, with a rest and a start",
         "fewer columns than lanes",
         "many sums over two axes",
+        "rows from panels as wide as a tile is high",
+        "rows from other panels",
     ],
 )
 def test_weights_are_updated_once(rows: int, columns: int, options: dict[str, Any]) -> None:
     graph = update(rows, columns, **options)
     program, _ = lowered(graph, SMALL)
-    assert len(program.entries["main"].arena) == 1  # the sums
+    assert len(program.entries["main"].arena) == 1 + ("panels" in options)  # the sums
     for number in (1, 13):
         data = arrays(graph, number)
         table = {name: array.copy() for name, array in data.items()}
