@@ -62,7 +62,10 @@ class _Search:
     def _is_joined(self, part: ViewPart) -> bool:
         """Whether a view in memory consists of its operands alone."""
         (value,) = part.node.values
-        return part.role == "into" and part.op.fill(part.node.attrs) is None and value not in self._outputs
+        if part.role != "into" or value in self._outputs:
+            return False
+        attrs = part.node.attrs
+        return part.op.fill(attrs) is None or part.op.margins(attrs) is not None
 
     def _place(self, value: Value) -> None:
         """Puts ``value`` inside the largest value where it can be."""

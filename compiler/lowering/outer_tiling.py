@@ -244,29 +244,45 @@ def _blocked(
     part: ContractionPart, tiling: OuterTiling, sizes: list[int], columns: int, machine: Machine
 ) -> OuterTiling:
     """The tiling with its sums cut into blocks whose vectors stay in the first cache, if several tiles read them."""
-    if tiling.rows == sizes[tiling.row_axis] and prod(sizes[: tiling.row_axis]) == 1:
-        return tiling
     width = tiling.lanes * tiling.vectors
+    if tiling.rows == sizes[tiling.row_axis] and prod(sizes[: tiling.row_axis]) == 1:
+        return _cut(part, tiling, _whole_terms(part, machine)) if columns > width else tiling
     itemsize = np.dtype(part.node.types[0].dtype).itemsize
-    most = max(1, machine.l1_bytes * 2 // 3 // (width * itemsize))
+    cut = _cut(part, tiling, machine.l1_bytes * 2 // 3 // (width * itemsize))
+    if cut is tiling:
+        return tiling
+    made = replace(cut, packs=columns > width)
+    results = prod(sizes) * columns * itemsize
+    inside = product(part.extents[made.cut + 1 :]) if made.cut is not None else 1
+    blocks = -(-typical(product(part.extents), TYPICAL) // (made.block * inside))
+    return replace(
+        made, columns_outermost=_streams_rows(part, tiling, results, blocks, -(-columns // width), machine)
+    )
+
+
+def _whole_terms(part: ContractionPart, machine: Machine) -> int:
+    """How many terms a block has whose operands stay in the second cache with all of their columns: a tile of some
+    columns reads a piece of each line of memory or of each few lines, and the next tile reads the rest."""
+    terms = typical(product(part.extents), TYPICAL)
+    nbytes = sum(typical(part.types[position].nbytes, TYPICAL) for position, _ in part.general_factors())
+    return max(LEAST_TERMS, machine.l2_bytes // 4 * terms // max(1, nbytes))
+
+
+def _cut(part: ContractionPart, tiling: OuterTiling, most: int) -> OuterTiling:
+    """The tiling with sums cut into blocks of at most ``most`` terms, if that is not all of them."""
     cut, inside = len(part.extents) - 1, 1
     while cut > 0:
         size = part.extents[cut]
         if not isinstance(size, int) or size * inside > most:
             break
         cut, inside = cut - 1, inside * size
-    block: int = max(1, most // inside)
+    block = max(1, most // inside)
     size: DimLike = part.extents[cut]
     if isinstance(size, int):
         block = -(-size // -(-size // block))  # blocks of about one size
     if all(extent == 1 for extent in part.extents[:cut]) and size == block:
         return tiling
-    made = replace(tiling, cut=cut, block=block, packs=columns > width)
-    results = prod(sizes) * columns * itemsize
-    blocks = -(-typical(product(part.extents), TYPICAL) // (block * inside))
-    return replace(
-        made, columns_outermost=_streams_rows(part, tiling, results, blocks, -(-columns // width), machine)
-    )
+    return replace(tiling, cut=cut, block=block)
 
 
 def _streams_rows(

@@ -24,7 +24,8 @@ from .inside import Inside, values_inside
 from .places import Lifetimes, Place, Storage, Target, same_index
 from .program import ProgramBuilder
 from .repeats import Into
-from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Part, Roles, ViewPart
+from .reuse import may_replace, values_over
+from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Roles, ViewPart
 from .stores import Targets, copy_kernel, move_kernel, store_apart
 from .turning import turning_dim
 
@@ -185,6 +186,7 @@ class _Scope:
         self.places: dict[Value, Place] = dict(inputs)
         self.outputs: dict[Value, list[Place]] = {}
         self.inside: dict[Value, Inside] = {}
+        self.over: dict[Value, Value] = {}
 
     def allocate(self, type: TensorType) -> Place:
         return Place(self.entry.allocate(type), type)
@@ -195,29 +197,8 @@ class _Scope:
         self.outputs.setdefault(base, []).append(place.reshaped(self.roles.type(base).shape))
 
     def may_update(self, old: Value, new: Value) -> bool:
-        """Whether ``new`` may overwrite the buffer of ``old``: all other kernels read it before, and its own reads it
-        in place."""
-        writer = self.grouping.group_of[new.node]
-        pending = [old]
-        while pending:
-            value = pending.pop()
-            for reader in self.roles.readers(value):
-                if reader.role == "alias":
-                    pending += reader.node.values
-                    continue
-                group = self.grouping.group_of[reader.node.id]
-                if group.order > writer.order:
-                    return False
-                if group is writer and not (value == old and self._reads_at_same_index(reader, old, writer)):
-                    return False
-        return True
-
-    def _reads_at_same_index(self, reader: Part, value: Value, group: Group) -> bool:
-        """Whether the kernel of ``group`` reads ``value``, on behalf of ``reader``, at the index that it stores
-        to."""
-        return self.grouping.evaluated_in_place(reader, group) and all(
-            same for operand in reader.operands for base, same in self.roles.bases(operand) if base == value
-        )
+        """Whether ``new`` may overwrite the buffer of ``old``."""
+        return may_replace(self.roles, self.grouping, old, new)
 
     # -- places -------------------------------------------------------------------------------------------------
 
@@ -232,6 +213,8 @@ class _Scope:
         part, type = self.roles.part(value), self.roles.type(value)
         if (inside := self.inside.get(value)) is not None:
             return replace(self.place(inside.whole), shift=inside.shift)
+        if (old := self.over.get(value)) is not None:
+            return self.place(old)
         if part.role == "alias":
             return self.place(self.roles.unreshaped(value)).reshaped(type.shape)
         if isinstance(part, GeneratorPart) and (table := part.op.table(part.node.attrs)) is not None:
@@ -272,6 +255,8 @@ class _Scope:
             chain.back.order: chain for chain in chains(self.roles, self.grouping, self.entry.program.machine)
         }
         earlier = {group.order for chain in blocks.values() for group in (chain.into, chain.multiplied)}
+        shared = {*self.outputs, *self.inside, *(inside.whole for inside in self.inside.values())}
+        self.over = values_over(self.roles, self.grouping, shared, {*earlier, *blocks})
         for group in self.grouping.groups:
             match group.members:
                 case []:

@@ -13,6 +13,8 @@ from typing import Any
 
 import numpy as np
 
+from netwright.specs.dims import Shape
+
 from ..graph.graph import Graph
 from ..graph.node import Attributes, Value
 from ..graph.rules import ShapeError
@@ -20,7 +22,7 @@ from ..graph.types import TensorType
 from .base import Sample
 from .concat import ConcatAttributes
 from .contexts import EvaluationContext
-from .layout import ReshapeAttributes, TransposeAttributes
+from .layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes
 from .protocols import Source, View
 
 
@@ -78,22 +80,38 @@ def pack(graph: Graph, matrix: Value, width: int) -> Value:
     """Adds the panels of ``matrix`` [*rows, columns], copied to new memory."""
     *rows, columns = graph.type(matrix).shape
     assert isinstance(columns, int)
-    node = graph.producer(matrix)
-    if isinstance(node.attrs, ConcatAttributes) and node.attrs.axis == len(rows):
+    node, count, last = graph.producer(matrix), columns // width, len(rows)
+    if isinstance(node.attrs, ConcatAttributes) and node.attrs.axis == last:
         parts = graph.operands(node)
         if all(fills_panels(graph.type(part), width) for part in parts):
             # Matrices beside each other are panels behind each other: each is copied once.
             return graph.apply(
                 "concat", *(pack(graph, part, width) for part in parts), attrs=ConcatAttributes(0)
             )
-    if isinstance(node.attrs, TransposeAttributes) and node.attrs.permutation == (1, 0):
+    if isinstance(node.attrs, TransposeAttributes) and node.attrs.permutation == _turn(last + 1):
         # Packed from where it was transposed from, so that it is copied once.
-        (turned,) = graph.operands(node)
-        panels = graph.apply("reshape", turned, attrs=ReshapeAttributes((columns // width, width, *rows)))
-        return graph.apply("copy", graph.apply("transpose", panels, attrs=TransposeAttributes((0, 2, 1))))
-    split = graph.apply("reshape", matrix, attrs=ReshapeAttributes((*rows, columns // width, width)))
-    order = (len(rows), *range(len(rows)), len(rows) + 1)
-    return graph.apply("copy", graph.apply("transpose", split, attrs=TransposeAttributes(order)))
+        panels = _split(graph, graph.operands(node)[0], (*rows[:-1], count, width, rows[-1]))
+        order = (last - 1, *range(last - 1), last + 1, last)
+    else:
+        panels = graph.apply("reshape", matrix, attrs=ReshapeAttributes((*rows, count, width)))
+        order = (last, *range(last), last + 1)
+    return graph.apply("copy", graph.apply("transpose", panels, attrs=TransposeAttributes(order)))
+
+
+def _turn(rank: int) -> tuple[int, ...]:
+    """The order of axes that swaps the last two."""
+    return (*range(rank - 2), rank - 1, rank - 2)
+
+
+def _split(graph: Graph, turned: Value, shape: Shape) -> Value:
+    """``turned``, with its last axis but one split in two: before it is reversed along others, so that only the order
+    of what is in memory changes."""
+    node = graph.producer(turned)
+    if isinstance(node.attrs, ReverseAttributes) and all(axis < len(shape) - 3 for axis in node.attrs.axes):
+        (whole,) = graph.operands(node)
+        split = graph.apply("reshape", whole, attrs=ReshapeAttributes(shape))
+        return graph.apply("reverse", split, attrs=node.attrs)
+    return graph.apply("reshape", turned, attrs=ReshapeAttributes(shape))
 
 
 def fills_panels(type: TensorType, width: int) -> bool:

@@ -161,7 +161,9 @@ def _input(graph: Graph, name: str, type: TensorType, packed: bool, lanes: int) 
 
 
 def _pays_per_call(graph: Graph, node: Node, value: Value, machine: Machine) -> bool:
-    """Whether packing ``value`` for ``node`` saves more than it costs in every call."""
+    """Whether packing ``value`` for ``node`` saves more than it costs in every call, and it is not packed already."""
+    if isinstance(graph.producer(value).attrs, PanelsAttributes):
+        return False
     rows = typical(product(node.types[0].shape[:-1]))
     return rows >= MANY_ROWS and 3 * typical(graph.type(value).nbytes) > machine.l2_bytes
 

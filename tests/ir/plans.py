@@ -23,6 +23,7 @@ from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.inside import values_inside
 from netwright.compiler.lowering.outer_tiling import OuterTiling, outer_tiling
 from netwright.compiler.lowering.plans import Planned
+from netwright.compiler.lowering.reuse import values_over
 from netwright.compiler.lowering.roles import Roles
 from netwright.compiler.lowering.tiling import Tiling, choose_tilings
 from netwright.compiler.observers import Observer, Refusal, Stored
@@ -83,6 +84,16 @@ def inside(case: Case) -> Iterator[str]:
     for value, place in found.items():
         names = [print_value(case.before, each) for each in (value, place.whole)]
         yield f"{names[0]} inside {names[1]} at {', '.join(map(str, place.shift))}"
+
+
+def over(case: Case) -> Iterator[str]:
+    """A line per value that takes the memory of another."""
+    groups = Grouping(Roles(case.before))
+    outputs = set(case.before.outputs.values())
+    lying = values_inside(groups.roles, groups, outputs, dict.fromkeys(case.dims, 1))
+    fixed = {*outputs, *lying, *(place.whole for place in lying.values())}
+    for new, old in values_over(groups.roles, groups, fixed, ()).items():
+        yield f"{print_value(case.before, new)} over {print_value(case.before, old)}"
 
 
 def outer(case: Case) -> Iterator[str]:
@@ -207,6 +218,7 @@ PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "prefetches": prefetches,
     "loops": loops,
     "inside": inside,
+    "over": over,
     "calls": calls,
     "memory": memory,
 }

@@ -80,7 +80,11 @@ def chosen(graph: Graph, machine: Machine) -> str:
             AVX2,
             "3·3 rows × 1 vector of 8, in sums of 512 terms from packed vectors",
         ),
-        (convolution((12, 12), 64, 64, 3, groups=64), AVX512, "3·3 rows × 2 vectors of 16"),
+        (
+            convolution((12, 12), 64, 64, 3, groups=64),
+            AVX512,
+            "3·3 rows × 2 vectors of 16, in sums of 72 terms",
+        ),
         (
             dense(128, 512),
             AVX512,
