@@ -14,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from netwright.specs.dims import Shape, dim, dim_max, dim_min, product, typical
+from netwright.specs.dims import Shape, bounds, dim, dim_max, dim_min, product, typical
 
 from ..machine import Machine
 from .groups import Group
@@ -52,18 +52,20 @@ def parts_of(roles: Roles, group: Group, dims: Mapping[str, int], machine: Machi
     (part,) = group.contractions()
     samples, *cells = part.extents
     count = product(cells)
-    if isinstance(samples, int) or not cells or not isinstance(count, int):
+    if isinstance(samples, int) or not cells:
         return None
+    terms = typical(count, TYPICAL)
     sums = product(group.space)
     assert isinstance(sums, int)
     most = machine.l2_bytes // 2 // (sums * np.dtype(part.node.types[0].dtype).itemsize)
-    most = min(most, typical(samples, TYPICAL) * count // LEAST_TERMS)
+    most = min(most, typical(samples, TYPICAL) * terms // LEAST_TERMS)
     number = _power(min(most, MOST_SAMPLES))
     if number < 2:
         return None
-    (rows, *inside) = cells
-    assert isinstance(rows, int)
-    divided = min(most // number, MOST_ROWS, count // LEAST_CELLS, rows) if inside else 1
+    rows, *inside = cells
+    least, _ = bounds(samples, {name: (low, None) for name, low in dims.items()})
+    divides = inside and isinstance(rows, int) and isinstance(count, int) and least is not None and least >= 1
+    divided = min(most // number, MOST_ROWS, terms // LEAST_CELLS, typical(rows)) if divides else 1
     name = "parts"
     while name in dims:
         name += "_"
