@@ -44,6 +44,7 @@ from .passes.sink_scan_outputs import SinkScanOutputs
 from .passes.slice_of_dot import SliceOfDot
 from .passes.split_borders import SplitBorders
 from .passes.split_prepare import SplitPrepare
+from .passes.sums_by_samples import SumsBySamples
 from .passes.turn_weights import TurnWeights
 from .passes.unroll import UnrollScans
 from .passes.winograd import Winograd
@@ -90,6 +91,7 @@ GRAPH = Phase(
         Simplify(differentiated=True),  # slices of slices, reshapes of reshapes from the last three passes
         MergeCommonSubexpressions(),  # pieces that two readers asked for
         RemoveDeadCode(),  # whole products that are now computed in pieces
+        SumsBySamples(),  # after the passes that recognize sums by their axes
     ),
 )
 

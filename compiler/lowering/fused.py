@@ -34,6 +34,7 @@ from .epilogue import finish
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
+from .outer_parts import Parts
 from .outer_products import outer_products
 from .places import Place, Target
 from .plans import Planned, described, loop_axes, planned
@@ -95,10 +96,12 @@ def build(
     machine: Machine,
     block: Block | None = None,
     turn: str | None = None,
+    parts: Parts | None = None,
 ) -> Kernel:
     """The kernel that computes ``group`` and stores its ``targets``, with the first tiling that fits all accesses;
     of a transform's tiles only those of ``block``, if it is given. ``turn``: a dim of its own that
-    may tell its direction (``turning``)."""
+    may tell its direction (``turning``). With ``parts``, it stores the sums of these. Raises NotVectorizable if it
+    cannot."""
     reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
     if group.transform() is not None:
         transform = TransformTiles(reader, group, targets, machine, block)
@@ -106,9 +109,11 @@ def build(
         return _finished(
             reader, str(transform), described(roles, group, "transform", str(transform), machine)
         )
-    tiles = outer_products(reader, group, targets, dims, machine)
+    tiles = outer_products(reader, group, targets, dims, machine, parts)
     if tiles is not None:
         return _finished(reader, tiles, described(roles, group, "outer products", tiles, machine))
+    if parts is not None:
+        raise NotVectorizable
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):

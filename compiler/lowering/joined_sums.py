@@ -1,4 +1,5 @@
-"""Joins reductions that read the same data into one kernel, which reads them once: Σg and Σ(g·x), say.
+"""Joins reductions that read the same data into one kernel, which reads them once: Σg and Σ(g·x), say. Those that read
+results of one kernel, such as both sums of each sample, become one call.
 
 Both are made by groups of their own at first, since a reduction takes over the operations that only it reads. The
 earlier group joins the later one if nothing in between reads its results.
@@ -11,15 +12,15 @@ from typing import TYPE_CHECKING
 from netwright.specs.dims import DimLike, product
 
 from ..graph.node import Value
-from .roles import MEMBERS, ContractionPart, Roles
+from .roles import MEMBERS, ContractionPart
 
 if TYPE_CHECKING:
     from .groups import Group, Grouping
 
 
 def join_sums(grouping: Grouping, most_contractions: int, most_members: int) -> None:
-    """Joins groups of reductions with the same loops and a large operand in common, none of which gets more than so
-    many contractions and members."""
+    """Joins groups of reductions with the same loops and a large operand in common, or large operands of one kernel,
+    none of which gets more than so many contractions and members."""
     kept: dict[object, list[Group]] = {}
     for group in grouping.groups:
         if not _reduces(group):
@@ -30,7 +31,7 @@ def join_sums(grouping: Grouping, most_contractions: int, most_members: int) -> 
             if (
                 number <= most_contractions
                 and len(earlier.members) + len(group.members) <= most_members
-                and _large(grouping.roles, earlier) & _large(grouping.roles, group)
+                and _sources(grouping, earlier) & _sources(grouping, group)
                 and _may_wait(grouping, earlier, group)
             ):
                 alike.remove(earlier)
@@ -55,12 +56,14 @@ def _terms(part: ContractionPart) -> DimLike:
     return product(part.extents) * part.node.types[0].size
 
 
-def _large(roles: Roles, group: Group) -> set[Value]:
-    """The values that the group's reductions read, of as many elements as there are terms. What it computes itself is
-    in no other group, unless both compute it from such a value."""
-    terms = _terms(group.contractions()[0])
+def _sources(grouping: Grouping, group: Group) -> set[Value | Group]:
+    """The values that the group's reductions read, of as many elements as there are terms, and the groups that compute
+    them. What it computes itself is in no other group, unless both compute it from such a value."""
+    roles, terms = grouping.roles, _terms(group.contractions()[0])
     read = {base for part in group.members for operand in part.operands for base, _ in roles.bases(operand)}
-    return {value for value in read if roles.type(value).size == terms}
+    large = {value for value in read if roles.type(value).size == terms}
+    made = {grouping.group_of[value.node] for value in large if value.node in grouping.group_of}
+    return {*large, *(made - {group})}
 
 
 def _may_wait(grouping: Grouping, earlier: Group, later: Group) -> bool:

@@ -46,6 +46,11 @@ class OuterTiles:
         self.one_row_tile = product(tiled) == 1
         self.panel: ir.Buffer | None = None
         self.steps: tuple[int, ...] = ()
+        #: The first term along each axis of the sum, and the end of the terms.
+        self.first: Indices = (0,) * len(part.extents)
+        self.stop: Indices = tuple(part.extents)
+        #: The kind of the loops over tiles.
+        self.kind: Any = "parallel"
 
     def emit(self) -> None:
         """Emits all loops."""
@@ -71,8 +76,9 @@ class OuterTiles:
             starts: list[DimLike] = []
             for axis in range(self.tiling.cut + 1):
                 step = self.tiling.block if axis == self.tiling.cut else 1
-                extent = self.part.extents[axis]
-                starts.append(0 if extent == 1 else stack.enter_context(self.b.loop("k", 0, extent, step)))
+                first, stop = self.first[axis], self.stop[axis]
+                whole = stop - first == 1
+                starts.append(first if whole else stack.enter_context(self.b.loop("k", first, stop, step)))
             yield tuple(starts)
 
     def _columns(self) -> Iterator[tuple[Callable[[], Any], Sequence[Column]]]:
@@ -80,7 +86,7 @@ class OuterTiles:
         lanes, extent = self.tiling.lanes, self.sizes[-1]
         width = lanes * self.tiling.vectors
         whole = extent // width * width
-        kind: Any = "parallel" if self.one_row_tile else "serial"
+        kind = self.kind if self.one_row_tile else "serial"
         if whole:
             offsets: list[Column] = [(v * lanes, None) for v in range(self.tiling.vectors)]
             yield lambda: self._span("j", 0, whole, width, kind), offsets
@@ -100,13 +106,13 @@ class OuterTiles:
             outer: list[DimLike] = []
             for size in self.sizes[:axis]:
                 outer.append(
-                    0 if size == 1 else stack.enter_context(self.b.loop("i", 0, size, kind="parallel"))
+                    0 if size == 1 else stack.enter_context(self.b.loop("i", 0, size, kind=self.kind))
                 )
             if rows == extent:
                 yield (*outer, 0, *behind), rows
                 return
             # One loop also for the remaining rows: threads would divide two loops separately.
-            i = stack.enter_context(self._rows_from(0, extent, rows, "parallel"))
+            i = stack.enter_context(self._rows_from(0, extent, rows, self.kind))
             if extent % rows == 0:
                 yield (*outer, i, *behind), rows
                 return
@@ -145,18 +151,17 @@ class OuterTiles:
 
     def _terms(self, starts: Indices, accumulators: int) -> Iterator[tuple[Indices, DimLike]]:
         """Loops over the terms of a block: each one's indices of the sum, and its number in the block."""
-        extents = self.part.extents
         cut = self.tiling.cut
-        sizes: list[DimLike] = list(extents)
+        sizes: list[DimLike] = [stop - first for first, stop in zip(self.first, self.stop, strict=True)]
         for axis in range(0 if cut is None else cut):
             sizes[axis] = 1
         if cut is not None and sizes[cut] != 1:
-            left = extents[cut] - starts[cut]
+            left = self.stop[cut] - starts[cut]
             block = self.tiling.block
-            extent = extents[cut]
+            extent = sizes[cut]
             even = isinstance(extent, int) and extent % block == 0
             sizes[cut] = block if even else dim_min(block, left)
-        first = (*starts, *(0 for _ in range(len(extents) - len(starts))))
+        first = (*starts, *self.first[len(starts) :])
         yield from self._nested(first, sizes, (), 0, accumulators)
 
     def _nested(
@@ -224,7 +229,7 @@ class OuterTiles:
         counts = [count for _ in range(len(cells) // len(columns)) for _, count in columns]
         zero = self.b.const(0, self.dtype, lanes)
         sums = [self.b.register("acc", zero) for _ in cells]
-        begun = sum(starts, start=0) - 1
+        begun = sum((at - start for at, start in zip(starts, self.first, strict=False)), start=0) - 1
         if self.tiling.cut is not None:
             with self.b.when(begun):
                 for register, index, count in zip(sums, cells, counts, strict=True):

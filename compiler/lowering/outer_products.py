@@ -9,6 +9,7 @@ from ..machine import Machine
 from .groups import Group
 from .outer import OuterTiles
 from .outer_held import HeldTiles
+from .outer_parts import Parts, PartTiles
 from .outer_tiling import outer_tiling
 from .places import Target
 from .reader import NotVectorizable, Reader
@@ -20,15 +21,19 @@ def outer_products(
     targets: Sequence[tuple[Value, Sequence[Target]]],
     dims: Mapping[str, int],
     machine: Machine,
+    parts: Parts | None = None,
 ) -> str | None:
     """Emits the kernel of a group that sums outer products; returns its tiles in words, or None if it is no such sum,
-    or cannot be computed in vectors, which leaves a part of a kernel behind. ``dims``: the least sizes."""
+    or cannot be computed in vectors, which leaves a part of a kernel behind. ``dims``: the least sizes; ``parts``:
+    those whose sums the target gets."""
     tiling = outer_tiling(reader.roles, group, group.space, dims, machine)
     if tiling is None:
         return None
     (part,) = group.contractions()
     try:
-        if tiling.finishes:
+        if parts is not None:
+            PartTiles(reader, part, group.space, targets[0][1], tiling, parts).emit()
+        elif tiling.finishes:
             HeldTiles(reader, part, group.space, targets, tiling).emit()
         else:
             OuterTiles(reader, part, group.space, targets[0][1], tiling).emit()

@@ -17,6 +17,7 @@ from ..machine import Machine
 from .fused import Kernel, Parameter, build
 from .groups import Group
 from .indices import Indices
+from .outer_parts import Parts
 from .places import IndexMap, Place, Target, same_index
 from .roles import ContractionPart, GeneratorPart, Roles, ViewPart
 
@@ -60,10 +61,11 @@ class Repeats:
         dims: dict[str, int],
         machine: Machine,
         turn: str | None = None,
+        parts: Parts | None = None,
     ) -> Kernel:
         """The kernel that ``build`` makes of these arguments; dims and machine are those of the whole program."""
         signature = _Signature(roles, group, place, targets)
-        key = signature.key, turn
+        key = signature.key, turn, parts
         known = self._known.get(key)
         if known is not None:
             made, sources = known
@@ -75,7 +77,7 @@ class Repeats:
             asked.setdefault(_memory(answer), value)
             return answer
 
-        kernel = build(roles, group, recorded, targets, dims, machine, None, turn)
+        kernel = build(roles, group, recorded, targets, dims, machine, None, turn, parts)
         self._known[key] = (
             kernel,
             [signature.source(parameter, asked) for parameter in kernel.parameters],

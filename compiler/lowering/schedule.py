@@ -2,27 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 
-from netwright.specs.dims import DimLike, dim, product
+from netwright.specs.dims import DimLike, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..loop import ir
-from ..loop.builder import Builder
 from ..loop.intrinsics.builder import KernelBuilder
-from ..observers import Observer, Stored
+from ..observers import Observer
 from .blocks import BlockKernels, Chain, chains
 from .calls import computed, moved
+from .entry import EntryBuilder
 from .fills import fill_kernel
 from .fused import Kernel
 from .groups import Group, Grouping
 from .inside import Inside, values_inside
-from .places import Lifetimes, Place, Storage, Target, same_index
+from .outer_parts import Parts, parts_of
+from .part_kernels import PartKernels
+from .places import Place, Target, same_index
 from .program import ProgramBuilder
+from .reader import NotVectorizable
 from .repeats import Into
 from .reuse import may_replace, values_over
 from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Roles, ViewPart
@@ -48,7 +50,7 @@ def lower_entry(
     updates that buffer. ``steady``: whether its products are (see ``Roles``). With ``opens``, kernels without products
     take sizes from their callers (see ``loop.opening``).
     """
-    entry = _Entry(program, name, observer, steady, opens)
+    entry = EntryBuilder(program, name, observer, steady, opens)
     inputs = {
         key: Place(program.storage(key, graph.type(value)), graph.type(value))
         for key, value in graph.inputs.items()
@@ -75,107 +77,13 @@ def lower_entry(
         observer.lowered(name, graph, list(entry.stored.values()))
 
 
-class _Entry:
-    """The entry under construction: its calls, its storages and their lifetimes."""
-
-    def __init__(
-        self, program: ProgramBuilder, name: str, observer: Observer | None, steady: bool, opens: bool
-    ):
-        self.program, self.name, self.observer = program, name, observer
-        self.steady, self.opens = steady, opens
-        self.b = Builder(name, dict(program.dims))
-        self.lifetimes = Lifetimes()
-        self.storages: dict[str, Storage] = {}
-        self.accesses: dict[str, set[str]] = {}
-        self.moment = 0
-        """How many moments there have been (``loop.marks.watched``)."""
-        self.stored: dict[Value, Stored] = {}
-        """What is in memory, of the values outside of loops."""
-        self.depth = 0
-        self._slots = 0
-
-    def allocate(self, type: TensorType) -> Storage:
-        storage = Storage(f"t{self._slots}", type, table=False)
-        self._slots += 1
-        return storage
-
-    def touch(self, storage: Storage, access: str = "read") -> None:
-        self.storages[storage.name] = storage
-        self.accesses.setdefault(storage.name, set()).add(access)
-        self.lifetimes.touch(storage)
-
-    @contextmanager
-    def looped(self) -> Iterator[None]:
-        """Around a loop over calls. The end of an outermost one is a moment."""
-        self.lifetimes.enter_loop()
-        self.depth += 1
-        yield
-        self.lifetimes.leave_loop()
-        self.depth -= 1
-        if self.depth == 0:
-            self.moment += 1
-
-    def call(
-        self,
-        kernel: Kernel,
-        info: ir.CallInfo | None = None,
-        given: Mapping[str, DimLike] | None = None,
-        *,
-        opens: bool = True,
-    ) -> None:
-        """Adds a call of a kernel; ``given`` are the values of dims that are its own. ``opens``: whether sizes of it
-        may be, too."""
-        info = info or ir.CallInfo()
-        opens = opens and self.opens and given is None
-        name, sizes = self.program.kernel(kernel.function, info.layers, kernel.proved, opens)
-        function = self.program.kernels[name]
-        for buffer, place in zip(function.parameters, kernel.places, strict=True):
-            self.touch(place.storage, buffer.access)
-        own = {**(given or {}), **sizes}
-        dims = [own.get(n, dim(n)) for n, _ in function.dims]
-        self.b.call(name, [place.slice() for place in kernel.places], dims, info)
-        self.b.barrier()
-        self.lifetimes.advance()
-        self.moment += 1
-
-    def note(self, value: Value, place: Place, layers: Iterable[str]) -> None:
-        """Notes that ``value`` is whole in memory now, but for parts of it that are noted later."""
-        if self.depth or any(not isinstance(index, int) for index in place.indices):
-            return
-        offset: DimLike = 0
-        shape = (*place.extents, *place.type.shape)
-        for axis, index in enumerate(place.indices):
-            offset = offset + index * product(shape[axis + 1 :])
-        known = self.stored.get(value)
-        names = (*(known.layers if known else ()), *(layer for layer in layers if layer))
-        self.stored[value] = Stored(
-            value, self.moment, place.storage.name, offset, tuple(dict.fromkeys(names))
-        )
-
-    def finish(self) -> None:
-        arena: list[ir.ArenaBuffer] = []
-        for name, storage in self.storages.items():
-            accesses = self.accesses[name]
-            access = (
-                "read"
-                if accesses == {"read"}
-                else "write"
-                if accesses == {"write"} and storage.table
-                else "readwrite"
-            )
-            self.b.buffer(name, storage.type.dtype, storage.type.shape, access)
-            if not storage.table:
-                arena.append(ir.ArenaBuffer(name, storage.type.nbytes, storage.first, storage.last))
-        self.program.entries[self.name] = ir.Entry(self.name, self.b.finish(), tuple(arena))
-
-
 class _Scope:
     """A graph being lowered: the entry's own, or the body of a scan inside the loop that runs it. ``turn`` is 0 and 1
     in turns in the iterations of that loop."""
 
     def __init__(
         self,
-        entry: _Entry,
+        entry: EntryBuilder,
         graph: Graph,
         inputs: Mapping[Value, Place],
         turn: DimLike | None = None,
@@ -279,12 +187,42 @@ class _Scope:
         program = self.entry.program
         targets, moves = store_apart(complete, group.space, self.allocate, self.roles.type)
         dims = dict(program.dims)
+        parts = parts_of(self.roles, group, dims, program.machine)
+        if parts is not None:
+            own = self._emit_parts(group, parts, targets)
+            if own is not None:
+                self._finish(group, complete, [*own, *moves])
+                return
         turn = None if self.turn is None else turning_dim(dims)
         kernel = program.repeats.kernel(self.roles, group, self.place, targets, dims, program.machine, turn)
         info = self._computed([part.node for part in group.members], kernel)
         given = {kernel.turn: self.turn} if kernel.turn is not None and self.turn is not None else None
         self.entry.call(kernel, info, given, opens=not group.multiplies)
         self._finish(group, complete, moves)
+
+    def _emit_parts(self, group: Group, parts: Parts, targets: Targets) -> list[tuple[Place, Target]] | None:
+        """Calls a kernel that sums up each of the ``parts`` of a product, and one that adds these sums. Returns the
+        moves to make afterwards; None if there is no such kernel."""
+        entry, ((value, places),), moves = self.entry, targets, []
+        (place, index_map), *others = places
+        if others or index_map is not same_index or place.shift:
+            place = self.allocate(self.roles.type(value))
+            moves = [(place, target) for target in places]
+        try:
+            kernels = PartKernels(entry.program, self.roles, group, parts, self.place, place, self.allocate)
+        except NotVectorizable:
+            return None
+        nodes = [part.node for part in group.members]
+        info = self._computed(nodes, kernels.kernel)
+        with kernels.several(entry.b):
+            kernel, given = kernels.into(kernels.sums, kernels.count)
+            entry.call(kernel, info, given)
+        if kernels.may_be_single:
+            with entry.b.otherwise():
+                kernel, given = kernels.into(place, 1)
+                entry.call(kernel, info, given)
+        entry.call(kernels.adding, moved(nodes))
+        return moves
 
     def _stored(self, group: Group) -> Targets:
         """What the kernel of a group stores, and where."""

@@ -18,6 +18,7 @@ from netwright.specs.dims import DimLike, Shape
 from ..graph.node import Value
 from ..machine import Machine
 from ..plans.shapes import step_cost
+from .even_rows import even_tile, is_batch
 from .groups import Group
 from .indices import power_of_two
 from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_of, rows_outermost
@@ -171,6 +172,8 @@ def _wide(
         parallel = row_axis
     elif depth == 0 or _columns_first(space, row_axis, lanes * vectors):
         parallel = len(space) - 1
+    elif tuned is None and depth is None and is_batch(extent):
+        rows, vectors = even_tile(rows, vectors, blocks, len(contractions), cells)
     return replace(
         own,
         vectors=vectors,

@@ -72,9 +72,9 @@ def test_calls_after_pauses_are_judged_by_themselves(program: Path) -> None:
 
 
 def test_after_pauses_workers_have_to_win_clearly(program: Path) -> None:
-    """By an eighth, unless there is much work: then they are called at first."""
+    """By a quarter, unless there is much work: then they are called at first."""
     pause, much = 5_000_000, 10_000_000
-    slightly, clearly = (together(program, (MANY, 1, 60_000, time, pause))[0] for time in (56_000, 45_000))
+    slightly, clearly = (together(program, (MANY, 1, 60_000, time, pause))[0] for time in (50_000, 45_000))
     (first,) = together(program, (4, 1, SLOW, FAST, pause))
     (first_of_much,) = together(program, (5, much, SLOW, FAST, pause))
     assert (slightly <= 6, clearly >= 93, first, first_of_much) == (True, True, 0, 100)

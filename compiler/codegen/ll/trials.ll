@@ -4,7 +4,7 @@
 ;
 ; Calls that follow a pause of ${rest} ns or more are judged by themselves: workers sleep then and have to be woken, caches have
 ; lost data, and it says nothing about calls that follow each other closely. Their times differ much: so unless they have much work
-; they begin alone, and go on so until calling workers wins by an eighth, not a 32nd.
+; they begin alone, and go on so until calling workers wins by a quarter, not a 32nd.
 ;
 ; Three calls give one median; the typical time follows these medians. The first call after a change is left out, since its data
 ; is in the caches of other cores. A trial of the alternative takes four calls: the first trial after four calls, then after 16
@@ -111,7 +111,7 @@ postpone:
 watch:
   br i1 %tries, label %choose, label %compare.last
 compare.last:
-  %clearly = select i1 %careful, i64 3, i64 4
+  %clearly = select i1 %careful, i64 2, i64 4
   %sixteenth = lshr i64 %other.time, %clearly
   %much = add i64 %other.time, %sixteenth
   %slower = icmp ugt i64 %best.time, %much
@@ -131,7 +131,7 @@ try:
 compare:
   store i32 0, ptr %trying.at
   store i32 %start, ptr %count.at
-  %finest = select i1 %careful, i64 3, i64 5
+  %finest = select i1 %careful, i64 2, i64 5
   %part = lshr i64 %other.time, %finest
   %more = add i64 %other.time, %part
   %won = icmp ult i64 %more, %best.time
