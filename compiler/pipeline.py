@@ -32,6 +32,7 @@ from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
 from .passes.linear_sums import LinearSums
+from .passes.maxima_first import MaximaFirst
 from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
 from .passes.pack_panels import PackPanels
@@ -74,6 +75,7 @@ GRAPH = Phase(
         MergeCommonSubexpressions(),  # several gradient rules compute the same slope or mask
         LinearSums(),  # after sums of the same terms are one
         RemoveDeadCode(),  # dead nodes would count as readers below
+        MaximaFirst(),  # after dead nodes, which would count as readers of a sum
         DropTaps(),  # leaves slices of pads, which become smaller pads
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         SplitBorders(),  # after taps and cells that nobody needs are gone: neither counts as left out

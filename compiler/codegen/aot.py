@@ -17,7 +17,7 @@ from netwright.specs.manifest import Manifest, c_prefix
 from ..loop import ir
 from .compile import compiling, optimize
 from .debug import DebugInfo
-from .entries import entry_symbol, plan_symbol
+from .entries import entered_symbol, entry_symbol, plan_symbol
 from .features import missing_symbol
 from .modules import program_modules
 from .support import POOL, has_threads, write_pool
@@ -129,6 +129,8 @@ def _link(
     visible |= {missing_symbol(program.model)}
     visible |= {plan_symbol(program.model, entry) for entry in program.entries}
     visible |= {pool + name for name in POOL}
+    if target.is_bare:  # whose C functions need no guards
+        visible |= {entered_symbol(entry_symbol(program.model, entry)) for entry in program.entries}
     for function in linked.functions:
         if not function.is_declaration and function.name not in visible:
             function.linkage = "internal"

@@ -8,7 +8,7 @@ with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -25,8 +25,8 @@ from .guards import write_guard
 from .indices import Indices
 from .memory import Memory
 from .parts import Parts
-from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
-from .regions import SHARE_DECLARATIONS, Alone, Regions
+from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, settled_offsets, write_plan
+from .regions import SHARE_DECLARATIONS, Alone, Bare, Regions
 from .statements import Statements, module
 from .support import has_threads, plan_limit
 from .target import Target
@@ -80,8 +80,10 @@ def write_entries(
             *_write_entry(
                 _Frame(program, entry, kernel_symbols, target, works, failing, watch), declarations
             ),
-            write_guard(program, entry, name, _entered(name), contents, multiples or {}, has_threads(target)),
-            write_plan(program, entry, plan_symbol(program.model, entry.name), plan_limit(target)),
+            write_guard(program, entry, name, entered_symbol(name), contents, multiples or {}, target),
+            write_plan(
+                program, entry, plan_symbol(program.model, entry.name), plan_limit(target), apart=target.is_bare
+            ),
         ]
     return module(target, declarations, *definitions)
 
@@ -91,8 +93,8 @@ def _may_fail(kernel: ir.Function) -> bool:
     return any(isinstance(statement, ir.LetIndex) for statement in statements_of(kernel.body))
 
 
-def _entered(entry: str) -> str:
-    """The symbol of the function that the guard calls."""
+def entered_symbol(entry: str) -> str:
+    """The symbol of the function that the guard of ``entry`` calls."""
     return f"{entry}.entered"
 
 
@@ -111,7 +113,15 @@ class _Frame:
 
     @property
     def regions(self) -> type[Regions]:
+        if self.target.is_bare:
+            return Bare
         return Regions if has_threads(self.target) else Alone
+
+    @property
+    def offsets(self) -> Sequence[int] | None:
+        """The offsets in the arena, if code is to have them in place of loading them: where flash is scarce, and no
+        size is open."""
+        return settled_offsets(self.entry, plan_limit(self.target)) if self.target.is_bare else None
 
     @property
     def fails(self) -> bool:
@@ -123,7 +133,7 @@ class _Frame:
 
     @property
     def symbol(self) -> str:
-        return _entered(entry_symbol(self.program.model, self.entry.name))
+        return entered_symbol(entry_symbol(self.program.model, self.entry.name))
 
     def part_symbol(self, part: str) -> str:
         return f"{self.symbol}.{part}"
@@ -237,11 +247,13 @@ class _Body:
         slots = {buffer.name: number for number, buffer in enumerate(self._frame.entry.arena)}
         table = {buffer.name: number for number, buffer in enumerate(self._frame.program.table)}
         pointers = _field(self._writer, _BUFFERS)
-        arena, offsets = (
-            (_field(self._writer, _ARENA), _field(self._writer, _OFFSETS)) if slots else ("null", "null")
-        )
+        settled = self._frame.offsets
+        arena = _field(self._writer, _ARENA) if slots else "null"
+        offsets = _field(self._writer, _OFFSETS) if slots and settled is None else "null"
 
         def in_arena(slot: int) -> str:
+            if settled is not None:
+                return write(f"getelementptr i8, ptr {arena}, i64 {settled[slot]}")
             offset = write(f"load i64, ptr {write(f'getelementptr i64, ptr {offsets}, i32 {slot}')}")
             return write(f"getelementptr i8, ptr {arena}, i64 {offset}")
 
@@ -272,8 +284,8 @@ class _Body:
         arguments = [f"ptr {self._address(part)}" for part in call.buffers]
         arguments += [f"i64 {self.indices.value(size)}" for size in call.dims]
         kernel = symbol(self._frame.kernel_symbols[call.function])
-        types = [argument.split()[0] for argument in arguments]
-        self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
+        types = [argument.split()[0] for argument in (*arguments, *self.regions.WHOLE)]
+        self._writer.declarations.add(f"declare i32 {kernel}({', '.join(types)}) #0")
         fail = self._fail if call.function in self._frame.failing else None
         works = self._frame.works
         self.regions.write(works.of_call(call), works.is_all_divided(call), kernel, arguments, fail)

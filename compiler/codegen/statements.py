@@ -233,14 +233,15 @@ class Statements:
 
 
 def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
-    """The LLVM module of one kernel: ``i32 name(ptr…, i64 dims…, i32 tid, i32 nthreads)``."""
+    """The LLVM module of one kernel: ``i32 name(ptr…, i64 dims…, i32 tid, i32 nthreads)``, the last two not on bare
+    machines."""
     writer = Writer()
     arguments = [f"ptr noalias {symbol('buffer.' + buffer.name, '%')}" for buffer in function.parameters]
     dims: dict[str, tuple[str, Range]] = {
         dim: (symbol("dim." + dim, "%"), (low, None)) for dim, low in function.dims
     }
     arguments += [f"i64 {value}" for value, _ in dims.values()]
-    arguments += ["i32 %tid", "i32 %nthreads"]
+    arguments += [] if target.is_bare else ["i32 %tid", "i32 %nthreads"]
     alone = not target.is_posix
     for name in () if alone else ("tid", "nthreads"):
         writer.line(f"%{name}.wide = zext i32 %{name} to i64")

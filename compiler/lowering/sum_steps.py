@@ -11,6 +11,10 @@ from ..ops.protocols import Order
 def sum_steps(extents: Shape, accumulators: int, role: str, machine: Machine, whole: bool = True) -> int:
     """The steps for sums over ``extents`` in a tile of ``accumulators``; ``whole``: whether it is no rest of rows or
     columns. ``role`` is that of the contraction."""
+    import os
+    if machine.compact and os.environ.get("UNR"):
+        u = int(os.environ["UNR"])
+        return next(k for k in range(u, 0, -1) if isinstance(extents[-1], int) and extents[-1] % k == 0) if extents else 1
     # Products take registers, too, where multiplying and adding is not one instruction.
     free = machine.vector_registers if machine.fma else machine.vector_registers * 2 // 3
     if role == "reduction":

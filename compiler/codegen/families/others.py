@@ -18,7 +18,9 @@ class Thumb(Family):
 
     architectures = ("thumbv7em", "thumbv7", "thumbv7m")
     least_cpu = "cortex-m4"
+    attributes = ("minsize", "optsize")
     flags_nan = True
+    compact = True
     probes: ClassVar[Mapping[str, Probe]] = {
         "dsp": Probe("i32 @probe(i32 %x, i32 %y)", "call i32 @llvm.sadd.sat.i32(i32 %x, i32 %y)", r"\bqadd\b")
     }
@@ -44,7 +46,8 @@ class Thumb(Family):
         return 4
 
     def vector_registers(self, vector_bytes: int) -> int:
-        return 8
+        import os
+        return int(os.environ.get("REGS","8"))
 
 
 class Wasm(Family):

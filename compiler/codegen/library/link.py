@@ -68,6 +68,7 @@ def link_library(
         threads=has_threads(target),
         files=bool(places),
         notes=notes or {},
+        bare=target.is_bare,
     )
     text = header_source(interface, required(target))
     with scratch_folder() as folder:

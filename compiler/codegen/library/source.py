@@ -10,6 +10,7 @@ from netwright.specs.dims import parse_dim
 from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, STEP, TRAIN, DimInfo, ScoreInfo
 
 from ..csource import c_size, c_string
+from ..entries import entered_symbol
 from .functions import parameters, scores, sized
 from .header import CODES
 from .interface import Function, Interface, c_type
@@ -203,6 +204,8 @@ def _arena(function: Function, interface: Interface) -> str:
 def _call(function: Function, interface: Interface) -> str:
     """The function that runs an entry."""
     slots = f"{interface.upper}_{function.name.upper()}_SLOTS"
+    if (arena := interface.settled_arena(function)) is not None:
+        return _direct_call(function, interface, arena)
     lines = [f"\nint32_t {interface.prefix}_{function.name}({', '.join(parameters(function, interface))}) {{"]
     keeper = {STEP: "stream", TRAIN: "training"}.get(function.name)
     kept = {STEP: interface.streamed, TRAIN: interface.trained}.get(function.name, [])
@@ -232,6 +235,37 @@ def _call(function: Function, interface: Interface) -> str:
         lines += [f"    c.buffers[{array.number}] = {array.name};" for array in function.outputs]
     lines += [f"    return run(&c, {function.entry.symbol}, threads);", "}"]
     return "\n".join(lines) + "\n"
+
+
+def _direct_call(function: Function, interface: Interface, arena: int) -> str:
+    """The function that runs an entry without its guard, and without its plan, whose results it knows."""
+    entered = f"{interface.prefix}_{function.name}_entered"
+    given = (*function.inputs, *function.outputs)
+    buffers, touched = interface.manifest.buffers, {*function.entry.reads, *function.entry.writes}
+    known = {array.number for array in given}
+    read = [n for n, info in enumerate(buffers) if info.name in touched and "0" not in info.shape and n not in known]
+    every = len(read) + len(known) == len(buffers)
+    checks = " || ".join(f"!buffers[{number}]" for number in read)
+    return filled(
+        "direct.c",
+        {
+            "UPPER": interface.upper,
+            "ENTERED": entered,
+            "SYMBOL": entered_symbol(function.entry.symbol),
+            "HEAD": f"int32_t {interface.prefix}_{function.name}({', '.join(parameters(function, interface))})",
+            "MISSING": " || ".join(f"!{name}" for name in ("model", "arena", *(array.name for array in given))),
+            "GIVE": "\n".join(
+                [f"    buffers[{array.number}] = any({array.name});" for array in function.inputs]
+                + [f"    buffers[{array.number}] = {array.name};" for array in function.outputs]
+            ),
+            "CHECK": f"for (int i = 0; i < {interface.upper}_BUFFERS; i++)\n        if (!buffers[i]) return NETWRIGHT_NULL;"
+            if every
+            else f"if ({checks}) return NETWRIGHT_NULL;"
+            if checks
+            else "",
+            "ARENA": str(arena),
+        },
+    )
 
 
 def _labels(interface: Interface) -> str:
