@@ -37,6 +37,7 @@ from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
 from .passes.pack_panels import PackPanels
 from .passes.regroup_sums import RegroupSums
+from .passes.rows_as_one import RowsAsOne
 from .passes.share_windows import ShareWindows
 from .passes.simplify import Simplify
 from .passes.sink_scan_outputs import SinkScanOutputs
@@ -97,6 +98,7 @@ LAYOUT = Phase(
     "layout",
     (
         CopyTransposed(),  # before packing, which takes weights as they are
+        RowsAsOne(),  # before the passes that look at the loops of sums
         Winograd(),  # first: its products have weights of their own
         TurnWeights(),  # after products have their final form
         PackPanels(),  # after the passes that look for products with weights

@@ -70,7 +70,9 @@ def settled_offsets(entry: ir.Entry, limit: int = LIMIT) -> Sequence[int] | None
     return offsets if 0 <= total <= limit else None
 
 
-def write_plan(program: ir.Program, entry: ir.Entry, name: str, limit: int = LIMIT, *, apart: bool = False) -> str:
+def write_plan(
+    program: ir.Program, entry: ir.Entry, name: str, limit: int = LIMIT, *, apart: bool = False
+) -> str:
     """The LLVM text of ``int64_t NAME(const int64_t *dims, int64_t *offsets)``; ``limit`` is the native planner's.
     ``apart``: it has a section of its own."""
     count = len(entry.arena)

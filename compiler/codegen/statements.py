@@ -192,7 +192,8 @@ class Statements:
         if counted != variable:
             phi.append(f"  {variable} = {'zext' if (low or 0) >= 0 else 'sext'} i32 {counted} to i64")
         writer.line(f"{following} = add nsw {type} {counted}, {loop.step}")
-        writer.branch_if(writer.result(f"icmp slt {type} {following}, {last}"), body, after)
+        test = "ne" if type == "i32" and _is_met(start, stop, loop.step) else "slt"
+        writer.branch_if(writer.result(f"icmp {test} {type} {following}, {last}"), body, after)
         writer.start(after)
 
     def _loop_range(self, start: DimLike, stop: DimLike, step: int) -> Range:
@@ -230,6 +231,11 @@ class Statements:
         resolve, bounds = self._indices.resolve, self._indices.bounds
         range_ = bounds(resolve(let.low))[0], bounds(resolve(let.high - 1))[1]
         self._indices.open(let.name, operand, range_)
+
+
+def _is_met(start: DimLike, stop: DimLike, step: int) -> bool:
+    """Whether a loop's variable becomes its end: with a test for that, LLVM counts down to 0 where this is shorter."""
+    return isinstance(start, int) and isinstance(stop, int) and stop > start and (stop - start) % step == 0
 
 
 def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:

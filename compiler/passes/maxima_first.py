@@ -50,7 +50,9 @@ class MaximaFirst(Pass):
             y = new.apply(node.op, x, attrs=node.attrs)
             for step, position in reversed(steps):
                 pair = [y, _of_windows(new, new.operands(step)[1 - position], new.type(y).shape)]
-                y = new.add(step.op, pair if position == 0 else pair[::-1], step.attrs, layer=step.layer).values[0]
+                y = new.add(
+                    step.op, pair if position == 0 else pair[::-1], step.attrs, layer=step.layer
+                ).values[0]
             return [y]
 
         return graph.rewrite(context.limit(rule))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -12,7 +12,7 @@ from netwright.specs.dims import dim_symbols, parse_dim
 from netwright.specs.manifest import PREPARE, STEP, TRAIN, BufferInfo, DimInfo, EntryInfo, Manifest
 
 from ...loop import ir
-from ..planner import ALIGN, MOST_SLOTS, reference_plan, settled_offsets
+from ..planner import ALIGN, MOST_SLOTS, reference_plan
 
 _WORDS = (
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const "
@@ -102,7 +102,8 @@ class Interface:
 
     ``embedded`` says whether it holds the weights of the model, ``own`` whether the caller may bring weights of their
     own, ``threads`` whether there is a thread pool, ``files`` whether there are weights to read from files. ``notes``
-    are what callers have to know of buffers. ``bare``: there is no system, and flash is scarce.
+    are what callers have to know of buffers. ``direct``: the entries that are called without
+    their guards.
     """
 
     program: ir.Program
@@ -113,7 +114,7 @@ class Interface:
     threads: bool
     files: bool
     notes: Mapping[str, str]
-    bare: bool = False
+    direct: Collection[str] = ()
     _numbers: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -232,13 +233,10 @@ class Interface:
         return None if total < 0 else (words, self.head_bytes(function.entry) + total)
 
     def settled_arena(self, function: Function) -> int | None:
-        """On a bare machine, the bytes of an entry's arena if no size is open, so that its function can call it
-        without its guard; None otherwise."""
-        entry = self.program.entries[function.name]
-        kept = function.name in (STEP, TRAIN) or self.manifest.dims or entry.function.dims
-        if not self.bare or kept or settled_offsets(entry) is None:
+        """The bytes of an entry's arena if its function calls it without its guard; None otherwise."""
+        if function.name not in self.direct:
             return None
-        return reference_plan(entry.arena, {})[0]
+        return reference_plan(self.program.entries[function.name].arena, {})[0]
 
     def _function(self, entry: EntryInfo) -> Function:
         made = self.program.entries[entry.name]

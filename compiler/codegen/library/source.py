@@ -238,32 +238,26 @@ def _call(function: Function, interface: Interface) -> str:
 
 
 def _direct_call(function: Function, interface: Interface, arena: int) -> str:
-    """The function that runs an entry without its guard, and without its plan, whose results it knows."""
-    entered = f"{interface.prefix}_{function.name}_entered"
+    """The function that runs an entry without its guard, and without its plan, whose results it knows.
+
+    A model has all its weights or none, so that it is enough to look for one of them.
+    """
     given = (*function.inputs, *function.outputs)
-    buffers, touched = interface.manifest.buffers, {*function.entry.reads, *function.entry.writes}
-    known = {array.number for array in given}
-    read = [n for n, info in enumerate(buffers) if info.name in touched and "0" not in info.shape and n not in known]
-    every = len(read) + len(known) == len(buffers)
-    checks = " || ".join(f"!buffers[{number}]" for number in read)
+    touched = {*function.entry.reads, *function.entry.writes}
+    weights = interface.numbered(("parameter", "statistic", "packed"))
+    first = [n for n in weights if interface.buffer(n).name in touched][:1]
+    missing = ["!model", *(f"!model->contents[{number}]" for number in first)]
+    missing += [f"!{name}" for name in (*(array.name for array in given), "arena")]
     return filled(
         "direct.c",
         {
-            "UPPER": interface.upper,
-            "ENTERED": entered,
+            "ENTERED": f"{interface.prefix}_{function.name}_entered",
             "SYMBOL": entered_symbol(function.entry.symbol),
             "HEAD": f"int32_t {interface.prefix}_{function.name}({', '.join(parameters(function, interface))})",
-            "MISSING": " || ".join(f"!{name}" for name in ("model", "arena", *(array.name for array in given))),
-            "GIVE": "\n".join(
-                [f"    buffers[{array.number}] = any({array.name});" for array in function.inputs]
-                + [f"    buffers[{array.number}] = {array.name};" for array in function.outputs]
-            ),
-            "CHECK": f"for (int i = 0; i < {interface.upper}_BUFFERS; i++)\n        if (!buffers[i]) return NETWRIGHT_NULL;"
-            if every
-            else f"if ({checks}) return NETWRIGHT_NULL;"
-            if checks
-            else "",
+            "MISSING": " || ".join(missing),
             "ARENA": str(arena),
+            "TYPES": "".join(", const void *" for _ in given),
+            "GIVEN": "".join(f", {array.name}" for array in given),
         },
     )
 
