@@ -106,7 +106,8 @@ def write_guard(
         arguments = ", ".join(f"ptr {pointer}" for pointer in (buffers, arena, *given))
     code = guard.value(f"tail call i32 {symbol(entered)}({arguments})")
     guard.lines.append(f"  ret i32 {code}")
-    head = f"define i32 {symbol(name)}(ptr %context, i32 %tid, i32 %nthreads) #1{placed(name, target.is_bare)} {{\nentry:\n"
+    place = placed(name, target.is_bare)
+    head = f"define i32 {symbol(name)}(ptr %context, i32 %tid, i32 %nthreads) #1{place} {{\nentry:\n"
     return head + "\n".join(guard.lines) + "\n}\n"
 
 

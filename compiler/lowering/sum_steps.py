@@ -7,7 +7,6 @@ from netwright.specs.dims import DimLike, Shape
 from ..machine import Machine
 from ..ops.protocols import Order
 
-
 #: How many steps a loop's body has at most where code is to be short: with more, loops win little.
 SHORT = 3
 

@@ -1,8 +1,8 @@
 """Reads each row of a convolution's kernel as one stretch where code is to be short.
 
 The cells of such a row lie one after the other, and so do their channels. So a convolution over [.., W, C] is one over
-[.., W·C, 1], whose kernel has K·C cells along the row and whose windows are C times as far apart: its sums have one loop
-less, with more steps.
+[.., W·C, 1], whose kernel has K·C cells along the row and whose windows are C times as far apart: its sums have one
+loop less, with more steps.
 """
 
 from __future__ import annotations
