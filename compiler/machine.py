@@ -33,6 +33,8 @@ class Machine:
     Memory: ``l1_bytes`` (data) and ``l2_bytes`` of a core's own caches, ``pointer_bytes``, and ``byte_order``.
     ``cores``: how many threads run at the same time, if known.
 
+    ``compact``: code is to be short: flash is scarce.
+
     ``tuning``: what was measured to be faster than what follows from the rest.
     """
 
@@ -50,6 +52,7 @@ class Machine:
     cores: int | None = None
     pointer_bytes: int = 8
     byte_order: Literal["little", "big"] = "little"
+    compact: bool = False
     tuning: Tuning = UNTUNED
 
     def lanes(self, dtype: str) -> int:

@@ -33,11 +33,13 @@ from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
 from .passes.join_products import JoinProducts
 from .passes.linear_sums import LinearSums
+from .passes.maxima_first import MaximaFirst
 from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
 from .passes.pack_panels import PackPanels
 from .passes.pack_rows import PackRows
 from .passes.regroup_sums import RegroupSums
+from .passes.rows_as_one import RowsAsOne
 from .passes.share_windows import ShareWindows
 from .passes.simplify import Simplify
 from .passes.sink_scan_outputs import SinkScanOutputs
@@ -77,6 +79,7 @@ GRAPH = Phase(
         MergeCommonSubexpressions(),  # several gradient rules compute the same slope or mask
         LinearSums(),  # after sums of the same terms are one
         RemoveDeadCode(),  # dead nodes would count as readers below
+        MaximaFirst(),  # after dead nodes, which would count as readers of a sum
         DropTaps(),  # leaves slices of pads, which become smaller pads
         NarrowWindows(),  # gradients of padded convolutions, cut to the cells that exist
         SplitBorders(),  # after taps and cells that nobody needs are gone: neither counts as left out
@@ -100,6 +103,7 @@ LAYOUT = Phase(
     "layout",
     (
         CopyTransposed(),  # before packing, which takes weights as they are
+        RowsAsOne(),  # before the passes that look at the loops of sums
         Winograd(),  # first: its products have weights of their own
         TurnWeights(),  # after products have their final form
         PackPanels(),  # after the passes that look for products with weights

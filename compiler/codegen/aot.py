@@ -17,7 +17,7 @@ from netwright.specs.manifest import Manifest, c_prefix
 from ..loop import ir
 from .compile import compiling, optimize
 from .debug import DebugInfo
-from .entries import entry_symbol, plan_symbol
+from .entries import direct_entries, entered_symbol, entry_symbol, plan_symbol
 from .features import missing_symbol
 from .modules import program_modules
 from .support import POOL, has_threads, write_pool
@@ -101,8 +101,16 @@ def _link(
         program, infos = debug.split(program)
         names = debug.symbols(program.model, infos)
     multiples = {dim.name: dim.multiple_of for dim in manifest.dims} if manifest else None
+    direct = direct_entries(program, manifest, target) if manifest else {}
     made = program_modules(
-        program, target, readable=True, contents=contents, multiples=multiples, watch=watch, names=names
+        program,
+        target,
+        readable=True,
+        contents=contents,
+        multiples=multiples,
+        watch=watch,
+        names=names,
+        direct=direct,
     )
     if debug is not None:
         for kernel, info in infos.items():
@@ -129,6 +137,7 @@ def _link(
     visible |= {missing_symbol(program.model)}
     visible |= {plan_symbol(program.model, entry) for entry in program.entries}
     visible |= {pool + name for name in POOL}
+    visible |= {entered_symbol(entry_symbol(program.model, entry)) for entry in direct}
     for function in linked.functions:
         if not function.is_declaration and function.name not in visible:
             function.linkage = "internal"

@@ -8,12 +8,12 @@ with it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Set
+from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
 from netwright.specs.dims import Range
-from netwright.specs.manifest import c_prefix
+from netwright.specs.manifest import Manifest, c_prefix
 
 from ..loop import ir
 from ..loop.check_call import statements_of
@@ -25,8 +25,8 @@ from .guards import write_guard
 from .indices import Indices
 from .memory import Memory
 from .parts import Parts
-from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, write_plan
-from .regions import SHARE_DECLARATIONS, Alone, Regions
+from .planner import PLAN_DECLARATION, PLANNER_DECLARATIONS, settled_offsets, write_plan
+from .regions import SHARE_DECLARATIONS, Alone, Bare, Regions
 from .statements import Statements, module
 from .support import has_threads, plan_limit
 from .target import Target
@@ -54,13 +54,15 @@ def write_entries(
     contents: str | None = None,
     multiples: Mapping[str, int] | None = None,
     watch: bool = False,
+    direct: Mapping[str, Sequence[str]] | None = None,
 ) -> str:
     """The LLVM module of all entries of a program, their guards and their planners; kernels and support are only
     declared.
 
     ``contents`` is the symbol of the contents that the program is linked with, if any. ``multiples`` are the numbers
     that dims must be multiples of, which the guards check for callers in C. With ``watch`` the entries pass a mark at
-    each of their moments (``loop.marks.watched``), in place of those for gradients.
+    each of their moments (``loop.marks.watched``), in place of those for gradients. ``direct``: see
+    ``direct_entries``.
     """
     definitions = [
         attributes_of_all(target),
@@ -76,14 +78,45 @@ def write_entries(
     failing = {name for name, kernel in program.kernels.items() if _may_fail(kernel)}
     for entry in program.entries.values():
         name = entry_symbol(program.model, entry.name)
+        given = (direct or {}).get(entry.name)
+        frame = _Frame(program, entry, kernel_symbols, target, works, failing, watch, given)
         definitions += [
-            *_write_entry(
-                _Frame(program, entry, kernel_symbols, target, works, failing, watch), declarations
+            *_write_entry(frame, declarations),
+            write_guard(program, entry, name, entered_symbol(name), contents, multiples or {}, target, given),
+            write_plan(
+                program,
+                entry,
+                plan_symbol(program.model, entry.name),
+                plan_limit(target),
+                apart=target.is_bare,
             ),
-            write_guard(program, entry, name, _entered(name), contents, multiples or {}, has_threads(target)),
-            write_plan(program, entry, plan_symbol(program.model, entry.name), plan_limit(target)),
         ]
-    return module(target, declarations, *definitions)
+    return module(target, declarations, *definitions, small=target.family.compact)
+
+
+def direct_entries(program: ir.Program, manifest: Manifest, target: Target) -> dict[str, tuple[str, ...]]:
+    """The entries that C functions call without a guard, a context, and a plan, since flash is scarce: those of bare
+    machines whose sizes are all settled. What is left of the guard's checks is done in C.
+
+    Such an entry's code is ``entered(void *const *buffers, void *arena, …)`` with the inputs and outputs at the end, in
+    the order of the manifest, whose names are the values.
+    """
+    if not target.is_bare or manifest.dims:
+        return {}
+    roles = {info.name: info.role for info in manifest.buffers}
+    direct: dict[str, tuple[str, ...]] = {}
+    for info in manifest.entries:
+        entry = program.entries[info.name]
+        touched = {*info.reads, *info.writes}
+        kept = any(roles[name] in ("parameter", "statistic", "state", "packed") for name in info.writes)
+        if not kept and not entry.function.dims and settled_offsets(entry, plan_limit(target)) is not None:
+            direct[info.name] = tuple(
+                name
+                for role in ("input", "output")
+                for name in roles
+                if roles[name] == role and name in touched
+            )
+    return direct
 
 
 def _may_fail(kernel: ir.Function) -> bool:
@@ -91,8 +124,8 @@ def _may_fail(kernel: ir.Function) -> bool:
     return any(isinstance(statement, ir.LetIndex) for statement in statements_of(kernel.body))
 
 
-def _entered(entry: str) -> str:
-    """The symbol of the function that the guard calls."""
+def entered_symbol(entry: str) -> str:
+    """The symbol of the function that the guard of ``entry`` calls."""
     return f"{entry}.entered"
 
 
@@ -107,11 +140,27 @@ class _Frame:
     works: WorkEstimates
     failing: Set[str]
     watch: bool = False
+    direct: Sequence[str] | None = None
     parts: Parts = field(default_factory=Parts)
 
     @property
     def regions(self) -> type[Regions]:
+        if self.target.is_bare:
+            return Bare
         return Regions if has_threads(self.target) else Alone
+
+    @property
+    def parameters(self) -> list[str]:
+        """What the entry and its parts are told of a call."""
+        if self.direct is None:
+            return ["ptr %context", "i32 %tid"]
+        return ["ptr %buffers", "ptr %arena", *(f"ptr %given.{number}" for number in range(len(self.direct)))]
+
+    @property
+    def offsets(self) -> Sequence[int] | None:
+        """The offsets in the arena, if code is to have them in place of loading them: where flash is scarce, and no
+        size is open."""
+        return settled_offsets(self.entry, plan_limit(self.target)) if self.target.is_bare else None
 
     @property
     def fails(self) -> bool:
@@ -123,7 +172,7 @@ class _Frame:
 
     @property
     def symbol(self) -> str:
-        return _entered(entry_symbol(self.program.model, self.entry.name))
+        return entered_symbol(entry_symbol(self.program.model, self.entry.name))
 
     def part_symbol(self, part: str) -> str:
         return f"{self.symbol}.{part}"
@@ -133,7 +182,7 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
     """The entry, as its guard calls it, and its parts."""
     writer, target = Writer(), frame.target
     result = writer.slot("i32")
-    block = _field(writer, _BARRIER)
+    block = _field(writer, _BARRIER) if frame.direct is None else "null"
     # Denormals are a hundred times slower, and make no difference to a network.
     status = target.family.flush_denormals(writer)
 
@@ -151,7 +200,8 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
     target.family.restore_denormals(writer, status)
     writer.line(f"ret i32 {code}")
     declarations |= writer.declarations
-    head = f"define i32 {symbol(frame.symbol)}(ptr %context, i32 %tid, i32 %nthreads) #0 {{\nentry:\n"
+    parameters = [*frame.parameters, *(["i32 %nthreads"] if frame.direct is None else [])]
+    head = f"define i32 {symbol(frame.symbol)}({', '.join(parameters)}) #0 {{\nentry:\n"
     yield head + writer.text() + "\n}\n"
     for name, (variables, statements) in frame.parts.by_name.items():
         yield _write_part(frame, name, variables, statements, declarations)
@@ -177,8 +227,7 @@ def _write_part(
     writer.line("ret i32 0")
     declarations |= writer.declarations
     arguments = [
-        "ptr %context",
-        "i32 %tid",
+        *frame.parameters,
         *frame.regions.PARAMETERS,
         *(f"i64 {value}" for value, _ in given.values()),
     ]
@@ -236,12 +285,15 @@ class _Body:
         write = self._writer.result
         slots = {buffer.name: number for number, buffer in enumerate(self._frame.entry.arena)}
         table = {buffer.name: number for number, buffer in enumerate(self._frame.program.table)}
-        pointers = _field(self._writer, _BUFFERS)
-        arena, offsets = (
-            (_field(self._writer, _ARENA), _field(self._writer, _OFFSETS)) if slots else ("null", "null")
-        )
+        direct, settled = self._frame.direct, self._frame.offsets
+        given = {name: f"%given.{number}" for number, name in enumerate(direct or ())}
+        pointers = _field(self._writer, _BUFFERS) if direct is None else "%buffers"
+        arena = "%arena" if direct is not None else _field(self._writer, _ARENA) if slots else "null"
+        offsets = _field(self._writer, _OFFSETS) if slots and settled is None else "null"
 
         def in_arena(slot: int) -> str:
+            if settled is not None:
+                return write(f"getelementptr i8, ptr {arena}, i64 {settled[slot]}")
             offset = write(f"load i64, ptr {write(f'getelementptr i64, ptr {offsets}, i32 {slot}')}")
             return write(f"getelementptr i8, ptr {arena}, i64 {offset}")
 
@@ -252,6 +304,8 @@ class _Body:
         for buffer in self._frame.entry.function.buffers:
             if buffer.name in slots:
                 addresses[buffer.name] = partial(in_arena, slots[buffer.name])
+            elif buffer.name in given:
+                addresses[buffer.name] = partial(given.__getitem__, buffer.name)
             elif buffer.name in table:
                 addresses[buffer.name] = partial(in_table, table[buffer.name])
             else:
@@ -272,8 +326,8 @@ class _Body:
         arguments = [f"ptr {self._address(part)}" for part in call.buffers]
         arguments += [f"i64 {self.indices.value(size)}" for size in call.dims]
         kernel = symbol(self._frame.kernel_symbols[call.function])
-        types = [argument.split()[0] for argument in arguments]
-        self._writer.declarations.add(f"declare i32 {kernel}({', '.join([*types, 'i32', 'i32'])}) #0")
+        types = [argument.split()[0] for argument in (*arguments, *self.regions.WHOLE)]
+        self._writer.declarations.add(f"declare i32 {kernel}({', '.join(types)}) #0")
         fail = self._fail if call.function in self._frame.failing else None
         works = self._frame.works
         self.regions.write(works.of_call(call), works.is_all_divided(call), kernel, arguments, fail)
@@ -296,7 +350,7 @@ class _Body:
 
     def _call_part(self, call: ir.Call) -> None:
         write, label = self._writer.result, self._writer.label
-        arguments = ["ptr %context", "i32 %tid", *self.regions.arguments]
+        arguments = [*self._frame.parameters, *self.regions.arguments]
         arguments += [f"i64 {self.indices.value(variable)}" for variable in call.dims]
         code = write(f"call i32 {symbol(self._frame.part_symbol(call.function))}({', '.join(arguments)})")
         leave, stay = label("leave"), label("stay")

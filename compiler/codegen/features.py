@@ -18,6 +18,7 @@ from netwright.specs.manifest import c_prefix
 
 from .families.base import nothing_lacks
 from .target import Target, attributes, header, host_target, machine, named_target
+from .types import placed
 
 
 @cache
@@ -130,4 +131,5 @@ def write_missing(name: str, target: Target) -> str:
     """
     needed = required(target)
     asks = target.family.asks(linux=target.is_linux, assembles=target.assembles)
-    return target.family.ask(name, needed) if needed and asks else nothing_lacks(name)
+    text = target.family.ask(name, needed) if needed and asks else nothing_lacks(name)
+    return text.replace(" #1 {", f" #1{placed(name, target.is_bare)} {{", 1)

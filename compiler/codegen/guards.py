@@ -12,7 +12,9 @@ from netwright.specs.manifest import BAD_NUMBERS, CPU_LACKS, MISSING_POINTER, RE
 
 from ..loop import ir
 from .features import missing_symbol
-from .types import symbol
+from .support import has_threads
+from .target import Target
+from .types import placed, symbol
 
 #: Pointers checked in one block: LLVM takes more than linear time for long blocks.
 _AT_ONCE = 32
@@ -26,13 +28,15 @@ def write_guard(
     entered: str,
     contents: str | None,
     multiples: Mapping[str, int],
-    threads: bool = True,
+    target: Target,
+    direct: Sequence[str] | None = None,
 ) -> str:
     """The LLVM text of the entry ``name`` as callers see it; ``entered`` is the function that it calls if nothing is
     wrong.
 
     ``contents`` is the symbol of the embedded contents, if any, and ``contents``_end their end. ``multiples`` are the
-    numbers that dims must be multiples of. ``threads`` says whether the system has threads: where not, nthreads is 1.
+    numbers that dims must be multiples of. Where the ``target`` has no threads, nthreads is 1. ``direct``:
+    the buffers that the function takes as arguments (``entries.direct_entries``).
     """
     guard = _Guard()
     lacks = guard.value(f"call i64 {symbol(missing_symbol(program.model))}()")
@@ -40,7 +44,9 @@ def write_guard(
     guard.leave_if(MISSING_POINTER, guard.compare("eq ptr", "%context", "null"))
     negative = guard.compare("slt i32", "%tid", "0")
     wrong = [negative, guard.compare("sge i32", "%tid", "%nthreads")]
-    guard.leave_if(BAD_NUMBERS, *wrong, *([] if threads else [guard.compare("sgt i32", "%nthreads", "1")]))
+    guard.leave_if(
+        BAD_NUMBERS, *wrong, *([] if has_threads(target) else [guard.compare("sgt i32", "%nthreads", "1")])
+    )
 
     dims, buffers, arena, offsets, barrier = (
         guard.load("ptr", _CONTEXT, "%context", f"i32 0, i32 {i}") for i in range(5)
@@ -94,9 +100,14 @@ def write_guard(
                 for pointer in written
             ]
             guard.leave_if(READ_ONLY_CONTENTS, *inside)
-    code = guard.value(f"tail call i32 {symbol(entered)}(ptr %context, i32 %tid, i32 %nthreads)")
+    arguments = "ptr %context, i32 %tid, i32 %nthreads"
+    if direct is not None:
+        given = (guard.load("ptr", "ptr", buffers, f"i32 {positions[buffer]}") for buffer in direct)
+        arguments = ", ".join(f"ptr {pointer}" for pointer in (buffers, arena, *given))
+    code = guard.value(f"tail call i32 {symbol(entered)}({arguments})")
     guard.lines.append(f"  ret i32 {code}")
-    head = f"define i32 {symbol(name)}(ptr %context, i32 %tid, i32 %nthreads) #1 {{\nentry:\n"
+    place = placed(name, target.is_bare)
+    head = f"define i32 {symbol(name)}(ptr %context, i32 %tid, i32 %nthreads) #1{place} {{\nentry:\n"
     return head + "\n".join(guard.lines) + "\n}\n"
 
 

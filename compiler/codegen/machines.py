@@ -43,6 +43,7 @@ def describe(target: Target) -> Machine:
         cores=len(os.sched_getaffinity(0)) if here and hasattr(os, "sched_getaffinity") else None,
         pointer_bytes=int(pointer[1]) // 8 if pointer else 8,
         byte_order="big" if layout.startswith("E") else "little",
+        compact=family.compact,
     )
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..loop import ir
@@ -44,6 +44,7 @@ def program_modules(
     watch: bool = False,
     names: Mapping[str, str] | None = None,
     texts: Mapping[str, str] | None = None,
+    direct: Mapping[str, Sequence[str]] | None = None,
 ) -> Modules:
     """The modules of a program.
 
@@ -51,7 +52,8 @@ def program_modules(
     ``readable`` it is the name of the first such kernel: for object code, where the symbol is internal. ``contents``
     is the symbol of embedded contents, ``multiples`` are the numbers that dims must be multiples of. With ``watch``
     entries pass a mark at each of their moments. ``names`` are the symbols that kernels have to have, each its own.
-    ``texts`` are those of kernels that were written before, named ``PLACEHOLDER``.
+    ``texts`` are those of kernels that were written before, named ``PLACEHOLDER``. ``direct``: see
+    ``entries.direct_entries``.
     """
     symbols: dict[str, str] = {}
     kernels: dict[str, str] = {}
@@ -66,7 +68,7 @@ def program_modules(
             origins[chosen[key]] = origin(name, program.layers)
             kernels[chosen[key]] = module
         symbols[name] = chosen[key]
-    entries = write_entries(program, symbols, target, contents, multiples, watch)
+    entries = write_entries(program, symbols, target, contents, multiples, watch, direct)
     return Modules(symbols, kernels, entries, write_support(target), origins)
 
 

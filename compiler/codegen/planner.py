@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from netwright.specs.dims import Atom, Call, DimLike, evaluate
 
 from ..loop import ir
-from .types import symbol
+from .types import placed, symbol
 from .writer import Writer
 
 LIMIT = 1 << 61
@@ -62,10 +62,21 @@ def reference_plan(buffers: Sequence[ir.ArenaBuffer], dims: Mapping[str, int]) -
     return total, offsets
 
 
-def write_plan(program: ir.Program, entry: ir.Entry, name: str, limit: int = LIMIT) -> str:
-    """The LLVM text of ``int64_t NAME(const int64_t *dims, int64_t *offsets)``; ``limit`` is the native planner's."""
+def settled_offsets(entry: ir.Entry, limit: int = LIMIT) -> Sequence[int] | None:
+    """The offsets of an entry's buffers if they depend on no size that is open, and fit into ``limit`` bytes."""
+    if len(entry.arena) > MOST_SLOTS or not all(isinstance(buffer.nbytes, int) for buffer in entry.arena):
+        return None
+    total, offsets = reference_plan(entry.arena, {})
+    return offsets if 0 <= total <= limit else None
+
+
+def write_plan(
+    program: ir.Program, entry: ir.Entry, name: str, limit: int = LIMIT, *, apart: bool = False
+) -> str:
+    """The LLVM text of ``int64_t NAME(const int64_t *dims, int64_t *offsets)``; ``limit`` is the native planner's.
+    ``apart``: it has a section of its own."""
     count = len(entry.arena)
-    head = f"define i64 {symbol(name)}(ptr %dims, ptr %offsets) #1 {{\nentry:\n"
+    head = f"define i64 {symbol(name)}(ptr %dims, ptr %offsets) #1{placed(name, apart)} {{\nentry:\n"
     if not count:
         return head + "  ret i64 0\n}\n"
     if count <= MOST_SLOTS and all(isinstance(buffer.nbytes, int) for buffer in entry.arena):

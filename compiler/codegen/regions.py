@@ -45,6 +45,8 @@ class Regions:
     indices: Indices
     #: The parameters by which a part of an entry gets the entry's values.
     PARAMETERS: ClassVar[tuple[str, ...]] = ("ptr %block", "ptr %walk", "i64 %grain", "i64 %limit")
+    #: The last arguments of a kernel that one thread runs: its share, and how many there are.
+    WHOLE: ClassVar[tuple[str, ...]] = ("i32 0", "i32 1")
 
     def __init__(self, writer: Writer, block: str, walk: str, grain: str, limit: str = ""):
         self._writer = writer
@@ -149,7 +151,7 @@ class Regions:
 
         writer.start(run)
         if not divides:
-            code = write(f"call i32 {kernel}({', '.join([*arguments, 'i32 0', 'i32 1'])})")
+            code = write(f"call i32 {kernel}({', '.join([*arguments, *self.WHOLE])})")
             writer.branch(over)
             before = [f"[ 0, %{single} ]"]
         else:
@@ -246,7 +248,7 @@ class Alone(Regions):
         self, work: DimLike, finely: bool, kernel: str, arguments: list[str], fail: Fail | None
     ) -> None:
         writer = self._writer
-        code = writer.result(f"call i32 {kernel}({', '.join([*arguments, 'i32 0', 'i32 1'])})")
+        code = writer.result(f"call i32 {kernel}({', '.join([*arguments, *self.WHOLE])})")
         if fail is None:
             return
         leave, stay = writer.label("leave"), writer.label("stay")
@@ -257,3 +259,10 @@ class Alone(Regions):
 
     def end(self, code: str, waits: bool) -> str:
         return code
+
+
+class Bare(Alone):
+    """Writes an entry's calls on a bare machine, whose kernels know nothing of shares: the arguments would take code at
+    each call."""
+
+    WHOLE: ClassVar[tuple[str, ...]] = ()

@@ -192,7 +192,8 @@ class Statements:
         if counted != variable:
             phi.append(f"  {variable} = {'zext' if (low or 0) >= 0 else 'sext'} i32 {counted} to i64")
         writer.line(f"{following} = add nsw {type} {counted}, {loop.step}")
-        writer.branch_if(writer.result(f"icmp slt {type} {following}, {last}"), body, after)
+        test = "ne" if type == "i32" and _is_met(start, stop, loop.step) else "slt"
+        writer.branch_if(writer.result(f"icmp {test} {type} {following}, {last}"), body, after)
         writer.start(after)
 
     def _loop_range(self, start: DimLike, stop: DimLike, step: int) -> Range:
@@ -232,15 +233,21 @@ class Statements:
         self._indices.open(let.name, operand, range_)
 
 
+def _is_met(start: DimLike, stop: DimLike, step: int) -> bool:
+    """Whether a loop's variable becomes its end: with a test for that, LLVM counts down to 0 where this is shorter."""
+    return isinstance(start, int) and isinstance(stop, int) and stop > start and (stop - start) % step == 0
+
+
 def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
-    """The LLVM module of one kernel: ``i32 name(ptr…, i64 dims…, i32 tid, i32 nthreads)``."""
+    """The LLVM module of one kernel: ``i32 name(ptr…, i64 dims…, i32 tid, i32 nthreads)``, the last two not on bare
+    machines."""
     writer = Writer()
     arguments = [f"ptr noalias {symbol('buffer.' + buffer.name, '%')}" for buffer in function.parameters]
     dims: dict[str, tuple[str, Range]] = {
         dim: (symbol("dim." + dim, "%"), (low, None)) for dim, low in function.dims
     }
     arguments += [f"i64 {value}" for value, _ in dims.values()]
-    arguments += ["i32 %tid", "i32 %nthreads"]
+    arguments += [] if target.is_bare else ["i32 %tid", "i32 %nthreads"]
     alone = not target.is_posix
     for name in () if alone else ("tid", "nthreads"):
         writer.line(f"%{name}.wide = zext i32 %{name} to i64")

@@ -103,3 +103,9 @@ def symbol(name: str, sigil: str = "@") -> str:
     if escaped != name:
         raise ValueError(f"{name!r} is not a name that LLVM IR may have")
     return f'{sigil}"{name}"'
+
+
+def placed(name: str, apart: bool) -> str:
+    """The attribute that gives a function a section of its own if it is ``apart``: where nothing calls it, the linker
+    then leaves it out of a microcontroller's flash."""
+    return f' section ".text.{name}"' if apart else ""

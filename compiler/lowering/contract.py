@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from netwright.specs.dims import DimLike, Shape, dim, product, substitute
 
 from ..graph.node import Value
+from ..graph.types import FLOATS
 from ..loop import ir
 from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
@@ -185,9 +186,12 @@ class _Family:
 
     def _combined(self, places: Sequence[tuple[Value, Indices]], register: ir.Read) -> Expr:
         """The register combined with the factors of one reduction step."""
-        factors = [self.reader.read(value, index) for value, index in places]
-        if len(factors) == 2:
+        dtype = register.type.dtype  # wider than the factors' where these are bytes
+        factors = [self.b.cast(self.reader.read(value, index), dtype) for value, index in places]
+        if len(factors) == 2 and dtype in FLOATS:
             return self.b.fma(factors[0], factors[1], register)
+        if len(factors) == 2:
+            return self.b.add(register, self.b.mul(factors[0], factors[1]))
         return getattr(self.b, self.combine)(register, factors[0])
 
     def _of_bytes(self, places: Sequence[tuple[Value, Indices]], register: ir.Read) -> Expr:

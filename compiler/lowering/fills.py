@@ -24,11 +24,12 @@ def fill_kernel(
     *,
     opens: bool = False,
 ) -> tuple[Kernel, Mapping[str, DimLike] | None]:
-    """Sets the elements of a place to one number: those within ``margins``, or all of them. With ``opens``, margins and
+    """Sets the elements of a place to one number: those within ``margins``, or, also where code is to be short, all of
+    them. With ``opens``, margins and
     what is between them are dims of the kernel; their values are the second result."""
     lanes = program.machine.lanes(place.type.dtype)
     shape, sizes = place.type.shape, _Sizes(program.dims)
-    if margins is None or not _are_fixed(margins, shape):
+    if margins is None or program.machine.compact or not _are_fixed(margins, shape):
         shape, margins = (place.type.size,), ((place.type.size, 0),)
     else:
         last = max(axis for axis, amounts in enumerate(margins) if amounts != (0, 0))

@@ -7,10 +7,15 @@ from netwright.specs.dims import DimLike, Shape
 from ..machine import Machine
 from ..ops.protocols import Order
 
+#: How many steps a loop's body has at most where code is to be short: with more, loops win little.
+SHORT = 3
+
 
 def sum_steps(extents: Shape, accumulators: int, role: str, machine: Machine, whole: bool = True) -> int:
     """The steps for sums over ``extents`` in a tile of ``accumulators``; ``whole``: whether it is no rest of rows or
     columns. ``role`` is that of the contraction."""
+    if machine.compact:
+        return _short(extents)
     # Products take registers, too, where multiplying and adding is not one instruction.
     free = machine.vector_registers if machine.fma else machine.vector_registers * 2 // 3
     if role == "reduction":
@@ -18,6 +23,14 @@ def sum_steps(extents: Shape, accumulators: int, role: str, machine: Machine, wh
     if not whole:
         free = free * 2 // 3  # what is left of rows or columns is seldom worth long code
     return unrolling(extents[-1] if extents else 1, accumulators, free)
+
+
+def _short(extents: Shape) -> int:
+    """The steps where code is to be short: as many as divide the innermost extent, up to `SHORT`."""
+    extent = next((extent for extent in reversed(extents) if extent != 1), 1)
+    if not isinstance(extent, int):
+        return 1
+    return max(steps for steps in range(1, SHORT + 1) if extent % steps == 0)
 
 
 def partial_sums(steps: int, accumulators: int, order: Order, machine: Machine) -> int:

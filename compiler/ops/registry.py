@@ -20,6 +20,7 @@ from .panels import Panels
 from .permutation import Permutation
 from .quantize import Quantize
 from .quantized_conv import QuantizedConv
+from .quantized_groups import QuantizedGroups
 from .random_bits import RandomBits
 from .reduce import Argmax, Reduce
 from .reduce_window import MaxWindowGradient, ReduceWindow
@@ -70,6 +71,7 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     Conv(),
     ConvKernelGradient(),
     QuantizedConv(),
+    QuantizedGroups(),
     WinogradData(),
     WinogradResult(),
     Gather(),

@@ -35,13 +35,16 @@ class PackPanels(Pass):
     """Packs matrices that loops keep constant, and those of products outside loops: parameters in entries that only
     read them, in others what is large and read for many rows.
 
-    A panel is as wide as a vector.
+    A panel is as wide as a vector. Where code is to be short, weights stay as they are: the columns of a tile lie side
+    by side, so that one address serves all of them.
     """
 
     name: ClassVar[str] = "pack_panels"
     bodies: ClassVar[bool] = False  # consts of a body are packed in the graph around it
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
+        if context.machine.compact:
+            return graph
         lanes = context.machine.lanes(_dtype(graph))
         return _packed(graph, lanes, context, parameters=context.entry in READERS)
 

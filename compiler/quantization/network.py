@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
+from itertools import takewhile
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,9 +14,10 @@ from ..graph.graph import Graph
 from ..graph.types import TensorType
 from ..machine import Machine
 from ..pipeline import run
+from .following import Numbers
 from .rewrite import Bytes, quantize
 from .scales import Quantized, can_overflow, quantized_weights
-from .sites import Kept, Key, Site, find_sites, weights_of
+from .sites import Kept, Key, Site, arrays_of, find_sites, weights_of
 
 #: Entries of a network that only read its weights.
 READING = ("predict", "loss")
@@ -53,6 +55,7 @@ class Plan:
         self.graphs: dict[str, Graph] = {}
         self.sites: dict[str, list[Site]] = {}
         self.floats: dict[Key, NDArray] = {}
+        self.numbers: dict[Key, list[Numbers]] = {}
         self.kept: list[Kept] = []
         for name in names:
             graph = run({name: network.graphs[name]}, machine, stop_after="graph")[name]
@@ -68,6 +71,22 @@ class Plan:
                 continue  # it computes them in another way
             self.graphs[name] = graph
             self.sites[name] = [site for site in sites if site.key in self.floats]
+            self._keep_common_steps(name)
+        for name, sites in self.sites.items():
+            self.sites[name] = [
+                replace(site, steps=site.steps[: len(self.numbers[site.key])]) for site in sites
+            ]
+
+    def _keep_common_steps(self, name: str) -> None:
+        """Leaves in ``numbers`` those of the steps after each product that all graphs take."""
+        graph, sites = self.graphs[name], self.sites[name]
+        values = [step.numbers for site in sites for step in site.steps if step.numbers is not None]
+        arrays = iter(arrays_of(graph, values, self.weights))
+        for site in sites:
+            own = [(step.kind, None if step.numbers is None else next(arrays)) for step in site.steps]
+            known = self.numbers.setdefault(site.key, own)
+            same = takewhile(lambda pair: _are_equal(*pair), zip(known, own, strict=False))
+            self.numbers[site.key] = [step for step, _ in same]
 
     def observed(self) -> Graph:
         """`predict` with the data of each product that can be quantized as further outputs; see ``observations``."""
@@ -88,7 +107,7 @@ class Plan:
         graphs: dict[str, Graph] = {}
         made: dict[Key, Bytes] = {}
         for name, graph in self.graphs.items():
-            graphs[name], made_here = quantize(graph, self.sites[name], self.floats, data)
+            graphs[name], made_here = quantize(graph, self.sites[name], self.floats, data, self.numbers)
             made |= made_here
         read = {name for graph in graphs.values() for name in graph.inputs}
         parameters = {name: p for name, p in self.network.parameters.items() if name in read}
@@ -106,6 +125,13 @@ class Plan:
         ]
         products += [Product(kept.key, 0, reason=kept.reason) for kept in self.kept]
         return QuantizedNetwork(network, values, tuple(products))
+
+
+def _are_equal(first: Numbers, second: Numbers) -> bool:
+    (kind, numbers), (other_kind, others) = first, second
+    if kind != other_kind or numbers is None or others is None:
+        return kind == other_kind
+    return np.array_equal(numbers, others)
 
 
 def _columns_last(site: Site, weights: NDArray) -> NDArray:

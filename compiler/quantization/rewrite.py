@@ -2,14 +2,15 @@
 
 The data of a product become bytes where they are made: quantization moves through views, padding, and maxima over
 overlapping windows, which leave the order of numbers as it is, towards their kernel, and memory holds bytes. Sums
-become floats again in the kernel of the product, where bias, activation, and the quantization for the next product
-follow.
+become floats again in the kernel of the product, scaled and shifted by one number per channel each (``following``),
+where activation and the quantization for the next product follow.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import permutations
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,11 +18,12 @@ from numpy.typing import NDArray
 from netwright.specs.dims import DimLike, Shape, product
 
 from ..graph.graph import Graph
-from ..graph.node import InputAttributes, Node, Value
+from ..graph.node import Attributes, InputAttributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from ..ops.base import BroadcastAttributes, primitive
 from ..ops.cast import CastAttributes
+from ..ops.constant import ConstantAttributes
 from ..ops.dot import DotAttributes
 from ..ops.layout import ReshapeAttributes, TransposeAttributes
 from ..ops.protocols import Contraction, View
@@ -31,26 +33,31 @@ from ..ops.slice_pad import PadAttributes
 from ..ops.windows import ConvAttributes
 from ..passes.base import PassContext
 from ..passes.dead_code import RemoveDeadCode
-from .scales import Quantized, quantized_weights
+from .following import Numbers
+from .scales import Quantized, in_steps, quantized_weights
 from .sites import Key, Site
 
 
 @dataclass(frozen=True, slots=True)
 class Bytes:
-    """The weights of a product, in inputs that begin with ``name``: ``array``, int8 in the order that
-    ``quantized_conv`` reads; and for each output channel the ``scale`` of a sum, and the ``shift`` that is added to it
-    before, since the data's zero is another byte than 0."""
+    """The weights of a product, in inputs that begin with ``name``: ``array``, int8 in the order that the product
+    reads; and for each output channel the ``scale`` of a sum, and the ``shift`` that is added to it before: a bias in
+    steps of the scale, and what is needed since the data's zero is another byte than 0. ``bias``: one that is no such
+    number of steps."""
 
     name: str
     array: NDArray[np.int8]
     scale: NDArray[np.float32]
     shift: NDArray[np.int32]
+    bias: NDArray[np.float32] | None = None
 
     @property
     def inputs(self) -> dict[str, NDArray]:
         """The inputs by name."""
         named = {f"{self.name}.int8": self.array, f"{self.name}.scale": self.scale}
-        return {**named, f"{self.name}.shift": self.shift} if self.shift.any() else named
+        if self.shift.any():
+            named[f"{self.name}.shift"] = self.shift
+        return named if self.bias is None else {**named, f"{self.name}.bias": self.bias}
 
 
 def quantize(
@@ -58,23 +65,36 @@ def quantize(
     sites: Sequence[Site],
     weights: Mapping[Key, NDArray],
     data: Mapping[Key, Quantized],
+    numbers: Mapping[Key, Sequence[Numbers]],
 ) -> tuple[Graph, dict[Key, Bytes]]:
     """The graph with bytes in the products that ``data`` describes, and their weights, which it reads as inputs of
-    role parameter. Parameters that nothing reads any more are no inputs of it."""
+    role parameter. ``numbers`` are those of the steps after them. Parameters that nothing reads any more are no inputs
+    of it."""
     at = {site.node.id: site for site in sites if site.key in data}
-    rewriter = _Rewriter(weights, data)
+    after = {step.node.id: site for site in at.values() for step in site.steps}
+    rewriter = _Rewriter(weights, data, numbers)
+    results: dict[int, Value] = {}
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
-        site = at.get(node.id)
-        return None if site is None else [rewriter.product(new, site, operands)]
+        if node.id in after:  # part of the product: nothing reads what is between
+            return [results[after[node.id].node.id]]
+        if node.id not in at:
+            return None
+        results[node.id] = rewriter.product(new, at[node.id], operands)
+        return [results[node.id]]
 
     rewritten = RemoveDeadCode().run(graph.rewrite(rule), PassContext("quantize"))
     return without_idle(rewritten), rewriter.made
 
 
 class _Rewriter:
-    def __init__(self, weights: Mapping[Key, NDArray], data: Mapping[Key, Quantized]):
-        self.weights, self.data = weights, data
+    def __init__(
+        self,
+        weights: Mapping[Key, NDArray],
+        data: Mapping[Key, Quantized],
+        numbers: Mapping[Key, Sequence[Numbers]],
+    ):
+        self.weights, self.data, self.numbers = weights, data, numbers
         self.made: dict[Key, Bytes] = {}
         self.known: dict[tuple[Value, Quantized], Value] = {}
 
@@ -89,6 +109,9 @@ class _Rewriter:
     def _conv(self, g: Graph, site: Site, attrs: ConvAttributes, x: Value, how: Quantized) -> Value:
         weights = self.weights[site.key]
         (result,) = site.node.types
+        if attrs.groups > 1:
+            array, scales = quantized_weights(weights)
+            return self._ended(g, site, "quantized_groups", x, array, attrs, array, scales, how)
         channels, width = weights.shape[-2], weights.shape[-3]
         outer = QuantizedConvAttributes(attrs.stride[:-1], attrs.dilation[:-1], attrs.stride[-1] * channels)
         if attrs.dilation[-1] == 1 and width > 1:
@@ -136,36 +159,71 @@ class _Rewriter:
         attrs: QuantizedConvAttributes,
         shape: Shape,
     ) -> Value:
-        """The product of bytes ``x`` and weights [*K, C, F] in floats: scale·(sum of products + shift).
+        """The product of bytes ``x`` and weights [*K, C, F] in floats, with the steps after it.
 
         Raises ShapeError, before anything is added to the graph, if its shape would not be ``shape``.
         """
-        array, scales = quantized_weights(weights)
-        totals = array.sum(tuple(range(array.ndim - 1)), dtype=np.int64)
-        *taps, depth, columns = array.shape
-        array = np.pad(array, [(0, 0)] * len(taps) + [(0, -depth % 4), (0, 0)])
+        rounded, scales = quantized_weights(weights)
+        *taps, depth, columns = rounded.shape
+        array = np.pad(rounded, [(0, 0)] * len(taps) + [(0, -depth % 4), (0, 0)])
         array = array.reshape(*taps, -1, 4, columns).swapaxes(-1, -2).reshape(*taps, -1, 4 * columns)
         type = TensorType("int8", array.shape)
         (result,) = primitive("quantized_conv").infer(attrs, [g.type(x), type])
         if result.shape != shape:
             raise ShapeError(f"quantized_conv gives {result}, not {shape}")
-        key = site.key
+        return self._ended(g, site, "quantized_conv", x, array, attrs, rounded, scales, how)
+
+    def _ended(
+        self,
+        g: Graph,
+        site: Site,
+        op: str,
+        x: Value,
+        array: NDArray,
+        attrs: Attributes,
+        rounded: NDArray[np.int8],
+        scales: NDArray[np.float32],
+        how: Quantized,
+    ) -> Value:
+        """The product ``op`` of bytes ``x`` and the weights ``array`` in floats, with the steps after it. ``rounded``
+        are the weights with the channels on the last axis, ``scales`` those of each channel."""
+        steps = dict(self.numbers.get(site.key, ()))
+        windows = next((step.node.attrs for step in site.steps if step.kind == "maximum"), None)
+        scale = scales.astype(np.float64) * how.scale
+        if (factor := steps.get("scale")) is not None:
+            scale = scale * factor
+        # The data's zero is another byte than 0.
+        shift = -how.zero * rounded.sum(tuple(range(rounded.ndim - 1)), dtype=np.int64)
+        bias = steps.get("shift")
+        if bias is not None and (counted := in_steps(bias, scale, rounded)) is not None:
+            shift, bias = shift + counted, None
         made = Bytes(
-            f"{key.layer or 'network'}.{key.op}{key.number or ''}",
+            f"{site.key.layer or 'network'}.{site.key.op}{site.key.number or ''}",
             np.ascontiguousarray(array),
-            scales * np.float32(how.scale),
-            (-how.zero * totals).astype(np.int32),
+            scale.astype(np.float32),
+            shift.astype(np.int32),
+            bias,
         )
-        self.made[key] = made
+        self.made[site.key] = made
         inputs = {
             name: g.input(name, TensorType(given.dtype.name, given.shape), "parameter")
             for name, given in made.inputs.items()
         }
-        y = g.apply("quantized_conv", x, inputs[f"{made.name}.int8"], attrs=attrs)
-        if f"{made.name}.shift" in inputs:
-            y = g.apply("add", y, _columns(g, inputs[f"{made.name}.shift"], y))
+
+        def with_numbers(op: str, y: Value, what: str) -> Value:
+            name = f"{made.name}.{what}"
+            return g.apply(op, y, _columns(g, inputs[name], y)) if name in inputs else y
+
+        y = g.apply(op, x, inputs[f"{made.name}.int8"], attrs=attrs)
+        early = bool((scale > 0).all())  # larger sums stand for larger numbers
+        if windows is not None and early:
+            y = g.apply("reduce_window", y, attrs=windows)
+        y = with_numbers("add", y, "shift")
         y = g.apply("cast", y, attrs=CastAttributes("float32"))
-        return g.apply("mul", y, _columns(g, inputs[f"{made.name}.scale"], y))
+        y = with_numbers("mul", y, "scale")
+        if windows is not None and not early:
+            y = g.apply("reduce_window", y, attrs=windows)
+        return with_numbers("add", y, "bias")
 
     def quantized(self, g: Graph, x: Value, how: Quantized) -> Value:
         """``x`` as bytes, made as early as possible."""
@@ -175,6 +233,8 @@ class _Rewriter:
 
     def _quantized(self, g: Graph, x: Value, how: Quantized) -> Value:
         node = g.producer(x)
+        while (wide := _unclipped(g, node, how)) is not None:
+            x, node = wide, g.producer(wide)
         op = None if isinstance(node.attrs, InputAttributes) else primitive(node.op)
         operands = g.operands(node)
         if isinstance(node.attrs, PadAttributes):
@@ -192,6 +252,22 @@ class _Rewriter:
         ):
             return g.apply(node.op, self.quantized(g, operands[0], how), attrs=node.attrs)
         return g.apply("quantize", x, attrs=QuantizeAttributes(float(how.factor), how.zero, how.dtype))
+
+
+def _unclipped(g: Graph, node: Node, how: Quantized) -> Value | None:
+    """What ``node`` clips, if bytes clip it as well, as they do after a ReLU."""
+    if node.op not in ("max", "min"):
+        return None
+    bounds = QuantizeAttributes(float(how.factor), how.zero, how.dtype).bounds
+    for x, other in permutations(g.operands(node)):
+        attrs = g.producer(other).attrs
+        number = attrs.scalar if isinstance(attrs, ConstantAttributes) else None
+        if number is None:
+            continue
+        level = np.float32(number) * how.factor
+        if level <= bounds[0] if node.op == "max" else level >= bounds[1]:
+            return x
+    return None
 
 
 def _columns(g: Graph, numbers: Value, like: Value) -> Value:

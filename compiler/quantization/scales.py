@@ -64,5 +64,23 @@ def quantized_weights(weights: NDArray) -> tuple[NDArray[np.int8], NDArray[np.fl
 
 def can_overflow(weights: NDArray[np.int8]) -> bool:
     """Whether a sum of products of some data with the weights of a channel may leave int32."""
-    rows = tuple(range(weights.ndim - 1))
-    return bool((np.abs(weights.astype(np.int64)).sum(rows) * 256 >= 2**31).any())
+    return bool((largest_sums(weights) >= 2**31).any())
+
+
+def largest_sums(weights: NDArray[np.int8]) -> NDArray[np.int64]:
+    """No sum of products of data with the weights of a channel has a larger magnitude."""
+    return np.abs(weights.astype(np.int64)).sum(tuple(range(weights.ndim - 1))) * 256
+
+
+def in_steps(
+    bias: NDArray, scale: NDArray[np.float64], weights: NDArray[np.int8]
+) -> NDArray[np.int64] | None:
+    """The bias of each channel in steps of its scale, rounded; None if a sum could leave int32 with them.
+
+    The error is half a step: the product of half a step of the data and one of the weights (Jacob et al., section 2.4).
+    """
+    steps = np.rint(np.divide(bias, scale, out=np.full(len(scale), np.inf), where=scale != 0))
+    # The sum of data from their zero on takes as much room again.
+    if not (np.abs(steps) + 2 * largest_sums(weights) < 2**31).all():
+        return None
+    return steps.astype(np.int64)

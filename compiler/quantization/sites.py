@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
@@ -18,6 +19,7 @@ from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from ..ops.windows import ConvAttributes
 from ..passes.split_prepare import fixed_values
+from .following import Step, following
 
 
 class Key(NamedTuple):
@@ -34,13 +36,14 @@ class Key(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Site:
     """A product of data with weights, which depend on parameters alone. ``data`` and ``weights`` are operands of
-    ``node``, the weights the one at ``position``."""
+    ``node``, the weights the one at ``position``. ``steps`` are those after it that its scales can have in them."""
 
     key: Key
     node: Node
     data: Value
     weights: Value
     position: int
+    steps: tuple[Step, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +87,19 @@ def find_sites(graph: Graph) -> tuple[list[Site], list[Kept]]:
             kept.append(Kept(key, reason))
             continue
         (position,) = known
-        sites.append(Site(key, node, operands[1 - position], operands[position], position))
+        steps = _steps(graph, node, position, fixed)
+        sites.append(Site(key, node, operands[1 - position], operands[position], position, steps))
     return sites, kept
+
+
+def _steps(graph: Graph, node: Node, position: int, fixed: Container[Value]) -> tuple[Step, ...]:
+    """The steps after a product whose last axis has its columns."""
+    steps = following(graph, node, fixed)
+    if isinstance(node.attrs, ConvAttributes):
+        return tuple(steps)
+    if position == 0 or len(graph.type(graph.operands(node)[1]).shape) != 2:
+        return ()
+    return tuple(takewhile(lambda step: step.kind != "maximum", steps))
 
 
 def find_products(graph: Graph) -> list[Site]:
@@ -149,15 +163,21 @@ def weights_of(
     graph: Graph, sites: Sequence[Site | Constant], parameters: Mapping[str, NDArray]
 ) -> dict[Key, NDArray]:
     """The weights of each product, computed from the network's ``parameters``."""
+    arrays = arrays_of(graph, [site.weights for site in sites], parameters)
+    return {site.key: arrays[number] for number, site in enumerate(sites)}
+
+
+def arrays_of(graph: Graph, values: Sequence[Value], parameters: Mapping[str, NDArray]) -> list[NDArray]:
+    """Values that depend on the network's ``parameters`` alone."""
     owned = [
         (name, value)
         for name, value in graph.inputs.items()
         if graph.input_role(name) in ("parameter", "statistic")
     ]
-    outputs = [(str(number), site.weights) for number, site in enumerate(sites)]
+    outputs = [(str(number), value) for number, value in enumerate(values)]
     extracted = graph.extract("weights", owned, outputs)
     arrays = evaluate(extracted, {name: np.asarray(parameters[name]) for name, _ in owned})
-    return {site.key: arrays[str(number)] for number, site in enumerate(sites)}
+    return [arrays[str(number)] for number in range(len(values))]
 
 
 def _key(node: Node, counts: dict[tuple[str, str], int]) -> Key:
@@ -184,8 +204,6 @@ def _why_not(graph: Graph, node: Node, known: list[int]) -> str | None:
         case ConvAttributes() as attrs:
             if known != [1]:
                 return "its kernel is no weight"
-            if attrs.groups > 1:
-                return f"its channels are in {attrs.groups} groups"
             return None
         case DotAttributes() as attrs:
             if attrs.batch:

@@ -49,10 +49,10 @@ __attribute__((noinline)) static int32_t answered(void) {
 }
 
 int32_t run_network(void) {
-    uint32_t here, *top = &here - 64, *end = top - 4096;
-    for (uint32_t *at = end; at < top; at++) *(volatile uint32_t *)at = 0xA5C3F00D;
     uint32_t before;
-    __asm__ volatile("mov %0, sp" : "=r"(before));
+    __asm__ volatile("mov %0, sp" : "=r"(before)); /* nothing is below it: no interrupt comes */
+    uint32_t *top = (uint32_t *)before, *end = top - 4096;
+    for (uint32_t *at = end; at < top; at++) *(volatile uint32_t *)at = 0xA5C3F00D;
     int32_t code = answered();
     uint32_t *at = end;
     while (*(volatile uint32_t *)at == 0xA5C3F00D) at++;

@@ -67,6 +67,8 @@ class Family:
     """Whether a comparison of floats sets flags, of which one says that either is NaN."""
     flushes_denormals: ClassVar[bool] = False
     """Whether vector arithmetic treats denormals as zero, in entries or always."""
+    compact: ClassVar[bool] = False
+    """Whether code should rather be short than fast, since flash is scarce."""
     l1_bytes: ClassVar[int] = 32 << 10
     """The least bytes of a core's first and second data cache."""
     l2_bytes: ClassVar[int] = 256 << 10

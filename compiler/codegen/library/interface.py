@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from math import prod
@@ -102,7 +102,8 @@ class Interface:
 
     ``embedded`` says whether it holds the weights of the model, ``own`` whether the caller may bring weights of their
     own, ``threads`` whether there is a thread pool, ``files`` whether there are weights to read from files. ``notes``
-    are what callers have to know of buffers.
+    are what callers have to know of buffers. ``direct``: the entries that are called without
+    their guards.
     """
 
     program: ir.Program
@@ -113,6 +114,7 @@ class Interface:
     threads: bool
     files: bool
     notes: Mapping[str, str]
+    direct: Collection[str] = ()
     _numbers: Mapping[str, int] = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -229,6 +231,12 @@ class Interface:
         total, _ = reference_plan(arena, everything)
         words = ", ".join(f"{self.dim_names[name]} = {size}" for name, size in sizes.items())
         return None if total < 0 else (words, self.head_bytes(function.entry) + total)
+
+    def settled_arena(self, function: Function) -> int | None:
+        """The bytes of an entry's arena if its function calls it without its guard; None otherwise."""
+        if function.name not in self.direct:
+            return None
+        return reference_plan(self.program.entries[function.name].arena, {})[0]
 
     def _function(self, entry: EntryInfo) -> Function:
         made = self.program.entries[entry.name]

@@ -15,6 +15,7 @@ from ...loop import ir
 from ..aot import emit
 from ..contents import check_described, contents_symbol, write_contents
 from ..debug import DebugInfo, stripped
+from ..entries import direct_entries
 from ..features import required
 from ..linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flags, objects, small
 from ..support import has_threads
@@ -68,6 +69,7 @@ def link_library(
         threads=has_threads(target),
         files=bool(places),
         notes=notes or {},
+        direct=direct_entries(program, manifest, target),
     )
     text = header_source(interface, required(target))
     with scratch_folder() as folder:

@@ -10,6 +10,7 @@ from netwright.specs.dims import parse_dim
 from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, STEP, TRAIN, DimInfo, ScoreInfo
 
 from ..csource import c_size, c_string
+from ..entries import entered_symbol
 from .functions import parameters, scores, sized
 from .header import CODES
 from .interface import Function, Interface, c_type
@@ -203,6 +204,8 @@ def _arena(function: Function, interface: Interface) -> str:
 def _call(function: Function, interface: Interface) -> str:
     """The function that runs an entry."""
     slots = f"{interface.upper}_{function.name.upper()}_SLOTS"
+    if (arena := interface.settled_arena(function)) is not None:
+        return _direct_call(function, interface, arena)
     lines = [f"\nint32_t {interface.prefix}_{function.name}({', '.join(parameters(function, interface))}) {{"]
     keeper = {STEP: "stream", TRAIN: "training"}.get(function.name)
     kept = {STEP: interface.streamed, TRAIN: interface.trained}.get(function.name, [])
@@ -232,6 +235,31 @@ def _call(function: Function, interface: Interface) -> str:
         lines += [f"    c.buffers[{array.number}] = {array.name};" for array in function.outputs]
     lines += [f"    return run(&c, {function.entry.symbol}, threads);", "}"]
     return "\n".join(lines) + "\n"
+
+
+def _direct_call(function: Function, interface: Interface, arena: int) -> str:
+    """The function that runs an entry without its guard, and without its plan, whose results it knows.
+
+    A model has all its weights or none, so that it is enough to look for one of them.
+    """
+    given = (*function.inputs, *function.outputs)
+    touched = {*function.entry.reads, *function.entry.writes}
+    weights = interface.numbered(("parameter", "statistic", "packed"))
+    first = [n for n in weights if interface.buffer(n).name in touched][:1]
+    missing = ["!model", *(f"!model->contents[{number}]" for number in first)]
+    missing += [f"!{name}" for name in (*(array.name for array in given), "arena")]
+    return filled(
+        "direct.c",
+        {
+            "ENTERED": f"{interface.prefix}_{function.name}_entered",
+            "SYMBOL": entered_symbol(function.entry.symbol),
+            "HEAD": f"int32_t {interface.prefix}_{function.name}({', '.join(parameters(function, interface))})",
+            "MISSING": " || ".join(missing),
+            "ARENA": str(arena),
+            "TYPES": "".join(", const void *" for _ in given),
+            "GIVEN": "".join(f", {array.name}" for array in given),
+        },
+    )
 
 
 def _labels(interface: Interface) -> str:
