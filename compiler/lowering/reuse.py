@@ -9,7 +9,9 @@ from __future__ import annotations
 from collections.abc import Collection, Iterator
 
 from ..graph.node import Value
+from ..graph.types import TensorType
 from .groups import Group, Grouping
+from .reader import CLOSE
 from .roles import MEMBERS, Part, Roles
 
 
@@ -24,7 +26,7 @@ def values_over(
             continue  # the tiles of other kernels may overlap, and compute an element twice
         olds = list(dict.fromkeys(_read(roles, group)))
         for new in [value for part in group.members for value in part.node.values]:
-            if new in fixed or not grouping.stored(new):
+            if new in fixed or not grouping.stored(new) or _is_narrow(roles.type(new)):
                 continue
             for old in olds:
                 if (
@@ -37,6 +39,13 @@ def values_over(
                     olds.remove(old)
                     break
     return over
+
+
+def _is_narrow(type: TensorType) -> bool:
+    """Whether rows have so few elements that lanes run along other axes: such data are read in another shape than they
+    are stored in, which two parameters over one memory can't be."""
+    axes = [size for size in type.shape if size != 1]
+    return len(axes) > 1 and isinstance(axes[-1], int) and axes[-1] <= CLOSE
 
 
 def may_replace(roles: Roles, grouping: Grouping, old: Value, new: Value, late: Collection[int] = ()) -> bool:
