@@ -56,7 +56,7 @@ class SumsBySamples(Pass):
 
         split = context.limit(of_cells)
 
-        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value | None] | None:
             whole = tuple(total(new, value) for value in operands)
             sums = split(new, node, whole)
             if sums is None and whole != operands:

@@ -84,7 +84,7 @@ def test_parts_of_steps(dims: dict[str, int]) -> None:
     expected = evaluate(graph, inputs, dims)["dw"]
     results = [run_native(graph, inputs, dims, threads)["dw"] for threads in (1, 3)]
     np.testing.assert_allclose(results[0], expected, rtol=1e-4, atol=1e-4 * np.abs(expected).max())
-    assert np.array_equal(*results)
+    assert np.array_equal(results[0], results[1])
 
 
 def test_threads_share_nothing() -> None:
