@@ -51,7 +51,8 @@ class SumsBySamples(Pass):
                 return value
             known = totals[value]
             if known is None:
-                known = totals[value] = new.apply("reduce", value, attrs=ReduceAttributes("sum", (0,)))
+                attrs, layer = ReduceAttributes("sum", (0,)), new.producer(value).layer
+                known = totals[value] = new.add("reduce", [value], attrs, layer=layer).values[0]
             return known
 
         split = context.limit(of_cells)
