@@ -236,7 +236,7 @@ def _held(tiling: OuterTiling, rows: int, columns: int, itemsize: int, machine: 
         else:
             down += 1
             high = -(-tiles // down)
-    if (high, wide) == (tiles, panels) and columns > 2 * rows and panels >= 4:
+    if (high, wide) == (tiles, panels) and columns > 4 * rows and panels >= 4:
         # Threads that divide rows would each read all columns of the longer operand.
         wide = panels // 4 if panels % 4 == 0 else -(-panels // 2)
     held = None if (high, wide) == (tiles, panels) else (high * tiling.rows, wide * width)

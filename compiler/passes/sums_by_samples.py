@@ -51,12 +51,13 @@ class SumsBySamples(Pass):
                 return value
             known = totals[value]
             if known is None:
-                known = totals[value] = new.apply("reduce", value, attrs=ReduceAttributes("sum", (0,)))
+                attrs, layer = ReduceAttributes("sum", (0,)), new.producer(value).layer
+                known = totals[value] = new.add("reduce", [value], attrs, layer=layer).values[0]
             return known
 
         split = context.limit(of_cells)
 
-        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+        def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value | None] | None:
             whole = tuple(total(new, value) for value in operands)
             sums = split(new, node, whole)
             if sums is None and whole != operands:

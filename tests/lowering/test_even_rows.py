@@ -1,0 +1,28 @@
+"""Tiles along a batch: two threads divide 32 rows evenly where that costs one thread nothing."""
+
+from __future__ import annotations
+
+import pytest
+
+from netwright.compiler.lowering.even_rows import even_tile, is_batch
+from netwright.specs.dims import dim
+
+N, T = dim("N"), dim("T")
+
+
+def test_a_batch_is_one_open_size() -> None:
+    assert (is_batch(N), is_batch(N * T), is_batch(32), is_batch(2 * N)) == (True, False, False, False)
+
+
+@pytest.mark.parametrize(
+    ("given", "vectors", "chosen"),
+    [
+        ((6, 4), 32, (8, 3)),  # 18 and 14 rows
+        ((8, 3), 32, (8, 3)),  # 16 and 16
+        ((6, 4), 4, (6, 4)),  # three of four vectors, and then one alone, take longer
+        ((8, 1), 8, (8, 1)),
+        ((6, 2), 32, (6, 2)),  # twelve rows are three tiles, of which one thread has two
+    ],
+)
+def test_threads_get_as_many_rows(given: tuple[int, int], vectors: int, chosen: tuple[int, int]) -> None:
+    assert even_tile(*given, vectors, 1, 1) == chosen
