@@ -16,7 +16,7 @@ import numpy as np
 from netwright.specs.dims import Shape
 
 from ..graph.graph import Graph
-from ..graph.node import Attributes, Value
+from ..graph.node import Attributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from .base import Sample
@@ -81,13 +81,11 @@ def pack(graph: Graph, matrix: Value, width: int) -> Value:
     *rows, columns = graph.type(matrix).shape
     assert isinstance(columns, int)
     node, count, last = graph.producer(matrix), columns // width, len(rows)
-    if isinstance(node.attrs, ConcatAttributes) and node.attrs.axis == last:
-        parts = graph.operands(node)
-        if all(fills_panels(graph.type(part), width) for part in parts):
-            # Matrices beside each other are panels behind each other: each is copied once.
-            return graph.apply(
-                "concat", *(pack(graph, part, width) for part in parts), attrs=ConcatAttributes(0)
-            )
+    if isinstance(node.attrs, ConcatAttributes) and _in_whole_panels(graph, node, width):
+        # Matrices beside each other are panels behind each other, each copied once; those below each other stay so.
+        axis = 0 if node.attrs.axis == last else node.attrs.axis + 1
+        parts = [pack(graph, part, width) for part in graph.operands(node)]
+        return graph.apply("concat", *parts, attrs=ConcatAttributes(axis))
     if isinstance(node.attrs, TransposeAttributes) and node.attrs.permutation == _turn(last + 1):
         # Packed from where it was transposed from, so that it is copied once.
         panels = _split(graph, graph.operands(node)[0], (*rows[:-1], count, width, rows[-1]))
@@ -120,6 +118,12 @@ def fills_panels(type: TensorType, width: int) -> bool:
         return False
     columns = type.shape[-1]
     return isinstance(columns, int) and columns % width == 0 and columns >= 2 * width
+
+
+def _in_whole_panels(graph: Graph, concat: Node, width: int) -> bool:
+    """Whether the columns of all matrices that ``concat`` joins fill panels."""
+    columns = [graph.type(part).shape[-1] for part in graph.operands(concat)]
+    return all(isinstance(size, int) and size % width == 0 for size in columns)
 
 
 def pack_rows(graph: Graph, data: Value, width: int) -> Value:

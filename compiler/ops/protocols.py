@@ -86,8 +86,7 @@ class View(Primitive):
         return None
 
     def stretch(self, attrs: Any) -> int | None:
-        """How many elements along the last axis lie beside each other in the operand's memory; None for as many as
-        there."""
+        """How many elements of the last axis lie beside each other in the operand's memory; None: all that do there."""
         return None
 
     @abstractmethod
