@@ -32,7 +32,7 @@ SPEC: dict[str, Any] = {
         "sound": {"shape": ["N", 12], "dtype": "uint8"},
     },
     "layers": [
-        {"name": "read", "type": "gru", "units": 4, "inputs": ["x"], "return_sequences": False},
+        {"name": "read", "type": "global_mean_pool", "inputs": ["x"]},
         {"name": "pixels", "type": "flatten", "inputs": ["image"]},
         {"name": "norm", "type": "batch_norm"},
         {"name": "loudness", "type": "rescale", "scale": 0.01, "inputs": ["sound"]},
@@ -64,7 +64,7 @@ SPEC: dict[str, Any] = {
         "targets": {"t": {"shape": ["N"], "dtype": "int64"}},
         "loss": {"type": "softmax_cross_entropy", "output": "y", "target": "t", "class_weights": [1, 2.5, 3]},
         "metrics": ["accuracy", "f1"],
-        "optimizer": {"type": "adam", "learning_rate": 0.02},
+        "optimizer": {"type": "sgd", "learning_rate": 0.02, "momentum": 0.9},
         "parts": 3,
         "accumulate": 2,
         "ema": {"decay": 0.8},
