@@ -142,14 +142,12 @@ def test_goes_on_with_the_same_samples(made: Path) -> None:
 
 def test_says_which_samples_it_can_not_vary(tmp_path: Path) -> None:
     """Crops of open sizes, and shifts of which it can't be shown that they stay within a sample."""
-    train = {
-        **SPEC["train"],
-        "augment": {"x": [{"type": "crop"}], "image": [{"type": "flip"}]},
-    }
-    model = netwright.load({**SPEC, "train": train})
-    with pytest.raises(SpecError, match=r"NW0413.*does not vary x so: its sizes are open"):
-        save(model.load, model.network, None, tmp_path / "trainer", Request(entries=("train_step",)))
-    assert not (tmp_path / "trainer").exists()
+    for change in ({"type": "crop"}, {"type": "shift", "by": [2, 1]}):
+        train = {**SPEC["train"], "parts": None, "augment": {"x": [change], "image": [{"type": "flip"}]}}
+        model = netwright.load({**SPEC, "train": train})
+        with pytest.raises(SpecError, match=r"NW0413.*does not vary x so: its sizes are open"):
+            save(model.load, model.network, None, tmp_path / "trainer", Request(entries=("train_step",)))
+        assert not (tmp_path / "trainer").exists()
 
 
 def test_says_that_parts_are_not_cut_into_windows(tmp_path: Path) -> None:
