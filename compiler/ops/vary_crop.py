@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import dim_min, product
+from netwright.specs.dims import dim_min
 from netwright.specs.variations import Draw, cropped
 
 from .base import KEY
@@ -21,7 +22,7 @@ MOST_IN_ROW = 1 << 14
 
 @dataclass(frozen=True, slots=True)
 class VaryCropAttributes(VaryAttributes):
-    """The ``least`` share of rows and columns that is kept."""
+    """The ``least`` share of rows and columns that is kept. The sizes are known."""
 
     least: float
 
@@ -40,8 +41,8 @@ class VaryCrop(Vary):
 
     def lower_sample(self, sample: VariedSample, attrs: VaryCropAttributes) -> None:
         b = sample.b
-        rows, columns, *rest = attrs.shape
-        channels = product(rest)
+        rows, columns, *rest = (size for size in attrs.shape if isinstance(size, int))
+        channels = prod(rest)
         #: A row between two of the image, and where its columns are: between which, and how near to the right one.
         line = b.buffer("line", "float64", (columns * channels,), "readwrite", local=True)
         lefts = b.buffer("lefts", "int64", (columns,), "readwrite", local=True)

@@ -32,7 +32,7 @@ SPEC: dict[str, Any] = {
         "sound": {"shape": ["N", 12], "dtype": "uint8"},
     },
     "layers": [
-        {"name": "read", "type": "gru", "units": 4, "inputs": ["x"], "return_sequences": False},
+        {"name": "read", "type": "global_mean_pool", "inputs": ["x"]},
         {"name": "pixels", "type": "flatten", "inputs": ["image"]},
         {"name": "norm", "type": "batch_norm"},
         {"name": "loudness", "type": "rescale", "scale": 0.01, "inputs": ["sound"]},
@@ -64,7 +64,7 @@ SPEC: dict[str, Any] = {
         "targets": {"t": {"shape": ["N"], "dtype": "int64"}},
         "loss": {"type": "softmax_cross_entropy", "output": "y", "target": "t", "class_weights": [1, 2.5, 3]},
         "metrics": ["accuracy", "f1"],
-        "optimizer": {"type": "adam", "learning_rate": 0.02},
+        "optimizer": {"type": "sgd", "learning_rate": 0.02, "momentum": 0.9},
         "parts": 3,
         "accumulate": 2,
         "ema": {"decay": 0.8},
@@ -142,14 +142,12 @@ def test_goes_on_with_the_same_samples(made: Path) -> None:
 
 def test_says_which_samples_it_can_not_vary(tmp_path: Path) -> None:
     """Crops of open sizes, and shifts of which it can't be shown that they stay within a sample."""
-    train = {
-        **SPEC["train"],
-        "augment": {"x": [{"type": "crop"}], "image": [{"type": "flip"}]},
-    }
-    model = netwright.load({**SPEC, "train": train})
-    with pytest.raises(SpecError, match=r"NW0413.*does not vary x so: its sizes are open"):
-        save(model.load, model.network, None, tmp_path / "trainer", Request(entries=("train_step",)))
-    assert not (tmp_path / "trainer").exists()
+    for change in ({"type": "crop"}, {"type": "shift", "by": [2, 1]}):
+        train = {**SPEC["train"], "parts": None, "augment": {"x": [change], "image": [{"type": "flip"}]}}
+        model = netwright.load({**SPEC, "train": train})
+        with pytest.raises(SpecError, match=r"NW0413.*does not vary x so: its sizes are open"):
+            save(model.load, model.network, None, tmp_path / "trainer", Request(entries=("train_step",)))
+        assert not (tmp_path / "trainer").exists()
 
 
 def test_says_that_parts_are_not_cut_into_windows(tmp_path: Path) -> None:

@@ -18,9 +18,11 @@ def npy(array: np.ndarray) -> bytes:
     return file.getvalue()
 
 
-def npz(packed: bool = False) -> bytes:
+def npz(packed: bool = False, names: bytes | None = None) -> bytes:
     file = io.BytesIO()
     arrays = {"x": np.ones((2, 3, 2), np.float32), "steps": np.array([1, 3]), "t": np.array([0, 2])}
+    if names is not None:
+        arrays["netwright.metadata"] = np.frombuffer(names, np.uint8)
     (np.savez_compressed if packed else np.savez)(file, **arrays)
     return file.getvalue()
 
@@ -71,7 +73,12 @@ SEEDS: dict[str, list[bytes]] = {
     "npz": [npz(), npz(packed=True)],
     "tensors": [save({"a": np.ones((2, 3)), "b": np.array(1, np.uint8)}, {"format": "np"}), checkpoint()],
     "checkpoint": [checkpoint()],
-    "dataset": [npz(), npz(packed=True)],
+    "dataset": [
+        npz(),
+        npz(packed=True),
+        npz(names=b'{"classes": "{\\"t\\": [\\"a\\", \\"\\\\u00e9\\"]}", "vocabularies": "{}"}'),
+        npz(names=b'["classes"]'),
+    ],
     "train_words": [
         words("-d", "train=a.npz", "-d", "valid=b.npz", "--weights", "/dev/null", "--epochs", "3", "-q"),
         words(

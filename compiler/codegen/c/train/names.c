@@ -23,8 +23,9 @@ static int parse(unsigned char *bytes, size_t length, json **into, char message[
     *into = json_read(text, (size_t)header.count, problem);
     free(text);
     if (!*into) FAIL("%s can't be read: %.300s", MEMBER, problem);
-    for (const json *each = (*into)->first; each; each = each->next)
-        if ((*into)->kind != JSON_OBJECT || each->kind != JSON_STRING) FAIL("%s can't be read: it is no object of texts", MEMBER);
+    int bad = (*into)->kind != JSON_OBJECT;
+    for (const json *each = (*into)->first; each; each = each->next) bad |= each->kind != JSON_STRING;
+    if (bad) FAIL("%s can't be read: it is no object of texts", MEMBER);
     return 0;
 }
 
