@@ -86,7 +86,7 @@ def _all(folder: Path) -> Iterator[Taken]:
     image = rng.standard_normal((1, 28, 28, 1)).astype(np.float32)
     (folder / "given.bin").write_bytes(image.tobytes())
     (folder / "given.S").write_text(
-        '.section .rodata.given,"a"\n.balign 64\n.globl given\ngiven:\n.incbin "given.bin"\n'
+        '.section .rodata.given,"a"\n.balign 4\n.globl given\ngiven:\n.incbin "given.bin"\n'
     )
     export_model(model, weights).save(folder / "float.onnx")
     _quantized_onnx(folder, image)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import re
 import shutil
 import subprocess
 import sys
@@ -17,15 +18,18 @@ from netwright.analysis.bare import bare_exceeded, bare_footprint, keep_bare
 from netwright.artifacts import Request, save
 from netwright.compiler.codegen.bare import Image
 from netwright.compiler.codegen.platforms import chosen_target, platform_named
-from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.network import Network, initial_values
 from netwright.compiler.machine import Machine
 from netwright.compiler.quantization.network import QuantizedNetwork
 from netwright.errors import RequestError, SpecError
+from netwright.quantization import quantize
+from netwright.templates import template
 
 from .helpers import drawn, predicted, prepared, quantized, spec
 
 NAME = "thumbv7em-none-eabi"
-BOARD = Path(__file__).parents[1] / "targets" / "board"
+ROOT = Path(__file__).parents[2]
+BOARD = ROOT / "tests" / "targets" / "board"
 SPEC = spec(
     [1, 6, 6, 2],
     {"type": "conv2d", "filters": 5, "kernel_size": 3, "activation": "relu"},
@@ -42,10 +46,36 @@ _MAIN = """#include "board.h"
 extern const unsigned char given[];
 static float y[M_Y_SIZE];
 static unsigned char arena[M_ARENA_BYTES] __attribute__((aligned(64)));
-static uint32_t report[M_Y_SIZE + 1];
+static uint32_t report[M_Y_SIZE + 2];
 
 __attribute__((noinline)) static int32_t answered(void) {
     return m_predict(m_embedded(), (const float *)given, y, arena, sizeof arena, 1);
+}
+
+/* How many calls with something missing, and calls in the general form, do not end as they should. */
+static uint32_t wrong(void) {
+    static const m_model nothing;
+    static float again[M_Y_SIZE];
+    void *buffers[M_BUFFERS];
+    int64_t offsets[M_PREDICT_SLOTS + 1];
+    const m_model *model = m_embedded();
+    const float *x = (const float *)given;
+    for (int i = 0; i < M_BUFFERS; i++) buffers[i] = (void *)(uintptr_t)model->contents[i];
+    buffers[M_BUFFER_X] = (void *)(uintptr_t)given;
+    buffers[M_BUFFER_Y] = again;
+    netwright_context context = {0, buffers, arena, offsets, 0};
+    uint32_t count = m_predict_plan(0, offsets) < 0 || m_predict_entry(&context, 0, 1) != NETWRIGHT_OK;
+    for (int i = 0; i < M_Y_SIZE; i++) count += again[i] != y[i];
+    buffers[M_BUFFER_X] = 0;
+    count += m_predict_entry(&context, 0, 1) != NETWRIGHT_NULL;
+    count += m_predict(0, x, y, arena, sizeof arena, 1) != NETWRIGHT_NULL;
+    count += m_predict(&nothing, x, y, arena, sizeof arena, 1) != NETWRIGHT_NULL;
+    count += m_predict(model, 0, y, arena, sizeof arena, 1) != NETWRIGHT_NULL;
+    count += m_predict(model, x, 0, arena, sizeof arena, 1) != NETWRIGHT_NULL;
+    count += m_predict(model, x, y, 0, sizeof arena, 1) != NETWRIGHT_NULL;
+    count += m_predict(model, x, y, arena, 64, 1) != NETWRIGHT_SMALL_MEMORY;
+    count += m_predict(model, x, y, arena, m_arena_bytes(), 4) != NETWRIGHT_OK;
+    return count;
 }
 
 int32_t run_network(void) {
@@ -58,6 +88,7 @@ int32_t run_network(void) {
     while (*(volatile uint32_t *)at == 0xA5C3F00D) at++;
     report[0] = before - (uint32_t)at;
     for (int i = 0; i < M_Y_SIZE; i++) report[1 + i] = ((uint32_t *)y)[i];
+    report[1 + M_Y_SIZE] = wrong();
     if (!code) write_file("ANSWERS", sizeof "ANSWERS" - 1, report, sizeof report);
     return code;
 }
@@ -70,8 +101,8 @@ def made() -> tuple[Network, QuantizedNetwork, np.ndarray]:
     return network, quantized(network, weights, x, Machine(vector_bytes=4, vector_registers=32)), x
 
 
-def run_on_board(folder: Path, x: np.ndarray) -> tuple[int, np.ndarray]:
-    """How much stack a call took, and the answers."""
+def run_on_board(folder: Path, x: np.ndarray) -> tuple[int, np.ndarray, int]:
+    """How much stack a call took, the answers, and how many other calls went wrong."""
     answers = folder / "answers.bin"
     (folder / "main.c").write_text(_MAIN.replace("ANSWERS", str(answers)))
     (folder / "given.bin").write_bytes(x.tobytes())
@@ -96,7 +127,8 @@ def run_on_board(folder: Path, x: np.ndarray) -> tuple[int, np.ndarray]:
     machine += ["-semihosting-config", "enable=on,target=native", "-kernel", "board.elf"]
     subprocess.run(machine, cwd=folder, check=True, capture_output=True, timeout=60)
     data = answers.read_bytes()
-    return int.from_bytes(data[:4], "little"), np.frombuffer(data[4:], np.float32)
+    first, *_, last = np.frombuffer(data, np.uint32)
+    return int(first), np.frombuffer(data[4:-4], np.float32), int(last)
 
 
 @needs_zig
@@ -107,7 +139,7 @@ def test_a_painted_stack_is_as_deep_as_the_card_says(tmp_path: Path) -> None:
     card = bare_footprint(result.network, result.weights, NAME)
     request = Request("static", None, ("predict",), target=NAME)
     save(model.load, result.network, result.weights, tmp_path / "model.a", request)
-    taken, answers = run_on_board(tmp_path, x[:1])
+    taken, answers, wrong = run_on_board(tmp_path, x[:1])
     want = predicted(result.network, result.weights, x[:1])
     np.testing.assert_array_equal(answers.reshape(want.shape), want)
     assert card.stack is not None
@@ -115,6 +147,27 @@ def test_a_painted_stack_is_as_deep_as_the_card_says(tmp_path: Path) -> None:
     assert taken == image.stack("answered")  # which has a frame, too
     assert card.stack == image.stack("m_predict")
     assert card.ram >= x[:1].nbytes + want.nbytes
+    assert wrong == 0
+
+
+@needs_zig
+def test_the_documents_tell_how_large_a_digits_network_is(tmp_path: Path) -> None:
+    """Up to what another version of LLVM may change."""
+    (tmp_path / "digits.yaml").write_text(template("cnn", "digits"))
+    model = load(tmp_path / "digits.yaml", dims={"N": 1})
+    image = np.random.default_rng(0).integers(0, 256, (1, 28, 28, 1)).astype(np.uint8)
+    np.savez(tmp_path / "data.npz", image=image)
+    data = model.data({"calibration": tmp_path / "data.npz"})["calibration"]
+    result = quantize(model.network, initial_values(model.network), data, target=chosen_target(NAME, None))
+    card = bare_footprint(result.network, result.weights, NAME)
+    text = (ROOT / "docs" / "quantization.md").read_text()
+    told = re.search(r"flash +([\d,]+) bytes: code ([\d,]+).*\nRAM +([\d,]+).*\nstack +(\d+)", text)
+    assert told is not None
+    flash, code, ram, stack = (int(number.replace(",", "")) for number in told.groups())
+    assert card.ram == ram
+    assert card.stack is not None
+    for actual, written in ((card.flash, flash), (card.code, code), (card.stack, stack)):
+        assert abs(actual - written) <= 0.1 * written
 
 
 @needs_zig

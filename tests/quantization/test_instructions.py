@@ -14,6 +14,7 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.ops.quantized_conv import QuantizedConvAttributes
+from netwright.compiler.ops.windows import ConvAttributes
 
 from ..conftest import Golden
 from ..machines import MACHINES
@@ -47,6 +48,30 @@ def test_instructions(cpu: str, triple: str, instruction: str) -> None:
     graph = product(machine.quantized_data)
     lowered = lower("m", {"predict": graph}, [], version="0", target="t", machine=machine)
     assert re.search(instruction, emit(lowered.program, "asm", target, lowered.manifest))
+
+
+@pytest.mark.parametrize(
+    ("cpu", "triple", "instruction"),
+    [
+        ("icelake-server", LINUX, r"vpdpwssd\s.*zmm"),
+        ("haswell", LINUX, r"vpmaddwd\s.*ymm"),
+        ("neoverse-n1", "aarch64-unknown-linux-gnu", "smlal"),
+        ("cortex-m4", "thumbv7em-none-unknown-eabi", "smlabb|mla"),
+    ],
+)
+def test_instructions_of_depthwise_products(cpu: str, triple: str, instruction: str) -> None:
+    """Bytes are no reason to multiply 32 bits by 32 where that is slow."""
+    target = named_target(cpu, triple)
+    machine = describe(target)
+    graph = Graph("predict")
+    x = graph.input("x", TensorType(machine.quantized_data, (1, 9, 64)))
+    w = graph.input("w", TensorType("int8", (3, 1, 64)))
+    attrs = ConvAttributes((1,), (1,), 64)
+    graph.set_output("y", graph.apply("quantized_groups", x, w, attrs=attrs))
+    lowered = lower("m", {"predict": graph}, [], version="0", target="t", machine=machine)
+    assembly = emit(lowered.program, "asm", target, lowered.manifest)
+    assert re.search(instruction, assembly)
+    assert "pmulld" not in assembly
 
 
 @pytest.mark.parametrize("machine", ["avx512", "neon"])
