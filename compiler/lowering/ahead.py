@@ -80,7 +80,7 @@ def ahead(
         return None
     number, count = 0, 1
     for axis in order[order.index(last) + 1 :]:
-        step = tiling.rows if axis == tiling.row_axis else 1
+        step = tiling.rows if axis == tiling.row_axis else tiling.bands if axis == tiling.band_axis else 1
         extent = space[axis]
         tiles = (
             -(-extent // step) if isinstance(extent, int) else OPEN_TILES if axis == tiling.row_axis else 1

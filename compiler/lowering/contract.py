@@ -80,7 +80,7 @@ class _Family:
         if tiling.steps is not None and len(terms) == tiling.accumulators:
             self.copies = tiling.steps
         else:
-            whole = len(terms) >= tiling.rows * tiling.vectors
+            whole = len(terms) >= tiling.bands * tiling.rows * tiling.vectors
             role = terms[0].part.role
             axes = () if tiling.inner else extents
             self.copies = sum_steps(axes, len(terms), role, machine, whole)

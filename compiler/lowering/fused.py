@@ -213,7 +213,7 @@ class _Attempt:
         loops: list[tuple[int, DimLike]] = []
         for axis in self.order:
             if axis != last and axis != tiling.row_axis:
-                loops.append((axis, space[axis]))
+                loops.append((axis, ceil_div(space[axis], tiling.bands if axis == tiling.band_axis else 1)))
                 continue
             if tiling.segment is not None or not (
                 static or (axis == last and tiling.column_depth is not None)
@@ -259,7 +259,8 @@ class _Attempt:
         elif self.space[axis] == 1:
             self._loops(inner, {**index, axis: 0}, columns, rows)
         else:
-            with self.b.loop("i", 0, self.space[axis], kind=self._kind(axis)) as i:
+            step = self.tiling.bands if axis == self.tiling.band_axis else 1
+            with self.b.loop("i", 0, self.space[axis], step, self._kind(axis)) as i:
                 self._loops(inner, {**index, axis: i}, columns, rows)
 
     def _cells(self, index: Mapping[int, DimLike], columns: Sequence[Column], rows: int) -> list[Cell]:
@@ -269,7 +270,8 @@ class _Attempt:
             return [Cell((), None)]
         *outer, first = start
         return [
-            Cell(self._placed((*outer, first + offset), r), count)
+            Cell(self._placed((*outer, first + offset), r, band), count)
+            for band in range(self.tiling.bands)
             for r in range(rows)
             for offset, count in columns
         ]
@@ -285,10 +287,13 @@ class _Attempt:
             with self.b.loop("g", 0, extent // segment, kind=kind) as g:
                 yield g * segment, segment, "serial"
 
-    def _placed(self, index: Indices, r: int) -> Indices:
-        """The index ``r`` rows below ``index``."""
-        axis = self.tiling.row_axis
-        return index if axis is None else (*index[:axis], index[axis] + r, *index[axis + 1 :])
+    def _placed(self, index: Indices, r: int, band: int) -> Indices:
+        """The index ``r`` rows and ``band`` bands below ``index``."""
+        moved, own = list(index), self.tiling
+        for axis, by in ((own.row_axis, r), (own.band_axis, band)):
+            if axis is not None:
+                moved[axis] = moved[axis] + by
+        return tuple(moved)
 
     def _kind(self, axis: int) -> Any:
         return "parallel" if axis in self.divided else "serial"

@@ -1,6 +1,7 @@
-"""Values that lie inside others: the operands of a concat whose readers read them there, and a concat of some of them.
+"""Values that lie inside others: the operands of a concat or a pad whose readers read them there, and a concat of some
+of them.
 
-The kernels of a concat's operands store into it. Without this, an operand that others read, too, is stored a second
+The kernels of such operands store into the result. Without this, an operand that others read, too, is stored a second
 time, beside it; and where layer after layer reads all results before it (as in DenseNet), each result is stored into
 the concats of all later layers.
 """
@@ -60,7 +61,7 @@ class _Search:
                 self._place(value)
 
     def _is_joined(self, part: ViewPart) -> bool:
-        """Whether a view in memory consists of its operands alone."""
+        """Whether a view in memory consists of its operands alone, or of one between margins."""
         (value,) = part.node.values
         if part.role != "into" or value in self._outputs:
             return False
@@ -71,6 +72,8 @@ class _Search:
         """Puts ``value`` inside the largest value where it can be."""
         part = self.roles.part(value)
         own = part if isinstance(part, ViewPart) and part.role == "into" else None
+        if own is not None and own.op.fill(own.node.attrs) is not None:
+            return  # it has margins of its own
         first = own.operands[0] if own else value
         wholes = [whole for whole in self._of.get(first, ()) if whole is not own]
         for whole in sorted(wholes, key=lambda whole: (-self._bytes(whole.node.values[0]), whole.node.id)):

@@ -256,7 +256,7 @@ def _blocked(
         return tiling
     made = replace(cut, packs=columns > width)
     results = prod(sizes) * columns * itemsize
-    inside = product(part.extents[made.cut + 1 :]) if made.cut is not None else 1
+    inside = 1 if made.cut is None else typical(product(part.extents[made.cut + 1 :]), TYPICAL)
     blocks = -(-typical(product(part.extents), TYPICAL) // (made.block * inside))
     return replace(
         made, columns_outermost=_streams_rows(part, tiling, results, blocks, -(-columns // width), machine)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 from netwright.specs.dims import Shape, product
@@ -63,7 +63,10 @@ class Planned:
             return None
         columns = self.space[-1]
         rows = 1 if own.row_axis is None else self.space[own.row_axis]
-        outer = tuple(size for axis, size in enumerate(self.space[:-1]) if axis != own.row_axis)
+        own_axes = (own.row_axis, own.band_axis)
+        outer = tuple(size for axis, size in enumerate(self.space[:-1]) if axis not in own_axes)
+        if own.band_axis is not None:
+            rows = rows * self.space[own.band_axis]
         if own.lane_axis is not None:  # lanes and rows have changed places
             rows, columns = columns, self.space[own.lane_axis]
             outer = tuple(size for axis, size in enumerate(self.space[:-1]) if axis != own.lane_axis)
@@ -86,7 +89,12 @@ class Planned:
     def units(self, choice: TileChoice | None = None, work: Work | None = None) -> float | None:
         """The predicted time with ``choice``, by default the plan's own, in units of ``plans.costs``."""
         work = work or self.work
-        return None if work is None else predicted(work, choice or self.choice, self.machine)
+        if work is None:
+            return None
+        if choice is None:
+            assert self.tiling is not None
+            choice = replace(self.choice, rows=self.choice.rows * self.tiling.bands)
+        return predicted(work, choice, self.machine)
 
     @cached_property
     def _room(self) -> TileRoom | None:
@@ -155,7 +163,7 @@ def _loop(space: Shape, axis: int, tiling: Tiling) -> Loop:
         return Loop("columns", axis, space[axis], tiling.columns_per_vector * tiling.vectors)
     if axis == tiling.row_axis:
         return Loop("rows", axis, space[axis], tiling.rows)
-    return Loop("axis", axis, space[axis])
+    return Loop("axis", axis, space[axis], tiling.bands if axis == tiling.band_axis else 1)
 
 
 def _algorithm(roles: Roles, contractions: Sequence[ContractionPart]) -> str:

@@ -8,11 +8,17 @@ from dataclasses import dataclass, replace
 from netwright.specs.dims import DimLike, Shape, typical
 
 from ..machine import Machine
+from ..plans.shapes import step_cost
 from ..plans.tuning import TileChoice, TuningError
 from .groups import Group
 from .roles import ContractionPart
 from .tile_size import MOST_ROWS, fits, tile_sizes
 
+#: What it costs more to load a vector from the second cache, where a multiply-add costs 1 (measured: a tile of 4 × 4
+#: vectors then takes twice as long, one of 8 × 3 1.4 times).
+FROM_FAR = 4.0
+#: Tiles of several bands have to gain so much, since their code is another one for no other reason.
+WORTH_BANDS = 1.1
 #: How many tiles of other sizes are worth measuring.
 OTHER_SIZES = 4
 #: How many steps of a sum an innermost loop may have.
@@ -38,6 +44,31 @@ class TileRoom:
         """Rows and vectors of the tiles that fit, the cheapest first."""
         rows = min(typical(self.rows), MOST_ROWS) if not isinstance(self.rows, int) else self.rows
         return tile_sizes(rows, self.vectors, self.products, self.cells, self.most, self.machine)
+
+    def banded(self, bands: DimLike, shared: int) -> tuple[int, int, int]:
+        """Rows and vectors of the cheapest tile, and how many of ``bands`` of rows it has. Where few rows fill no tile,
+        it may have those of several bands, and all tiles as many. ``shared``: the bytes of the operand with the
+        columns, of which a tile's part comes from the second cache unless the first one holds it."""
+        rows, vectors = self.sizes()[0]
+        assert isinstance(self.rows, int)
+        if not isinstance(bands, int) or bands == 1 or 2 * self.rows > MOST_ROWS or rows != self.rows:
+            return rows, vectors, 1
+        whole, number = bands * self.rows, self.vectors if isinstance(self.vectors, int) else 8 * self.most
+
+        def cost(height: int, width: int) -> float:
+            loads = 0 if shared * width <= number * self.machine.l1_bytes else FROM_FAR
+            steps = step_cost(whole, number, height, width, self.products, self.cells)
+            return steps + loads * (-(-whole // height) * number * self.products)
+
+        costs = {(vectors, 1): cost(rows, vectors)}
+        for height, width in tile_sizes(
+            whole, self.vectors, self.products, self.cells, self.most, self.machine
+        ):
+            own, left = divmod(height, self.rows)
+            if own > 1 and not left and bands % own == 0:
+                costs[width, own] = cost(height, width) * WORTH_BANDS
+        vectors, own = min(costs, key=lambda size: costs[size])
+        return rows, vectors, own
 
     def check(self, choice: TileChoice, signature: str) -> None:
         """Raises TuningError if a tuned tile is not one of those that fit."""

@@ -13,7 +13,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, Shape
+from netwright.specs.dims import DimLike, Shape, dim_symbols
 
 from ..graph.node import Value
 from ..machine import Machine
@@ -41,10 +41,11 @@ class Tiling:
 
     Lanes run along the last axis, or along the innermost reduction axis if ``inner``. No tile crosses a multiple of
     ``segment`` on the last axis. If ``lane_axis`` is given, lanes run along that axis instead, and rows along the
-    last one (see ``transposed``). ``column_depth`` loops over whole axes stand outside of the loop over column tiles
-    (None: all of them, see ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see
-    ``rows``). A whole tile of contractions has ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum
-    at once (None: see ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured.
+    last one (see ``transposed``). A tile with all of ``row_axis`` may have ``bands`` indices of the axis before, too.
+    ``column_depth`` loops over whole axes stand outside of the loop over column tiles (None: all of them, see
+    ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see ``rows``). A whole tile of
+    contractions has ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum at once (None: see
+    ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured.
     """
 
     lanes: int
@@ -63,6 +64,12 @@ class Tiling:
     steps: int | None = None
     prefetch: bool = True
     tuned: bool = False
+    bands: int = 1
+
+    @property
+    def band_axis(self) -> int | None:
+        """The axis of the bands, if there are several."""
+        return None if self.row_axis is None or self.bands == 1 else self.row_axis - 1
 
     @property
     def columns_per_vector(self) -> int:
@@ -75,7 +82,8 @@ class Tiling:
             return "scalars" if self.rows == 1 else f"{self.rows} rows of scalars"
         where = " along the sum" if self.inner else "" if self.lane_axis is None else " across rows"
         vectors = f"{self.vectors} vector{'s' * (self.vectors > 1)} of {self.lanes}{where}"
-        return vectors if self.rows == 1 else f"{self.rows} rows × {vectors}"
+        rows = f"{self.bands}·{self.rows}" if self.bands > 1 else f"{self.rows}"
+        return vectors if rows == "1" else f"{rows} rows × {vectors}"
 
     def __str__(self) -> str:
         """The tile, and where the loop over columns is if it is not inside of all whole axes."""
@@ -156,14 +164,16 @@ def _wide(
     own = Tiling(lanes, row_axis=row_axis, segment=segment, cells=cells)
     name = signature(group, space, contractions) if machine.tuning.tiles else ""
     tuned = machine.tuning.tile(name)
+    room, bands = tile_room(space, own, contractions, machine), 1
+    if isinstance(extent, int):
+        rows, vectors, bands = room.banded(_bands(space, row_axis, contractions), operands.shared)
     if tuned is not None:
-        tile_room(space, own, contractions, machine).check(tuned, name)
+        room.check(tuned, name)
+        bands = bands if (tuned.rows, tuned.vectors) == (extent, vectors) else 1
         rows, vectors, depth = tuned.rows, tuned.vectors, tuned.depth
         own = replace(own, steps=tuned.steps, prefetch=tuned.prefetch, tuned=True)
     else:
-        if isinstance(extent, int):
-            rows, vectors = tile_room(space, own, contractions, machine).sizes()[0]
-        else:
+        if not isinstance(extent, int):
             rows, vectors = _open_tile(extent, vectors, blocks, len(contractions), cells, operands, machine)
         depth = column_depth(space, row_axis, operands, lanes * vectors, machine)
     halves = operands.shared > machine.l1_bytes
@@ -182,7 +192,8 @@ def _wide(
         column_depth=depth,
         halves=halves,
         rows_outermost=outermost,
-        accumulators=rows * vectors * per_cell,
+        accumulators=bands * rows * vectors * per_cell,
+        bands=bands,
     )
 
 
@@ -204,6 +215,16 @@ def _open_tile(
     if not leaves_cache(operands, machine):
         return sizes[0]
     return min(sizes, key=lambda size: step_cost(SEVERAL, blocks, *size, products, cells))
+
+
+def _bands(space: Shape, row_axis: int, contractions: Sequence[ContractionPart]) -> DimLike:
+    """How many indices the axis before the rows has, if all read the same columns of operands; 1 else."""
+    names = {f"axis{axis}" for axis in (row_axis - 1, len(space) - 1)}
+    for part in contractions:
+        for _, at in part.general_factors():
+            if names <= {name for i in at for name in dim_symbols(i)}:
+                return 1
+    return space[row_axis - 1] if row_axis else 1
 
 
 def tile_room(

@@ -2,7 +2,7 @@
 
 F(4, 3) needs 36 products for 4×4 results where a direct convolution needs 144, F(2, 3) 16 for 2×2 instead of 36. What
 that saves has to pay for the transforms, for more bytes of weights, and for products in memory between the stages.
-The weights are transformed and packed in ``prepare``.
+The weights are transformed and packed in ``prepare``; in training, at each step.
 """
 
 from __future__ import annotations
@@ -31,19 +31,22 @@ from .base import Pass, PassContext
 from .split_prepare import fixed_values
 from .winograd_costs import Images, best_tile, obstacle
 
+#: The entries that train: their gradients are convolutions, too.
+TRAINING = ("train_step", "gradients")
 #: The tiles' sizes by the names of algorithms in a tuning; None: directly.
 TILES: dict[Algorithm, int | None] = {"direct": None, "F(2, 3)": 2, "F(4, 3)": 4}
 
 
 @dataclass(frozen=True)
 class Winograd(Pass):
-    """Rewrites convolutions with 3×3 taps in ``predict``, unless math is strict."""
+    """Rewrites convolutions with 3×3 taps in ``predict`` and where a network is trained, unless math is strict."""
 
     name: ClassVar[str] = "winograd"
     bodies: ClassVar[bool] = False  # steps are computed alike, however many there are
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
-        if context.entry != "predict":
+        training = context.entry in TRAINING
+        if context.entry != "predict" and not training:
             return graph
         fixed = fixed_values(graph)
 
@@ -60,7 +63,7 @@ class Winograd(Pass):
             x, w = operands
             images = _images(new, x, w)
             name = signature(new, x, w)
-            tile, reason = _tile(name, images, context.machine)
+            tile, reason = _tile(name, images, context.machine, training)
             if tile is None:
                 context.observer.chose(Choice(node, "direct", reason, name))
                 return None
@@ -75,11 +78,12 @@ def signature(graph: Graph, x: Value, w: Value) -> str:
     return " ".join(["conv", *(str(graph.type(value)).replace(", ", ",") for value in (x, w))])
 
 
-def _tile(name: str, images: Images, machine: Machine) -> tuple[int | None, str]:
-    """The size of the tiles, None for directly, and why: as it was measured, else by cost. Raises TuningError."""
-    tuned = machine.tuning.algorithm(name)
+def _tile(name: str, images: Images, machine: Machine, training: bool) -> tuple[int | None, str]:
+    """The size of the tiles, None for directly, and why: as it was measured for ``predict``, else by cost. Raises
+    TuningError."""
+    tuned = None if training else machine.tuning.algorithm(name)
     if tuned is None:
-        return best_tile(images, machine)
+        return best_tile(images, machine, training=training)
     tile = TILES[tuned]
     reason = None if tile is None else obstacle(images, machine)
     if reason is not None:

@@ -28,6 +28,8 @@ NEAR, FAR, WEIGHTS = 4.0, 10.0, 20.0
 TRANSFORM = 2.0
 #: What it takes to call two kernels more.
 CALLS = 10_000.0
+#: The tiles of training: their errors are hardly larger than those of direct convolutions.
+TRAINED = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,16 +54,19 @@ class Images:
         return cls(max(1, n), height, width, c_in, c_out, isinstance(samples, int))
 
 
-def best_tile(images: Images, machine: Machine) -> tuple[int | None, str]:
-    """The size of the tiles to compute the convolution by, None for directly; and why."""
+def best_tile(images: Images, machine: Machine, *, training: bool = False) -> tuple[int | None, str]:
+    """The size of the tiles to compute the convolution by, None for directly; and why. In training, errors add up from
+    layer to layer and back, and memory is short: there tiles are small, and are computed block by block."""
     reason = obstacle(images, machine)
     if reason is not None:
         return None, reason
     if min(images.c_in, images.c_out) < FEWEST_CHANNELS:
         few = min(images.c_in, images.c_out)
         return None, f"{few} channel{'s are' if few > 1 else ' is'} too few to pay for transforms"
+    if training and not _in_blocks(images, TRAINED, machine):
+        return None, "what is between its kernels would take memory beside all that a training keeps"
     direct = direct_cost(images, machine)
-    costs = {tile: tiled_cost(images, tile, machine) for tile in POINTS}
+    costs = {tile: tiled_cost(images, tile, machine) for tile in ((TRAINED,) if training else POINTS)}
     tile = min(costs, key=lambda size: costs[size])
     gain = direct / costs[tile]
     if gain < LEAST_GAIN:
@@ -104,12 +109,22 @@ def tiled_cost(images: Images, tile: int, machine: Machine) -> float:
 def _stays(images: Images, tile: int, machine: Machine) -> bool:
     """Whether what is between the kernels stays in the core's own caches: all of it, or block by block (see
     ``lowering.blocks``)."""
-    cells, lanes = (tile + TAPS - 1) ** 2, 4 * machine.lanes("float32")
-    into, out = _vectors(images.c_in, machine), _vectors(images.c_out, machine)
-    per_image = lanes * cells * (into + out) * -(-images.rows // tile) * -(-images.columns // tile)
-    weights = lanes * cells * images.c_in * out
-    whole = images.samples * per_image <= machine.l2_bytes
-    return whole or max(weights, machine.block_bytes) <= min(per_image, machine.l2_bytes)
+    whole = images.samples * _between(images, tile, machine)
+    return whole <= machine.l2_bytes or _in_blocks(images, tile, machine)
+
+
+def _in_blocks(images: Images, tile: int, machine: Machine) -> bool:
+    """Whether lowering runs the kernels block by block, and a block's weights stay in the core's own caches."""
+    out = _vectors(images.c_out, machine)
+    weights = 4 * machine.lanes("float32") * (tile + TAPS - 1) ** 2 * images.c_in * out
+    return max(weights, machine.block_bytes) <= min(_between(images, tile, machine), machine.l2_bytes)
+
+
+def _between(images: Images, tile: int, machine: Machine) -> int:
+    """The bytes between the kernels for one image."""
+    vectors = _vectors(images.c_in, machine) + _vectors(images.c_out, machine)
+    cells = (tile + TAPS - 1) ** 2 * -(-images.rows // tile) * -(-images.columns // tile)
+    return 4 * machine.lanes("float32") * cells * vectors
 
 
 def _weights(taps: int, images: Images, machine: Machine) -> float:

@@ -108,7 +108,7 @@ class ModelSpec(SpecModel):
     math: Literal["strict", "fast"] = "fast"
     """How exact `predict` is in float32. `fast` computes 3×3 convolutions with fewer multiplications where that saves
     time (Winograd's algorithm): results are within 1e-4 of exact ones, relative to the root mean square of the results
-    of that layer. `strict` adds up every product as written: within 1e-5. Training is always strict.
+    of that layer. `strict` adds up every product as written: within 1e-5. Training stays within 1e-5 with both.
     """
     defaults: dict[str, dict[str, Any]] = Field(default_factory=dict)
     """Default keys by layer type, for layers that do not set them."""

@@ -224,3 +224,12 @@ def test_weights_are_packed_if_they_fill_panels() -> None:
         products = [node for node in graph if node.op == "dot"]
         weights = graph.producer(graph.operands(products[-1])[1])
         assert isinstance(weights.attrs, PanelsAttributes) is packed
+
+
+def test_training_takes_small_tiles_of_what_is_computed_in_blocks() -> None:
+    large, small = Images.of(32, 56, 56, 64, 64), Images.of(32, 8, 8, 64, 64)
+    assert best_tile(large, AVX512)[0] == 4
+    assert best_tile(large, AVX512, training=True)[0] == 2
+    tile, reason = best_tile(small, AVX512, training=True)
+    assert tile is None
+    assert "memory" in reason

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+import netwright
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.interpreter import evaluate
@@ -59,7 +61,7 @@ def tiled(graph: Graph, tile: int, machine: Machine) -> Graph:
     """The graph with its convolution by tiles, whatever it costs and whatever the type."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(winograd, "_refusal", lambda *_: None)
-        patch.setattr(winograd, "best_tile", lambda *_: (tile, "because"))
+        patch.setattr(winograd, "best_tile", lambda *_, **__: (tile, "because"))
         made = winograd.Winograd().run(graph, PassContext("predict", machine))
     assert made is not graph
     return RemoveDeadCode().run(made, PassContext())
@@ -132,3 +134,44 @@ def test_drawn_layers_are_as_exact_as_fast_math_promises(data: st.DataObject) ->
     graph = tiled(layer(n, h, w, c, f, pool=pool, dtype="float32"), tile, AVX512)
     found = run_native(graph, inputs, {}, threads=2)["y"]
     assert np.abs(found - exact).max() <= 1e-4 * np.sqrt(np.mean(exact**2))
+
+
+def test_a_network_trains_by_tiles(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Weights after a step are those of direct convolutions, and as exact."""
+    spec = {
+        "netwright": 1,
+        "model": "tiled",
+        "dims": {"N": "batch"},
+        "inputs": {"image": {"shape": ["N", 13, 12, 16]}},
+        "layers": [
+            {"name": "first", "type": "conv2d", "filters": 32, "kernel_size": 3, "padding": "same"},
+            {"name": "second", "type": "conv2d", "filters": 16, "kernel_size": 3, "activation": "relu"},
+            {"name": "pool", "type": "global_mean_pool"},
+            {"name": "scores", "type": "dense", "units": 3},
+        ],
+        "outputs": {"scores": "scores"},
+        "train": {
+            "loss": {"type": "softmax_cross_entropy", "output": "scores", "target": "label"},
+            "optimizer": {"type": "sgd", "learning_rate": 0.5},
+        },
+    }
+    model = netwright.load(spec)
+    random = np.random.default_rng(0)
+    batch = {
+        "image": random.standard_normal((3, 13, 12, 16), np.float32),
+        "label": random.integers(0, 3, 3),
+    }
+    reference = model.compile(engine="reference", entries=["train_step"])
+    reference.train_step(**batch)
+    trained: dict[int | None, dict[str, np.ndarray]] = {}
+    for tile in (None, 2):
+        monkeypatch.setenv(
+            "NETWRIGHT_CACHE_DIR", str(tmp_path / str(tile))
+        )  # programs are kept by their networks
+        monkeypatch.setattr(winograd, "best_tile", lambda *_, tile=tile, **__: (tile, "because"))
+        program = model.compile(entries=["train_step"], threads=1)
+        program.train_step(**batch)
+        trained[tile] = dict(program.weights)
+        for name, array in reference.weights.items():
+            np.testing.assert_allclose(trained[tile][name], array, rtol=1e-4, atol=1e-5, err_msg=name)
+    assert any(not np.array_equal(trained[2][name], array) for name, array in trained[None].items())
