@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from math import prod
 
 import numpy as np
 
@@ -86,7 +87,7 @@ def _is_computed(changes: Sequence[AnyAugmentation], given: np.dtype, shape: Sha
         return False
     if any(isinstance(change, CropAugmentation) for change in changes):
         known = [size for size in shape if isinstance(size, int)]
-        if len(known) < len(shape) or product(known[1:]) > MOST_IN_ROW:
+        if len(known) < len(shape) or prod(known[1:]) > MOST_IN_ROW:
             return False
     types = {given.name, varied_type(given, dtype).name}
     return not any(map(computes, changes)) or types <= set(COMPUTED)
