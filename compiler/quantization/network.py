@@ -83,7 +83,9 @@ class Plan:
         values = [step.numbers for site in sites for step in site.steps if step.numbers is not None]
         arrays = iter(arrays_of(graph, values, self.weights))
         for site in sites:
-            own = [(step.kind, None if step.numbers is None else next(arrays)) for step in site.steps]
+            own: list[Numbers] = [
+                (step.kind, None if step.numbers is None else next(arrays)) for step in site.steps
+            ]
             known = self.numbers.setdefault(site.key, own)
             same = takewhile(lambda pair: _are_equal(*pair), zip(known, own, strict=False))
             self.numbers[site.key] = [step for step, _ in same]
