@@ -102,8 +102,7 @@ def build(
     of a transform's tiles only those of ``block``, if it is given. ``turn``: a dim of its own that
     may tell its direction (``turning``). With ``parts``, it stores the sums of these. Raises NotVectorizable if it
     cannot."""
-    stored = [own for _, places in targets for own, _ in places]
-    reader = Reader(KernelBuilder("kernel", dims), roles, group, place, stored)
+    reader = Reader(KernelBuilder("kernel", dims), roles, group, place)
     if group.transform() is not None:
         transform = TransformTiles(reader, group, targets, machine, block)
         transform.emit()
@@ -120,7 +119,7 @@ def build(
     for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
         own = turn if turn is not None and may_turn(space, tiling, group, machine) else None
         known = dims if own is None else {**dims, own: 0}
-        reader = Reader(KernelBuilder("kernel", known), roles, group, place, stored)
+        reader = Reader(KernelBuilder("kernel", known), roles, group, place)
         reader.flat = space if flat else None
         reader.close = CLOSE_STEPS if tiling.inner else CLOSE
         try:

@@ -59,12 +59,10 @@ class Reader:
         roles: Roles,
         group: Group,
         place: Callable[[Value], Place],
-        stored: Sequence[Place] = (),
     ):
         self.b = builder
         self.roles = roles
         self.place = place
-        self.stored = stored
         self.members = {part.node.id for part in group.members}
         self.accumulators: dict[tuple[int, Indices], Expr] = {}
         self.parameters: dict[tuple[Any, ...], tuple[ir.Buffer, Place]] = {}
@@ -101,7 +99,8 @@ class Reader:
 
     def parameter(self, place: Place, access: str) -> ir.Buffer:
         """The kernel's buffer for ``place``, without its unit axes, so that contiguity shows."""
-        declared = _without_units(place)
+        shape = place.type.shape
+        declared = tuple(s for s in shape if s != 1)
         if self._is_flat(place):
             assert self.flat is not None
             declared = self.flat
@@ -119,14 +118,11 @@ class Reader:
         return buffer
 
     def shape_is_free(self, place: Place) -> bool:
-        """Whether the kernel sees the memory of ``place`` in no other shape, since two parameters must not alias: not
-        where it reads it, nor where it stores its results."""
-        declared = _without_units(place)
+        """Whether the kernel sees the memory of ``place`` in no other shape, since two parameters must not alias."""
+        declared = tuple(size for size in place.type.shape if size != 1)
         return all(
             other.storage is not place.storage or buffer.shape == declared
             for buffer, other in self.parameters.values()
-        ) and all(
-            other.storage is not place.storage or _without_units(other) == declared for other in self.stored
         )
 
     def address(self, place: Place, index: Sequence[DimLike]) -> tuple[Indices, DimLike]:
@@ -389,8 +385,3 @@ def cells_of(part: ContractionPart, index: Sequence[DimLike]) -> Iterator[Indice
     for cell in combinations(*(range(extent) for extent in part.window)):
         ((_, at),) = part.factors(index, cell)
         yield tuple(at)
-
-
-def _without_units(place: Place) -> Indices:
-    """The shape of ``place`` without axes of one element."""
-    return tuple(size for size in place.type.shape if size != 1)

@@ -45,55 +45,63 @@ class PackPanels(Pass):
     def run(self, graph: Graph, context: PassContext) -> Graph:
         if context.machine.compact:
             return graph
-        lanes = context.machine.lanes(_dtype(graph))
-        return _packed(graph, lanes, context, parameters=context.entry in READERS)
+        return _packed(graph, context, parameters=context.entry in READERS)
 
 
-def _packed(graph: Graph, lanes: int, context: PassContext, *, parameters: bool) -> Graph:
+def _packed(graph: Graph, context: PassContext, *, parameters: bool) -> Graph:
     packed: dict[Value, Value] = {}
+    machine = context.machine
 
     def panels_of(new: Graph, value: Value) -> Value:
         if value not in packed:
-            packed[value] = pack(new, value, lanes)
+            packed[value] = pack(new, value, _width(new.type(value), machine))
         return packed[value]
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> tuple[Value, ...] | None:
         if isinstance(node.attrs, ScanAttributes):
-            return _pack_scan(new, node, node.attrs, operands, panels_of, lanes)
+            return _pack_scan(new, node, node.attrs, operands, panels_of, machine)
         position = _packed_operand(node)
-        if position is None or not fills_panels(new.type(operands[position]), lanes):
+        if position is None or not _fills_panels(new.type(operands[position]), machine):
             return None
         stored, wide = _stored(new, operands[position])
         pays = (
             _is_parameter(new, stored)
             if parameters
-            else _pays_per_call(new, node, operands[position], context.machine)
+            else _pays_per_call(new, node, operands[position], machine)
         )
         if not pays:
             return None
         changed = list(operands)
-        read = new.apply("panels", panels_of(new, stored), attrs=PanelsAttributes(lanes))
+        read = _read(new, panels_of(new, stored), machine)
         changed[position] = read if wide is None else new.apply("widen", read, attrs=wide)
         return new.add(node.op, changed, node.attrs, layer=node.layer).values
 
     return graph.rewrite(context.limit(rule))
 
 
-def _dtype(graph: Graph) -> str:
-    """The model's float dtype."""
-    double = any(graph.type(value).dtype == "float64" for value in graph.inputs.values())
-    return "float64" if double else "float32"
+def _width(type: TensorType, machine: Machine) -> int:
+    """How wide panels of such weights are: a vector of what they are computed with, which has 32 bits at least."""
+    return machine.lanes("float64" if type.dtype == "float64" else "float32")
+
+
+def _fills_panels(type: TensorType, machine: Machine) -> bool:
+    return fills_panels(type, _width(type, machine))
+
+
+def _read(graph: Graph, panels: Value, machine: Machine) -> Value:
+    """The matrix that ``panels`` hold."""
+    return graph.apply("panels", panels, attrs=PanelsAttributes(_width(graph.type(panels), machine)))
 
 
 def _pack_scan(
-    new: Graph, node: Node, attrs: ScanAttributes, operands: tuple[Value, ...], pack: Pack, lanes: int
+    new: Graph, node: Node, attrs: ScanAttributes, operands: tuple[Value, ...], pack: Pack, machine: Machine
 ) -> tuple[Value, ...] | None:
     """The scan with packed consts: in place of those that only products read, and beside those that scans in its body
     read as such."""
     body, k = attrs.body, attrs.n_consts
     consts = list(body.inputs.values())[:k]
-    direct = _weights(attrs, lanes)
-    inside = {own.id: _weights(own.attrs, lanes) for own in body if isinstance(own.attrs, ScanAttributes)}
+    direct = _weights(attrs, machine)
+    inside = {own.id: _weights(own.attrs, machine) for own in body if isinstance(own.attrs, ScanAttributes)}
     passed = {body.operands(id)[position] for id, positions in inside.items() for position in positions}
     beside = [position for position, value in enumerate(consts) if value in passed]
     if not direct and not beside:
@@ -105,7 +113,7 @@ def _pack_scan(
     raw: dict[Value, Value] = {}
     inputs = list(body.inputs.items())
     for position, (name, value) in enumerate(inputs[:k]):
-        moved[value] = _input(inner, name, new.type(changed[position]), position in direct, lanes)
+        moved[value] = _input(inner, name, new.type(changed[position]), position in direct, machine)
     for position, value in zip(beside, panels, strict=True):
         name, own = inputs[position]
         raw[own] = inner.input(f"{name}.panels", new.type(value), "body")
@@ -118,7 +126,7 @@ def _pack_scan(
         if isinstance(own_attrs, ScanAttributes):
             packed = {p for p in inside[own.id] if body.operands(own)[p] in raw}
             read = [raw[v] if p in packed else moved[v] for p, v in enumerate(body.operands(own))]
-            own_attrs = _of_panels(own_attrs, packed, [inner.type(value) for value in read], lanes)
+            own_attrs = _of_panels(own_attrs, packed, [inner.type(value) for value in read], machine)
         results = inner.add(own.op, read, own_attrs, layer=own.layer).values
         moved.update(zip(own.values, results, strict=True))
     for name, value in body.outputs.items():
@@ -128,17 +136,17 @@ def _pack_scan(
     return new.add("scan", operands, attrs, layer=node.layer).values
 
 
-def _weights(attrs: ScanAttributes, lanes: int) -> set[int]:
+def _weights(attrs: ScanAttributes, machine: Machine) -> set[int]:
     """The positions of consts that the body can read packed."""
     return {
         position
         for position, value in enumerate(list(attrs.body.inputs.values())[: attrs.n_consts])
-        if fills_panels(attrs.body.type(value), lanes) and _is_weight(attrs.body, value, lanes)
+        if _fills_panels(attrs.body.type(value), machine) and _is_weight(attrs.body, value, machine)
     }
 
 
 def _of_panels(
-    attrs: ScanAttributes, packed: set[int], types: Sequence[TensorType], lanes: int
+    attrs: ScanAttributes, packed: set[int], types: Sequence[TensorType], machine: Machine
 ) -> ScanAttributes:
     """The attributes of a scan whose consts at the positions ``packed`` are packed, as ``types`` say."""
     body = attrs.body
@@ -149,7 +157,7 @@ def _of_panels(
             name,
             types[position] if position in packed else body.type(value),
             position in packed,
-            lanes,
+            machine,
         )
         for position, (name, value) in enumerate(body.inputs.items())
     ]
@@ -158,9 +166,9 @@ def _of_panels(
     return replace(attrs, body=inner)
 
 
-def _input(graph: Graph, name: str, type: TensorType, packed: bool, lanes: int) -> Value:
+def _input(graph: Graph, name: str, type: TensorType, packed: bool, machine: Machine) -> Value:
     value = graph.input(name, type, "body")
-    return graph.apply("panels", value, attrs=PanelsAttributes(lanes)) if packed else value
+    return _read(graph, value, machine) if packed else value
 
 
 def _pays_per_call(graph: Graph, node: Node, value: Value, machine: Machine) -> bool:
@@ -187,7 +195,7 @@ def _is_parameter(graph: Graph, value: Value) -> bool:
     return isinstance(attrs, InputAttributes) and attrs.role == "parameter"
 
 
-def _is_weight(body: Graph, value: Value, lanes: int) -> bool:
+def _is_weight(body: Graph, value: Value, machine: Machine) -> bool:
     """Whether ``value`` is only read by products that can read it packed, whole or in slices of whole panels."""
     uses = body.uses(value)
     for user, position in uses:
@@ -195,13 +203,13 @@ def _is_weight(body: Graph, value: Value, lanes: int) -> bool:
             start = user.attrs.start[-1]
             whole = (
                 isinstance(start, int)
-                and start % lanes == 0
+                and start % _width(body.type(value), machine) == 0
                 and user.attrs.stride == (1,) * len(user.attrs.stride)
             )
             if not whole or not all(_packed_operand(n) == at for n, at in body.uses(user.values[0])):
                 return False
         elif isinstance(user.attrs, WidenAttributes):
-            if not _is_weight(body, user.values[0], lanes):
+            if not _is_weight(body, user.values[0], machine):
                 return False
         elif _packed_operand(user) != position:
             return False
