@@ -10,11 +10,16 @@ from ..plans.shapes import step_cost
 
 #: The size of a batch for which tiles are chosen.
 BATCH = 32
+#: The fewest products of numbers per row. A batch with fewer is done in some ten microseconds, which leaves a second
+#: thread little to gain, and tiles of more rows are more code.
+LEAST_PRODUCTS = 50_000
 
 
-def is_batch(extent: DimLike) -> bool:
-    """Whether an axis has an open size of which a batch is typical."""
-    return not isinstance(extent, int) and typical(extent, BATCH) == BATCH
+def is_long_batch(extent: DimLike, products: DimLike) -> bool:
+    """Whether an axis has an open size of which a batch is typical, with so many ``products`` of numbers per row that
+    threads should divide it evenly."""
+    batch = not isinstance(extent, int) and typical(extent, BATCH) == BATCH
+    return batch and typical(products) >= LEAST_PRODUCTS
 
 
 def even_tile(rows: int, vectors: int, number: int, products: int, cells: int) -> tuple[int, int]:

@@ -13,12 +13,12 @@ from typing import TypeAlias
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, Shape, dim_symbols
+from netwright.specs.dims import DimLike, Shape, dim_symbols, product, typical
 
 from ..graph.node import Value
 from ..machine import Machine
 from ..plans.shapes import step_cost
-from .even_rows import even_tile, is_batch
+from .even_rows import even_tile, is_long_batch
 from .groups import Group
 from .indices import power_of_two
 from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_of, rows_outermost
@@ -182,7 +182,7 @@ def _wide(
         parallel = row_axis
     elif depth == 0 or _columns_first(space, row_axis, lanes * vectors):
         parallel = len(space) - 1
-    elif tuned is None and depth is None and is_batch(extent):
+    elif tuned is None and depth is None and is_long_batch(extent, _products(space, row_axis, contractions)):
         rows, vectors = even_tile(rows, vectors, blocks, len(contractions), cells)
     return replace(
         own,
@@ -195,6 +195,12 @@ def _wide(
         accumulators=bands * rows * vectors * per_cell,
         bands=bands,
     )
+
+
+def _products(space: Shape, row_axis: int, contractions: Sequence[ContractionPart]) -> DimLike:
+    """How many numbers are multiplied per index along the rows."""
+    others = product(size for axis, size in enumerate(space) if axis != row_axis)
+    return others * sum(typical(product(part.extents)) for part in contractions)
 
 
 def _open_tile(

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 import pytest
 
-from netwright.compiler.lowering.even_rows import even_tile, is_batch
+from netwright.compiler.lowering.even_rows import LEAST_PRODUCTS, even_tile, is_long_batch
 from netwright.specs.dims import dim
 
 N, T = dim("N"), dim("T")
 
 
-def test_a_batch_is_one_open_size() -> None:
-    assert (is_batch(N), is_batch(N * T), is_batch(32), is_batch(2 * N)) == (True, False, False, False)
+def test_a_batch_is_one_open_size_with_much_to_do() -> None:
+    batches = [is_long_batch(extent, LEAST_PRODUCTS) for extent in (N, N * T, 32, 2 * N)]
+    assert batches == [True, False, False, False]
+    assert not is_long_batch(N, LEAST_PRODUCTS - 1)
 
 
 @pytest.mark.parametrize(
