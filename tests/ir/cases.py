@@ -36,7 +36,7 @@ from netwright.compiler.passes.base import Math, Pass, PassContext, Phase
 from netwright.compiler.pipeline import PHASES
 from netwright.specs.dims import evaluate
 
-from ..machines import CORTEX, MACHINES
+from ..machines import CORTEX, LARGE_CACHES, MACHINES
 
 PASSES: dict[str, type[Pass]] = {one.name: type(one) for phase in PHASES for one in phase.passes}
 MARK = "-- after\n"
@@ -103,7 +103,7 @@ def read_case(path: Path, key: str = "pass", before: str = MARK) -> Case:
         head,
         fields[key],
         fields.get("entry", ""),
-        {**MACHINES, "cortex": CORTEX}[fields.get("machine", "avx512")],
+        {**MACHINES, "cortex": CORTEX, "large_caches": LARGE_CACHES}[fields.get("machine", "avx512")],
         {name: int(size) for name, size in dims.items()},
         parse_graph("".join(lines)),
         after.strip(),
