@@ -1,6 +1,6 @@
 """ONNX's own backend tests through native code.
 
-By default every twenty-fourth case of an op runs, at least one, and all of them with `pytest tests/conformance
+By default every thirty-sixth case of an op runs, at least one, and all of them with `pytest tests/conformance
 --conformance`; what is listed in unsupported.txt has to fail with a clear diagnostic, and to leave the list once it
 passes.
 """
@@ -22,7 +22,7 @@ from netwright.onnx.errors import OnnxError
 from .cases import all_cases, data_of, listed, model_of, traits
 
 #: Of the cases of an op one in so many runs by default.
-SLICE = 24
+SLICE = 36
 #: Networks take seconds each, and have a test of their own with random weights.
 ALWAYS = {"real/test_squeezenet"}
 

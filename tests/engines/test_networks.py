@@ -21,8 +21,8 @@ from .layers import ANY, BY_RANK, GLOBAL, RECURRENT
 from .layers import LAYERS as DRAWN
 from .specs import Grow, features, frames, recurrences, specs, windows
 
-#: Networks of a family of chains: 2 in ci, besides those that `tests/draw` draws; 200 in deep.
-EXAMPLES = max(2, (settings.default.max_examples if settings.default else 0) // 5 - 2)
+#: Networks of a family of chains: 1 in ci, besides those that `tests/draw` draws; 199 in deep.
+EXAMPLES = max(1, (settings.default.max_examples if settings.default else 0) // 5 - 3)
 
 
 def sizes(model: Model, numbers: st.DataObject, most: int = 6) -> dict[str, int]:
@@ -56,11 +56,12 @@ def family(grow: Grow, examples: int, dtype: str = "float64") -> Any:
 test_features = family(features, EXAMPLES)
 test_windows = family(windows, EXAMPLES)
 test_recurrences = family(recurrences, EXAMPLES)
-test_frames = family(frames, EXAMPLES // 2)
-test_float32 = family(recurrences, EXAMPLES // 2, "float32")
-test_catalog_of_features = family(feature_catalog, EXAMPLES // 2)
-test_catalog_of_windows = family(window_catalog, EXAMPLES // 2)
-test_catalog_of_recurrences = family(recurrent_catalog, EXAMPLES // 2)
+HALF = max(1, EXAMPLES // 2)
+test_frames = family(frames, HALF)
+test_float32 = family(recurrences, HALF, "float32")
+test_catalog_of_features = family(feature_catalog, HALF)
+test_catalog_of_windows = family(window_catalog, HALF)
+test_catalog_of_recurrences = family(recurrent_catalog, HALF)
 
 
 def test_the_catalogs_hold_what_their_families_draw() -> None:
