@@ -62,7 +62,7 @@ def pool() -> Iterator[Pool]:
         yield pool
 
 
-@pytest.mark.parametrize("start", sliced(range(0, COUNT, 5), lambda start: start < COUNT // 4))
+@pytest.mark.parametrize("start", sliced(range(0, COUNT, 5), lambda start: start < COUNT // 8))
 def test_drawn_networks(pool: Pool, start: int) -> None:
     for number in range(start, start + 5):
         found = pool.run({"number": number, "seed": 0})
