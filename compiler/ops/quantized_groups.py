@@ -13,15 +13,18 @@ from typing import Any
 
 import numpy as np
 
-from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.dims import DimLike
 
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
-from .base import Cost, Sample, moved_bytes
+from .base import Cost, Sample
 from .contexts import EvaluationContext
 from .conv import Conv
 from .protocols import Contraction
-from .windows import ConvAttributes, conv_cases, group_features, input_cells, input_channel
+from .windows import ConvAttributes, conv_cases
+
+#: Which numbers are multiplied and added up.
+CONV = Conv()
 
 
 class QuantizedGroups(Contraction):
@@ -35,21 +38,21 @@ class QuantizedGroups(Contraction):
         x, w = operands
         if x.dtype not in ("int8", "uint8") or w.dtype != "int8":
             raise ShapeError(f"quantized_groups of {x} with weights {w}", 0)
-        (result,) = Conv().infer(attrs, [x.with_dtype("float32"), w.with_dtype("float32")])
+        (result,) = CONV.infer(attrs, [x.with_dtype("float32"), w.with_dtype("float32")])
         return [result.with_dtype("int32")]
 
     def evaluate(
         self, context: EvaluationContext, attrs: ConvAttributes, operands: Sequence[np.ndarray]
     ) -> Sequence[np.ndarray]:
         # Sums of products of bytes are exact in float64.
-        (total,) = Conv().evaluate(context, attrs, [array.astype(np.float64) for array in operands])
+        (total,) = CONV.evaluate(context, attrs, [array.astype(np.float64) for array in operands])
         return [total.astype(np.int64).astype(np.int32)]
 
     def combine(self, attrs: ConvAttributes) -> str:
         return "add"
 
-    def reduction_shape(self, attrs: ConvAttributes, operands: Sequence[TensorType]) -> Shape:
-        return operands[1].shape[:-1]
+    def reduction_shape(self, attrs: ConvAttributes, operands: Sequence[TensorType]) -> Sequence[DimLike]:
+        return CONV.reduction_shape(attrs, operands)
 
     def factors(
         self,
@@ -58,22 +61,15 @@ class QuantizedGroups(Contraction):
         index: Sequence[Any],
         reduction: Sequence[Any],
     ) -> Sequence[tuple[int, Sequence[Any]]]:
-        sample, *cells, feature = index
-        *taps, channel = reduction
-        data: list[DimLike] = [sample, *input_cells(attrs, cells, taps)]
-        return [
-            (0, (*data, input_channel(attrs, operands[1], channel, feature))),
-            (1, (*taps, channel, feature)),
-        ]
+        return CONV.factors(attrs, operands, index, reduction)
 
     def segment(self, attrs: ConvAttributes, operands: Sequence[TensorType]) -> int | None:
-        return group_features(attrs, operands[1])
+        return CONV.segment(attrs, operands)
 
     def cost(
         self, attrs: ConvAttributes, operands: Sequence[TensorType], results: Sequence[TensorType]
     ) -> Cost:
-        depth = product(operands[1].shape[:-1])
-        return Cost(2 * results[0].size * depth, moved_bytes(operands, results))
+        return CONV.cost(attrs, operands, results)
 
     def samples(self) -> Sequence[Sample]:
         return [
