@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import os
 import platform
 import shutil
 import sys
@@ -17,6 +18,16 @@ _MACHINES = {
     243: ("riscv64", "qemu-riscv64"),
     40: ("armv7l", "qemu-arm"),
 }
+#: By an emulator: where Debian keeps the C library of its system, and the package with it.
+_LIBRARIES = {
+    "qemu-x86_64": (Path("/usr/x86_64-linux-gnu"), "libc6-amd64-cross"),
+    "qemu-aarch64": (Path("/usr/aarch64-linux-gnu"), "libc6-arm64-cross"),
+    "qemu-riscv64": (Path("/usr/riscv64-linux-gnu"), "libc6-riscv64-cross"),
+    "qemu-arm": (Path("/usr/arm-linux-gnueabihf"), "libc6-armhf-cross"),
+}
+#: How the names of the loaders of programs for glibc begin, which such a program has near its beginning.
+_LOADERS = (b"/lib/ld-linux", b"/lib64/ld-linux")
+_BEGINNING = 4096
 #: The first bytes of files that nothing runs on another system.
 _ELSEWHERE = {b"MZ": "Windows", b"\xcf\xfa\xed\xfe": "macOS"}
 
@@ -25,7 +36,7 @@ def runner(path: Path) -> list[str]:
     """The command that goes before the path of an executable, empty if this computer runs it itself. Raises
     RequestError if nothing here can."""
     with path.open("rb") as file:
-        head = file.read(20)
+        head = file.read(_BEGINNING)
     if head.startswith(b"\0asm"):
         if importlib.util.find_spec("wasmtime") is None:
             raise RequestError(f"{path} is a WebAssembly module, which runs here with  pip install wasmtime")
@@ -41,4 +52,11 @@ def runner(path: Path) -> list[str]:
         return []
     if shutil.which(emulator) is None:
         raise RequestError(f"{path} is a program for {machine}, which needs {emulator} (Debian's qemu-user)")
+    if any(loader in head for loader in _LOADERS) and "QEMU_LD_PREFIX" not in os.environ:
+        folder, package = _LIBRARIES[emulator]
+        if not folder.is_dir():
+            raise RequestError(
+                f"{path} needs {machine}'s C library (Debian's {package}; or QEMU_LD_PREFIX=FOLDER says where it is)"
+            )
+        return [emulator, "-L", str(folder)]
     return [emulator]

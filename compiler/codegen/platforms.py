@@ -43,6 +43,10 @@ PLATFORMS = (
         "Linux, x86-64", "run on x86-64",
     ),
     Platform(
+        "aarch64-linux-gnu", "aarch64-unknown-linux-gnu", "aarch64-linux-gnu", "generic",
+        "Linux with glibc, 64-bit ARM", "run by qemu-aarch64", static=False,
+    ),
+    Platform(
         "aarch64-linux-musl", "aarch64-unknown-linux-musl", "aarch64-linux-musl", "generic",
         "Linux, 64-bit ARM", "run by qemu-aarch64",
     ),

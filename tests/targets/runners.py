@@ -26,6 +26,7 @@ Outcome = Arrays | str
 Run = Callable[[Iterable[Job]], Iterator[Outcome]]
 
 _QEMU = {
+    "aarch64-linux-gnu": "qemu-aarch64",
     "aarch64-linux-musl": "qemu-aarch64",
     "riscv64-linux-musl": "qemu-riscv64",
     "armv7-linux-musleabihf": "qemu-arm",
@@ -45,6 +46,8 @@ def lacking(target: str) -> str | None:
         return str(error)
     if target in _QEMU and shutil.which(_QEMU[target]) is None:
         return f"{_QEMU[target]} is not installed (Debian's qemu-user)"
+    if target == "aarch64-linux-gnu" and not Path("/usr/aarch64-linux-gnu").is_dir():
+        return "there is no C library for AArch64 (Debian's libc6-arm64-cross)"
     if target.startswith("x86_64-linux") and (computer.machine(), computer.system()) != ("x86_64", "Linux"):
         return "this computer is no x86-64 with Linux"
     if target == "thumbv7em-none-eabi" and shutil.which("qemu-system-arm") is None:
