@@ -27,25 +27,23 @@ class LinkError(RuntimeError):
     """There is no C compiler, or it failed; the message says what to install, or what the compiler printed."""
 
 
-#: What makes the C code around a network small: a function of its own section that nothing calls is left out, and there
-#: are no tables for unwinding, which nothing reads.
-SMALL = [
-    "-Os",
-    "-ffunction-sections",
-    "-fdata-sections",
-    "-fno-asynchronous-unwind-tables",
-    "-fno-unwind-tables",
-]
+#: What makes the C code around a network small: a function of its own section that nothing calls is left out.
+SMALL = ["-Os", "-ffunction-sections", "-fdata-sections"]
+#: Leaves out tables for unwinding, which nothing reads. For Windows, zig compiles the code that starts a program with
+#: the same flags, and it needs them.
+_NO_TABLES = ["-fno-asynchronous-unwind-tables", "-fno-unwind-tables"]
 
 
 def small(command: Sequence[str], target: Target) -> list[str]:
     """The flags that make a program or a shared library small, with its segments one after the other in the file: what
     must not be executed has to be in sections that can be written at first (``contents.write_contents``).
     """
-    if not joins_segments(command, target):
+    if target.is_windows:
         return SMALL
+    if not joins_segments(command, target):
+        return [*SMALL, *_NO_TABLES]
     joined = ["-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--no-eh-frame-hdr", "-Wl,-z,noseparate-code"]
-    return [*SMALL, "-fno-plt", *joined]
+    return [*SMALL, *_NO_TABLES, "-fno-plt", *joined]
 
 
 def joins_segments(command: Sequence[str], target: Target) -> bool:

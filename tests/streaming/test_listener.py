@@ -89,7 +89,7 @@ def run(folder: Path, *arguments: str, data: bytes = b"") -> subprocess.Complete
 
 
 def answers(folder: Path, *arguments: str, data: bytes = b"") -> np.ndarray:
-    done = run(folder, "--raw", *arguments, data=data)
+    done = run(folder, "--stream", "--raw", *arguments, data=data)
     assert done.returncode == 0, done.stderr
     assert done.stderr == b""
     return np.frombuffer(done.stdout, "<f4").reshape(-1, 3)

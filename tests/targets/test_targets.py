@@ -24,9 +24,20 @@ from .runners import lacking
 from .suite import check_target
 
 #: The targets that the whole suite runs, and how many networks each. AArch64 runs with Debian's C library, WebAssembly
-#: in a browser, where there are these: the C libraries of musl and WASI take half a minute each to compile.
-SLICE = {"native": 2, "aarch64-linux-gnu": 1, "aarch64-linux-musl": 1, "wasm32-wasi": 1, "wasm32-web": 2}
-INSTEAD = {"aarch64-linux-musl": "aarch64-linux-gnu", "wasm32-wasi": "wasm32-web"}
+#: in a browser, where there are these: the C libraries of musl, WASI and Windows take half a minute each to compile.
+SLICE = {
+    "native": 2,
+    "aarch64-linux-gnu": 1,
+    "aarch64-linux-musl": 1,
+    "wasm32-wasi": 1,
+    "wasm32-web": 2,
+    "x86_64-windows-gnu": 1,
+}
+INSTEAD = {
+    "aarch64-linux-musl": "aarch64-linux-gnu",
+    "wasm32-wasi": "wasm32-web",
+    "x86_64-windows-gnu": "native",
+}
 SMALL = (
     "netwright: 1\nmodel: small\ndims: {N: batch}\ninputs: {x: {shape: [N, 40]}}\n"
     "layers: [{name: a, type: dense, units: 33, activation: tanh}, {name: b, type: dense, units: 3}]\n"

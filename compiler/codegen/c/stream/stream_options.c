@@ -10,7 +10,8 @@
 static void usage(FILE *to) {
     const char *name = nw_the_model.name;
     const nw_buffer *input = &nw_the_model.buffers[nw_the_stream.input];
-    fprintf(to, "usage: %s [--raw | --npy] [--state FILE] [--save FILE] [--threads N] [--pin] < STEPS > ANSWERS\n", name);
+    fprintf(to, "usage: %s [--stream] [--raw | --npy] [--state FILE] [--save FILE] [--threads N] [--pin]\n", name);
+    fprintf(to, "       < STEPS > ANSWERS\n");
     fprintf(to, "       %s --info | --help\n\n", name);
     fprintf(to, "Takes steps on standard input and answers as they come.\n\n");
     fprintf(to, "steps:\n  %s  bare numbers, %s, little-endian; a step is %s without its time\n", input->name,
@@ -22,7 +23,8 @@ static void usage(FILE *to) {
                 nw_the_stream.outputs[i].axis < 0 ? ", for all steps so far" : "");
     }
     fprintf(to,
-            "\n  --raw         answers as bare numbers rather than text, a line per answer\n"
+            "\n  --stream      what this program does in any case\n"
+            "  --raw         answers as bare numbers rather than text, a line per answer\n"
             "  --npy         steps as .npy arrays, one after the other, each with any number of them;\n"
             "                for each array an array of answers, per output\n"
             "  --save FILE   at the end of the steps, write what is remembered of them\n"
@@ -40,6 +42,7 @@ void parse_stream_options(int argc, char **argv, stream_options *asked) {
             end_text();
         }
         if (strcmp(word, "--info") == 0) tell_manifest();
+        if (strcmp(word, "--stream") == 0) continue;
         if (strcmp(word, "--raw") == 0) {
             asked->raw = 1;
             continue;
