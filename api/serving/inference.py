@@ -1,0 +1,115 @@
+"""Requests for answers: read, computed when it is their turn, and written."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+import numpy as np
+
+from netwright.runtime.errors import ExecutionError, InputError
+from netwright.specs.manifest import BufferInfo
+
+from ..program import Program
+from .answers import Answer, Headers
+from .bodies import Bodies, Receive
+from .description import VERSION
+from .heads import Head, lengths
+from .joining import Arrays, joining
+from .limits import Limits
+from .measures import Measures
+from .messages import InferRequest, Messages
+from .refusals import Refusal
+from .scheduling import Scheduler
+from .sequences import Sequences
+
+
+class Inference:
+    """Answers by a program, whose ``inputs`` and ``outputs`` these are. Raises RequestError if it has to serve
+    sequences and can't be computed step by step.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        limits: Limits,
+        measures: Measures,
+        inputs: list[BufferInfo],
+        outputs: list[BufferInfo],
+    ):
+        self._limits, self._measures = limits, measures
+        dtypes = [{info.name: np.dtype(info.dtype) for info in some} for some in (inputs, outputs)]
+        self._messages = Messages(program.manifest.model, VERSION, *dtypes)
+        self._bodies = Bodies(limits.body)
+        self._scheduler = Scheduler(
+            program.predicted,
+            joining(program.manifest, list(dtypes[0]), list(dtypes[1]), limits.batch),
+            measures,
+            delay=limits.delay,
+            most_waiting=limits.waiting,
+        )
+        self._sequences = Sequences(program.stream, limits.sequences, limits.sequence_timeout)
+        if limits.sequences:
+            program.stream()  # compiles
+        self._direct = True
+        measures.watch("waiting_requests", "Requests that wait", lambda: self._scheduler.waiting)
+        measures.watch("sequences", "Sequences in progress", lambda: len(self._sequences))
+        measures.watch("body_bytes", "Bytes of requests that are held", lambda: self._bodies.held)
+
+    def close(self) -> None:
+        """Ends the thread that computes. No request may be in progress."""
+        self._scheduler.close()
+
+    def forget_idle(self) -> None:
+        """Forgets sequences that were idle for too long."""
+        self._sequences.forget_idle()
+
+    async def answer(self, headers: Headers, receive: Receive) -> Answer:
+        """The answer to a request. Raises Refusal; Disconnected if the client is gone."""
+        length, json_length = lengths(headers)
+        body = await self._bodies.read(length, receive)
+        with self._bodies.holding(body):
+            request = self._messages.read(body, json_length)
+            try:
+                outputs = await self._computed(request)
+            except (InputError, ExecutionError) as error:
+                raise Refusal(400, str(error)) from None
+            return self._messages.write(request, outputs)
+
+    def answered_at_once(self, head: Head, body: bytes, *, alone: bool) -> Answer | None:
+        """The answer to a request that can be computed now; None if ``answer`` has to do it.
+
+        ``alone`` says that there is no other connection. Spares small networks the tasks and events that carry a
+        request through ASGI, which take longer than they do.
+        """
+        if not self._direct or head.length > self._limits.body:
+            return None
+        begun = perf_counter()
+        try:
+            request = self._messages.read(body, head.json_length)
+            outputs = (
+                self._scheduler.at_once(request.arrays, alone=alone) if request.sequence is None else None
+            )
+            if outputs is None:
+                self._direct = False  # what is like this one shall not be read twice
+                return None
+            answer = self._messages.write(request, outputs)
+        except (Refusal, InputError, ExecutionError):
+            return None
+        self._measures.answered(200, perf_counter() - begun)
+        return answer
+
+    async def _computed(self, request: InferRequest) -> Arrays:
+        step = request.sequence
+        if step is None:
+            outputs = await self._scheduler.predict(request.arrays)
+            self._direct = self._scheduler.quick
+            return outputs
+        if not self._limits.sequences:
+            raise Refusal(
+                400, "sequences are not served: start the server with --sequences, how many at once"
+            )
+        known = self._sequences.begin(step)
+        try:
+            return await self._scheduler.alone(request.arrays, known.push)
+        finally:
+            self._sequences.end(known)
