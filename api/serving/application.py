@@ -13,7 +13,7 @@ from ..version import VERSION as NETWRIGHT
 from .answers import Answer, refused, told
 from .bodies import Disconnected, Receive
 from .description import VERSION, inputs_of, model_metadata, outputs_of, server_metadata
-from .heads import Head, Heads
+from .heads import Heads
 from .inference import Inference
 from .limits import Limits
 from .measures import Measures
@@ -30,7 +30,7 @@ class Application:
     computed step by step.
 
     ``ready`` is what `/v2/health/ready` tells: set it to False before the end. ``heads`` reads the heads of requests
-    that ``answered_at_once`` takes.
+    that ``answered_at_once`` takes, which answers what can be computed now (None: call the application).
     """
 
     def __init__(self, program: Program, limits: Limits = Limits()):
@@ -47,6 +47,7 @@ class Application:
             f"/v2/models/{name}/versions/{VERSION}/infer",
         }
         self.heads = Heads(self._infer_paths)
+        self.answered_at_once = self._inference.answered_at_once
 
     def close(self) -> None:
         """Ends the thread that computes. No request may be in progress."""
@@ -55,12 +56,6 @@ class Application:
     def forget_idle(self) -> None:
         """Forgets sequences that were idle for too long; to be called now and then."""
         self._inference.forget_idle()
-
-    def answered_at_once(self, head: Head, body: bytes, *, alone: bool) -> Answer | None:
-        """The answer to a request that can be computed now; None: call the application. ``alone`` says that there is no
-        other connection.
-        """
-        return self._inference.answered_at_once(head, body, alone=alone)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""

@@ -52,7 +52,11 @@ class Messages:
         self._inputs, self._outputs = inputs, outputs
         # A dtype takes longer to tell its name than to convert a small array.
         self._datatypes = {name: DATATYPES[dtype.name] for name, dtype in (inputs | outputs).items()}
-        self._head = {"model_name": model, "model_version": version}
+        # What each answer says again is written once.
+        self._beginning = _begun({"model_name": model, "model_version": version}) + b'"outputs":['
+        self._beginnings = {
+            name: _begun({"name": name, "datatype": self._datatypes[name]}) + b'"shape":' for name in outputs
+        }
         self._all = {usual: dict.fromkeys(outputs, usual) for usual in (False, True)}
 
     def read(self, body: bytes, json_length: int | None) -> InferRequest:
@@ -73,31 +77,27 @@ class Messages:
         sequence = _sequence(parameters) if parameters else None
         return InferRequest(identifier, arrays, self._wanted(head, parameters), sequence)
 
-    def write(
-        self, request: InferRequest, outputs: Mapping[str, NDArray]
-    ) -> Answer:
+    def write(self, request: InferRequest, outputs: Mapping[str, NDArray]) -> Answer:
         """The answer. Outputs that are missing in ``outputs`` are left out. Raises Refusal."""
-        tensors: list[dict[str, Any]] = []
+        parts = [self._beginning]
         behind: list[bytes] = []
+        separator = b""
         for name, binary in request.wanted.items():
-            if name not in outputs:
+            array = outputs.get(name)
+            if array is None:
                 continue
-            array = outputs[name]
-            tensor: dict[str, Any] = {
-                "name": name,
-                "datatype": self._datatypes[name],
-                "shape": array.shape,
-            }
+            parts += separator, self._beginnings[name], orjson.dumps(array.shape)
             if binary:
                 behind.append(to_bytes(array))
-                tensor["parameters"] = {"binary_data_size": len(behind[-1])}
+                parts.append(b',"parameters":{"binary_data_size":%d}}' % len(behind[-1]))
             else:
-                tensor["data"] = to_json(name, array)
-            tensors.append(tensor)
-        head = self._head | {"outputs": tensors}
+                parts += b',"data":', to_json(name, array), b"}"
+            separator = b","
+        parts.append(b"]")
         if request.id is not None:
-            head["id"] = request.id
-        text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
+            parts += b',"id":', orjson.dumps(request.id)
+        parts.append(b"}")
+        text = b"".join(parts)
         if not behind:
             return Answer(200, JSON, text)
         headers = [
@@ -149,6 +149,11 @@ class Messages:
                 raise Refusal(400, f"output {name!r}: classification is not supported; take the numbers")
             wanted[name] = _flag(own, "binary_data", usual)
         return wanted
+
+
+def _begun(members: Mapping[str, Any]) -> bytes:
+    """The JSON of an object to which more members are added."""
+    return orjson.dumps(members)[:-1] + b","
 
 
 def _shape(name: str, shape: Any) -> list[int]:
