@@ -13,7 +13,6 @@ from ..version import VERSION as NETWRIGHT
 from .answers import Answer, refused, told
 from .bodies import Disconnected, Receive
 from .description import VERSION, inputs_of, model_metadata, outputs_of, server_metadata
-from .heads import Heads
 from .inference import Inference
 from .limits import Limits
 from .measures import Measures
@@ -29,11 +28,11 @@ class Application:
     """Serves a program by the Open Inference Protocol. Raises RequestError if it has to serve sequences and can't be
     computed step by step.
 
-    ``ready`` is what `/v2/health/ready` tells: set it to False before the end. ``heads`` reads the heads of requests
-    that ``answered_at_once`` takes, which answers what can be computed now (None: call the application).
+    ``ready`` is what `/v2/health/ready` tells: set it to False before the end. ``answered_at_once`` answers requests to
+    ``infer_paths`` that can be computed now (None: call the application).
     """
 
-    def __init__(self, program: Program, limits: Limits = Limits()):
+    def __init__(self, program: Program, limits: Limits | None = None):
         self.ready = True
         self._name = name = program.manifest.model
         inputs = inputs_of(program.session)
@@ -41,12 +40,11 @@ class Application:
         self._metadata = model_metadata(name, inputs, outputs)
         self._measures = Measures(name, VERSION)
         self._measures.watch("ready", "1 while the server takes requests", lambda: self.ready)
-        self._inference = Inference(program, limits, self._measures, inputs, outputs)
-        self._infer_paths = {
+        self._inference = Inference(program, limits or Limits(), self._measures, inputs, outputs)
+        self.infer_paths = {
             f"/v2/models/{name}/infer",
             f"/v2/models/{name}/versions/{VERSION}/infer",
         }
-        self.heads = Heads(self._infer_paths)
         self.answered_at_once = self._inference.answered_at_once
 
     def close(self) -> None:
@@ -61,7 +59,7 @@ class Application:
         """Answers a request."""
         if scope["type"] != "http":
             raise ValueError(f"only http is served, not {scope['type']}")
-        infers = scope["path"] in self._infer_paths
+        infers = scope["path"] in self.infer_paths
         begun = perf_counter()
         try:
             if infers and scope["method"] == "POST":

@@ -10,7 +10,7 @@ from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 from .answers import Answer
 from .application import Application
 from .deadline import Deadline
-from .heads import Head
+from .heads import Head, Heads
 
 #: The line and the headers of a request have at most so many bytes, and what a connection brings at once.
 MOST_HEAD = 64 << 10
@@ -32,7 +32,7 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
-        self._heads = self.app.heads if isinstance(self.app, Application) else None
+        self._heads = Heads(self.app.infer_paths) if isinstance(self.app, Application) else None
         #: The head of the request that arrives, and all that has arrived of it.
         self._head: Head | None = None
         self._held = bytearray()

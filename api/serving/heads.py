@@ -1,7 +1,4 @@
-"""The heads of requests for answers: what they say of the body that follows.
-
-A client sends the same head again and again, so what heads mean is remembered by their bytes.
-"""
+"""The heads of requests for answers: what they say of the body that follows."""
 
 from __future__ import annotations
 
@@ -14,10 +11,8 @@ import httptools
 from .messages import JSON_LENGTH
 from .refusals import Refusal
 
-#: A head of more bytes is read anew each time.
-_MOST_HEAD = 2048
-#: So many heads are remembered.
-_MOST_KNOWN = 512
+#: Longer heads are unusual.
+_MOST_HEAD = 8192
 
 
 class Head(NamedTuple):
@@ -29,29 +24,29 @@ class Head(NamedTuple):
 
 
 class Heads:
-    """Reads heads of requests that POST to one of ``paths``."""
+    """Reads the heads of one connection's requests that POST to one of ``paths``.
+
+    Clients often send the same head again, so that of the last request is remembered.
+    """
 
     def __init__(self, paths: Collection[str]):
         self._paths = paths
-        self._known: dict[bytes, Head | None] = {}
+        self._last: tuple[bytes, Head] | None = None
 
     def of(self, data: bytes) -> Head | None:
         """The head at the beginning of ``data``; None if it is not whole, or if anything about it is unusual: another
         method, path or version, a body of unknown length, a connection that ends.
         """
+        if self._last is not None and data.startswith(self._last[0]):
+            return self._last[1]
         if not data.startswith(b"POST "):
             return None
         end = data.find(b"\r\n\r\n", 0, _MOST_HEAD)
         if end < 0:
             return None
         text = data[: end + 4]
-        try:
-            return self._known[text]
-        except KeyError:
-            pass
-        if len(self._known) >= _MOST_KNOWN:
-            self._known.clear()
-        head = self._known[text] = self._read(text)
+        head = self._read(text)
+        self._last = None if head is None else (text, head)
         return head
 
     def _read(self, text: bytes) -> Head | None:

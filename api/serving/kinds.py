@@ -40,10 +40,8 @@ class Kinds:
         shapes = tuple([(name, array.shape) for name, array in arrays.items()])
         kind = self._by_shapes.get(shapes)
         if kind is None:
-            if self._joining is None:
-                kind = Kind(None, 1)
-            else:
-                kind = self.joined(*self._joining.described(arrays))
+            joining = self._joining
+            kind = Kind(None, 1) if joining is None else self.joined(*joining.described(arrays))
             _keep(self._by_shapes, shapes, kind)
         return kind
 

@@ -59,18 +59,17 @@ def asked(doubled: Doubled, *values: list[int], most: int = 4, **options: float)
     return [answer["y"][:, 0].tolist() if isinstance(answer, dict) else answer for answer in answers]
 
 
-def test_what_nobody_waits_for_is_computed_at_once() -> None:
+def test_what_nobody_waits_for_is_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netwright.serving.scheduling.AT_ONCE", 0.05)  # another process may run meanwhile
     doubled, x = Doubled(), {"x": np.array([[3]])}
     scheduler = Scheduler(doubled, Joining(["x"], 4), Measures("m", "1"))
-    slow = Scheduler(Doubled(0.001), Joining(["x"], 4), Measures("m", "1"))
+    slow = Scheduler(Doubled(0.06), Joining(["x"], 4), Measures("m", "1"))
     patient = Scheduler(doubled, Joining(["x"], 4), Measures("m", "1"), delay=0.01)
     try:
         for each in (scheduler, slow, patient):
             assert each.at_once(x, alone=True) is None  # nobody knows how long it takes
-            for _ in range(100):  # another process may run meanwhile
+            for _ in range(3):
                 asyncio.run(each.predict(x))
-                if each.quick:
-                    break
         assert (scheduler.quick, slow.quick) == (True, False)
         answer = scheduler.at_once(x, alone=True)
         assert answer is not None
