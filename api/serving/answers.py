@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 import json
+import logging
 from typing import Any, NamedTuple, TypeAlias
+
+from netwright.runtime.errors import ExecutionError, InputError
 
 from .refusals import Refusal
 
 Headers: TypeAlias = list[tuple[bytes, bytes]]
 
+_log = logging.getLogger("netwright.serving")
 JSON: Headers = [(b"content-type", b"application/json")]
 
 
@@ -38,3 +42,13 @@ def refused(refusal: Refusal, *more: tuple[bytes, bytes]) -> Answer:
     if refusal.status == 503:
         headers.append((b"retry-after", b"1"))
     return Answer(refusal.status, headers, json.dumps({"error": refusal.message}).encode())
+
+
+def failed(error: BaseException) -> Answer:
+    """The answer to a request for which this was raised."""
+    if isinstance(error, Refusal):
+        return refused(error)
+    if isinstance(error, InputError | ExecutionError):
+        return refused(Refusal(400, str(error)))
+    _log.error("a request failed", exc_info=error)
+    return refused(Refusal(500, "the server failed; its log says how"))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 from collections.abc import Awaitable, Callable, MutableMapping
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -10,7 +9,7 @@ from urllib.parse import unquote
 
 from ..program import Program
 from ..version import VERSION as NETWRIGHT
-from .answers import Answer, refused, told
+from .answers import Answer, failed, refused, told
 from .bodies import Disconnected, Receive
 from .description import VERSION, inputs_of, model_metadata, outputs_of, server_metadata
 from .inference import Inference
@@ -21,15 +20,13 @@ from .refusals import Refusal
 Scope: TypeAlias = MutableMapping[str, Any]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 
-_log = logging.getLogger("netwright.serving")
-
 
 class Application:
     """Serves a program by the Open Inference Protocol. Raises RequestError if it has to serve sequences and can't be
     computed step by step.
 
-    ``ready`` is what `/v2/health/ready` tells: set it to False before the end. ``answered_at_once`` answers requests to
-    ``infer_paths`` that can be computed now (None: call the application).
+    ``ready`` is what `/v2/health/ready` tells: set it to False before the end. ``take`` is a short way for
+    requests to ``infer_paths`` (``Inference.take``).
     """
 
     def __init__(self, program: Program, limits: Limits | None = None):
@@ -45,7 +42,7 @@ class Application:
             f"/v2/models/{name}/infer",
             f"/v2/models/{name}/versions/{VERSION}/infer",
         }
-        self.answered_at_once = self._inference.answered_at_once
+        self.take = self._inference.take
 
     def close(self) -> None:
         """Ends the thread that computes. No request may be in progress."""
@@ -68,11 +65,8 @@ class Application:
                 answer = self._told(scope["path"], scope["method"])
         except Disconnected:
             return
-        except Refusal as refusal:
-            answer = refused(refusal)
-        except Exception:
-            _log.exception("a request failed")
-            answer = refused(Refusal(500, "the server failed; its log says how"))
+        except Exception as error:
+            answer = failed(error)
         if infers:
             self._measures.answered(answer.status, perf_counter() - begun)
         start = {"type": "http.response.start", "status": answer.status, "headers": answer.all_headers}

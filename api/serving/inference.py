@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
+import asyncio
+from collections.abc import Callable
 from time import perf_counter
 
 import numpy as np
 
-from netwright.runtime.errors import ExecutionError, InputError
 from netwright.specs.manifest import BufferInfo
 
 from ..program import Program
-from .answers import Answer, Headers
+from .answers import Answer, Headers, failed
 from .bodies import Bodies, Receive
 from .description import VERSION
 from .heads import Head, lengths
@@ -50,7 +51,6 @@ class Inference:
         self._sequences = Sequences(program.stream, limits.sequences, limits.sequence_timeout)
         if limits.sequences:
             program.stream()  # compiles
-        self._direct = True
         measures.watch("waiting_requests", "Requests that wait", lambda: self._scheduler.waiting)
         measures.watch("sequences", "Sequences in progress", lambda: len(self._sequences))
         measures.watch("body_bytes", "Bytes of requests that are held", lambda: self._bodies.held)
@@ -64,46 +64,64 @@ class Inference:
         self._sequences.forget_idle()
 
     async def answer(self, headers: Headers, receive: Receive) -> Answer:
-        """The answer to a request. Raises Refusal; Disconnected if the client is gone."""
+        """The answer to a request. Raises Refusal, InputError, and what the program raises; Disconnected if the client
+        is gone.
+        """
         length, json_length = lengths(headers)
         body = await self._bodies.read(length, receive)
         with self._bodies.holding(body):
             request = self._messages.read(body, json_length)
-            try:
-                outputs = await self._computed(request)
-            except (InputError, ExecutionError) as error:
-                raise Refusal(400, str(error)) from None
-            return self._messages.write(request, outputs)
+            return self._messages.write(request, await self._computed(request))
 
-    def answered_at_once(self, head: Head, body: bytes, *, alone: bool) -> Answer | None:
-        """The answer to a request that can be computed now; None if ``answer`` has to do it.
+    def take(self, head: Head, body: bytes, *, alone: bool, answer: Callable[[Answer], None]) -> bool:
+        """Has ``answer`` called with the answer to a request, now or later. False for one that ``answer`` above has to
+        take. ``alone`` says that there is no other connection.
 
-        ``alone`` says that there is no other connection. Spares small networks the tasks and events that carry a
-        request through ASGI, which take longer than they do.
+        Spares requests the tasks and events that carry them through ASGI, which take longer than small networks.
         """
-        if not self._direct or head.length > self._limits.body:
-            return None
+        if head.length > self._bodies.most:
+            return False
         begun = perf_counter()
         try:
             request = self._messages.read(body, head.json_length)
-            outputs = (
-                self._scheduler.at_once(request.arrays, alone=alone) if request.sequence is None else None
-            )
+            if request.sequence is not None:
+                return False
+            outputs = self._scheduler.at_once(request.arrays, alone=alone)
             if outputs is None:
-                self._direct = False  # what is like this one shall not be read twice
-                return None
-            answer = self._messages.write(request, outputs)
-        except (Refusal, InputError, ExecutionError):
-            return None
-        self._measures.answered(200, perf_counter() - begun)
-        return answer
+                future = self._scheduler.predict(request.arrays)
+                self._bodies.held += len(body)
+                future.add_done_callback(lambda done: self._end(request, done, begun, len(body), answer))
+                return True
+            made = self._messages.write(request, outputs)
+        except Exception as error:
+            made = failed(error)
+        self._measures.answered(made.status, perf_counter() - begun)
+        answer(made)
+        return True
+
+    def _end(
+        self,
+        request: InferRequest,
+        done: asyncio.Future[Arrays],
+        begun: float,
+        held: int,
+        answer: Callable[[Answer], None],
+    ) -> None:
+        """Answers a request that has waited."""
+        self._bodies.held -= held
+        if done.cancelled():
+            return
+        try:
+            made = self._messages.write(request, done.result())
+        except Exception as error:
+            made = failed(error)
+        self._measures.answered(made.status, perf_counter() - begun)
+        answer(made)
 
     async def _computed(self, request: InferRequest) -> Arrays:
         step = request.sequence
         if step is None:
-            outputs = await self._scheduler.predict(request.arrays)
-            self._direct = self._scheduler.quick
-            return outputs
+            return await self._scheduler.predict(request.arrays)
         if not self._limits.sequences:
             raise Refusal(
                 400, "sequences are not served: start the server with --sequences, how many at once"

@@ -11,7 +11,6 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from math import inf
 from time import perf_counter
 from typing import Any, TypeAlias
 
@@ -24,9 +23,11 @@ from .refusals import Refusal
 
 Compute: TypeAlias = Callable[[Arrays], Arrays]
 
-#: Work that takes less than so many seconds is computed at once: another thread costs some 50 µs, and more where
-#: processors are busy.
+#: Work that takes less than so many seconds is computed where connections are served: another thread costs some 50 µs,
+#: and more where processors are busy.
 AT_ONCE = 0.0005
+#: The same where there is one connection: nobody else waits meanwhile, but who connects anew.
+ALONE = 0.002
 #: Work that takes less is not even put into a queue that is empty: to join it with other requests would save less than
 #: to wait for them costs.
 WITHOUT_QUEUE = 0.00005
@@ -75,7 +76,6 @@ class Scheduler:
         self._busy = False
         self._turn: asyncio.Handle | None = None
         self._kinds = Kinds(joining)
-        self._last = inf
         self._thread = ThreadPoolExecutor(1, "netwright-compute")
 
     @property
@@ -83,20 +83,15 @@ class Scheduler:
         """How many requests wait."""
         return len(self._waiting)
 
-    async def predict(self, arrays: Arrays) -> Arrays:
-        """The outputs for these inputs, maybe computed with those of other requests. Raises Refusal if too many
-        requests wait, and what the program raises.
+    def predict(self, arrays: Arrays) -> asyncio.Future[Arrays]:
+        """The outputs for these inputs, which may be computed with those of other requests. Raises Refusal if too many
+        requests wait, and InputError; the future raises what the program raises.
         """
-        return await self._queued(arrays, self._predict, self._kinds.of(arrays))
+        return self._queued(arrays, self._predict, self._kinds.of(arrays))
 
-    async def alone(self, arrays: Arrays, compute: Compute) -> Arrays:
+    def alone(self, arrays: Arrays, compute: Compute) -> asyncio.Future[Arrays]:
         """What ``compute`` makes of these arrays, when it is their turn. Raises as ``predict`` does."""
-        return await self._queued(arrays, compute, self._kinds.alone(arrays))
-
-    @property
-    def quick(self) -> bool:
-        """Whether the last batch took so little time that none of its kind needs a thread."""
-        return self._last < AT_ONCE
+        return self._queued(arrays, compute, self._kinds.alone(arrays))
 
     @property
     def idle(self) -> bool:
@@ -105,39 +100,31 @@ class Scheduler:
 
     def at_once(self, arrays: Arrays, *, alone: bool) -> Arrays | None:
         """The outputs for these inputs, computed now; None if other requests wait, or if these may take too long:
-        ``alone`` says that no other client could ask meanwhile. Raises as ``predict`` does.
+        ``alone`` says that no other client could ask meanwhile. Raises InputError, and what the program raises.
         """
         if not self.idle:
             return None
         kind = self._kinds.of(arrays)
-        return self._within(AT_ONCE if alone else WITHOUT_QUEUE, arrays, self._predict, kind)
+        if kind.seconds >= (ALONE if alone else WITHOUT_QUEUE):
+            return None
+        begun = perf_counter()
+        try:
+            return self._predict(arrays)
+        finally:
+            self._measured(kind, perf_counter() - begun, 0.0)
 
     def close(self) -> None:
         """Ends the thread."""
         self._thread.shutdown()
 
-    async def _queued(self, arrays: Arrays, compute: Compute, kind: Kind) -> Arrays:
+    def _queued(self, arrays: Arrays, compute: Compute, kind: Kind) -> asyncio.Future[Arrays]:
         if len(self._waiting) >= self._most_waiting:
             raise Refusal(503, f"{self._most_waiting} requests are waiting: try again later")
-        if self.idle:
-            outputs = self._within(WITHOUT_QUEUE, arrays, compute, kind)
-            if outputs is not None:
-                return outputs
         loop = asyncio.get_running_loop()
         work = _Work(arrays, compute, kind, kind.key, loop.create_future())
         self._waiting.append(work)
         self._call_soon(loop)
-        return await work.answer
-
-    def _within(self, seconds: float, arrays: Arrays, compute: Compute, kind: Kind) -> Arrays | None:
-        """What is computed now, if it usually takes less than so many seconds, else None."""
-        if kind.seconds >= seconds:
-            return None
-        begun = perf_counter()
-        try:
-            return compute(arrays)
-        finally:
-            self._measured(kind, perf_counter() - begun, 0.0)
+        return work.answer
 
     def _call_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins a batch when the loop has read what has arrived."""
@@ -231,7 +218,6 @@ class Scheduler:
 
     def _measured(self, kind: Kind, seconds: float, waited: float) -> None:
         self._measures.computed(seconds, kind.rows, waited)
-        self._last = seconds
         kind.took(seconds)
 
 

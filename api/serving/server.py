@@ -105,7 +105,9 @@ def serve(
             gc.set_threshold(*_COLLECTIONS)
             started()
         await serving
-        return not (server.server_state.tasks or server.force_exit)
+        state = server.server_state
+        left = any(isinstance(each, Connection) and each.taken for each in state.connections)
+        return not (state.tasks or left or server.force_exit)
 
     config.load()
     with asyncio.Runner(loop_factory=config.get_loop_factory()) as runner:
