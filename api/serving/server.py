@@ -14,8 +14,9 @@ from types import FrameType
 import uvicorn
 
 from ..errors import RequestError
+from . import connection
 from .application import Application
-from .connection import IDLE, Connection
+from .connection import Connection
 
 #: So many seconds requests in progress may take after a signal to stop.
 LAST_REQUESTS = 30
@@ -72,13 +73,9 @@ def address(listener: socket.socket) -> str:
     return f"http://[{host}]:{port}" if listener.family == socket.AF_INET6 else f"http://{host}:{port}"
 
 
-def serve(
-    application: Application, listener: socket.socket, *, drain: float = 0.0, started: Callable[[], None]
-) -> bool:
-    """Serves until SIGTERM or SIGINT comes; calls ``started`` when it listens. Returns whether all requests in progress
-    were answered.
-    """
-    config = uvicorn.Config(
+def configured(application: Application) -> uvicorn.Config:
+    """How uvicorn serves an application."""
+    return uvicorn.Config(
         application,
         http=Connection,
         loop="uvloop" if find_spec("uvloop") else "asyncio",
@@ -90,9 +87,18 @@ def serve(
         server_header=False,
         date_header=False,
         backlog=1024,
-        timeout_keep_alive=IDLE,
+        timeout_keep_alive=connection.IDLE,
         timeout_graceful_shutdown=LAST_REQUESTS,
     )
+
+
+def serve(
+    application: Application, listener: socket.socket, *, drain: float = 0.0, started: Callable[[], None]
+) -> bool:
+    """Serves until SIGTERM or SIGINT comes; calls ``started`` when it listens. Returns whether all requests in progress
+    were answered.
+    """
+    config = configured(application)
     server = _Server(config, application, drain)
 
     async def run() -> bool:

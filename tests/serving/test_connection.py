@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager, suppress
 
 import numpy as np
@@ -16,13 +16,14 @@ import netwright
 pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
 
-import uvicorn
 from uvicorn.server import ServerState
 
 from netwright.serving import connection
 from netwright.serving.application import Application
-from netwright.serving.connection import Connection
+from netwright.serving.connection import MOST_HELD, Connection
 from netwright.serving.heads import Head, Heads
+from netwright.serving.limits import Limits
+from netwright.serving.server import configured
 
 from .clients import PATH, head, infer_body, outputs_of
 from .serving import program
@@ -45,22 +46,15 @@ def application(own: netwright.Program) -> Iterator[Application]:
 @asynccontextmanager
 async def connected(
     application: Application,
-) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter]]:
+) -> AsyncIterator[tuple[asyncio.StreamReader, asyncio.StreamWriter, ServerState]]:
     """A connection to a server in this process."""
-    config = uvicorn.Config(
-        application,
-        http=Connection,
-        ws="none",
-        lifespan="off",
-        log_level="critical",
-        timeout_keep_alive=connection.IDLE,
-    )
+    config = configured(application)
     config.load()
     loop, state = asyncio.get_running_loop(), ServerState()
     server = await loop.create_server(lambda: Connection(config, state, {}), "127.0.0.1", 0)
     async with server:
         reader, writer = await asyncio.open_connection(*server.sockets[0].getsockname())
-        yield reader, writer
+        yield reader, writer, state
         writer.close()
         server.close()
 
@@ -88,7 +82,7 @@ def test_a_request_that_arrives_too_slowly_is_not_waited_for(
     monkeypatch.setattr(connection, "ARRIVAL", 0.3)
 
     async def drip() -> float:
-        async with connected(application) as (reader, writer):
+        async with connected(application) as (reader, writer, _):
             writer.write(head(length))
             waited = asyncio.create_task(closed_after(reader))
             while not waited.done():
@@ -106,7 +100,7 @@ def test_idle_connections_are_closed_and_empty_lines_are_idle(
     body, _ = infer_body(ARRAYS, False)
 
     async def idle(line: bytes) -> tuple[dict[str, NDArray], float]:
-        async with connected(application) as (reader, writer):
+        async with connected(application) as (reader, writer, _):
             for _ in range(5):
                 writer.write(head(len(body)) + body)
                 answer = await answered(reader)
@@ -128,7 +122,7 @@ def test_a_request_in_pieces_is_answered_when_it_is_whole(
 ) -> None:
     async def in_pieces() -> list[dict[str, NDArray]]:
         answers = []
-        async with connected(application) as (reader, writer):
+        async with connected(application) as (reader, writer, _):
             for value in range(1, 12):
                 body, headers = infer_body({**ARRAYS, "word": np.full((1, 2), value % 10)}, value % 2 == 0)
                 request = head(len(body), headers) + body
@@ -144,6 +138,60 @@ def test_a_request_in_pieces_is_answered_when_it_is_whole(
     for value, answer in enumerate(asyncio.run(in_pieces()), 1):
         wanted = own.predict(**{**ARRAYS, "word": np.full((1, 2), value % 10)})["y"]
         np.testing.assert_array_equal(answer["y"], wanted)
+
+
+@pytest.fixture
+def slow(own: netwright.Program, monkeypatch: pytest.MonkeyPatch) -> Iterator[Application]:
+    """Serves the program with calls that take a quarter of a second, in a thread."""
+    predicted = own.predicted
+
+    def slowly(arrays: Mapping[str, NDArray]) -> Mapping[str, NDArray]:
+        time.sleep(0.25)
+        return predicted(arrays)
+
+    monkeypatch.setattr(own, "predicted", slowly)
+    application = Application(own, Limits(batch=1))
+    yield application
+    application.close()
+
+
+def numbered(value: int, more: int = 0) -> bytes:
+    """A request with this number in it, and with so many spaces."""
+    body, _ = infer_body({**ARRAYS, "word": np.full((1, 2), value)}, False)
+    return head(len(body) + more) + b" " * more + body
+
+
+def test_what_comes_while_a_request_is_computed_is_answered_in_its_order(
+    slow: Application, own: netwright.Program
+) -> None:
+    async def pipelined() -> list[dict[str, NDArray]]:
+        async with connected(slow) as (reader, writer, _):
+            writer.write(numbered(1))
+            await asyncio.sleep(0.05)
+            writer.write(numbered(2) + numbered(3)[:50])
+            await asyncio.sleep(0.05)
+            writer.write(numbered(3)[50:] + numbered(4, MOST_HELD))  # more than is read meanwhile
+            return [await answered(reader) for _ in range(4)]
+
+    for value, outputs in enumerate(asyncio.run(pipelined()), 1):
+        wanted = own.session.predict(**{**ARRAYS, "word": np.full((1, 2), value)})["y"]
+        np.testing.assert_array_equal(outputs["y"], wanted)
+
+
+def test_a_connection_ends_after_the_request_that_is_computed(slow: Application) -> None:
+    async def ended() -> bytes:
+        async with connected(slow) as (reader, writer, state):
+            writer.write(numbered(4))
+            async with asyncio.timeout(10):
+                while not any(isinstance(each, Connection) and each.taken for each in state.connections):
+                    await asyncio.sleep(0.01)
+            for each in state.connections:
+                each.shutdown()
+            return await reader.read()
+
+    answer = asyncio.run(ended())
+    assert answer.startswith(b"HTTP/1.1 200 OK\r\n")
+    assert b"\r\nconnection: close\r\n" in answer
 
 
 def test_heads_that_take_the_short_way() -> None:
