@@ -104,7 +104,8 @@ def command(
     It needs the extra: pip install "netwright[serve]". It ends with SIGTERM or Ctrl-C, when all requests are answered.
     """
     try:
-        from ..serving.application import Application, Limits
+        from ..serving.application import Application
+        from ..serving.limits import Limits
         from ..serving.server import address, bound, serve
     except ImportError as error:
         if error.name not in ("uvicorn", "httptools", "orjson", "prometheus_client"):

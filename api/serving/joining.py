@@ -28,12 +28,18 @@ class Joining:
         """What has to be equal, and the number of samples. Raises InputError for arrays that no batch can hold, or that
         have different numbers of samples.
         """
-        shapes = [self._array(arrays, name).shape for name in self._inputs]
-        rows = shapes[0][0]
-        if any(shape[0] != rows for shape in shapes):
-            counts = {name: arrays[name].shape[0] for name in self._inputs}
-            raise InputError(f"the inputs have different numbers of samples: {counts}")
-        return tuple(shape[1:] for shape in shapes), rows
+        key: list[tuple[int, ...]] = []
+        rows: int | None = None
+        for name in self._inputs:
+            count, *sizes = self._shape(arrays, name)
+            if rows is None:
+                rows = count
+            elif count != rows:
+                counts = {name: self._shape(arrays, name)[0] for name in self._inputs}
+                raise InputError(f"the inputs have different numbers of samples: {counts}")
+            key.append(tuple(sizes))
+        assert rows is not None
+        return tuple(key), rows
 
     def join(self, parts: Sequence[Arrays]) -> Arrays:
         """All samples in one batch."""
@@ -47,12 +53,13 @@ class Joining:
             for count, end in zip(rows, ends, strict=True)
         ]
 
-    def _array(self, arrays: Arrays, name: str) -> NDArray:
-        if name not in arrays:
+    def _shape(self, arrays: Arrays, name: str) -> tuple[int, ...]:
+        array = arrays.get(name)
+        if array is None:
             raise InputError(f"missing input {name!r}")
-        if arrays[name].ndim == 0:
+        if array.ndim == 0:
             raise InputError(f"input {name!r} has no axis of samples")
-        return arrays[name]
+        return array.shape
 
 
 def joining(manifest: Manifest, inputs: Sequence[str], outputs: Sequence[str], most: int) -> Joining | None:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import orjson
@@ -16,11 +16,13 @@ from numpy.typing import NDArray
 
 from netwright.runtime.errors import did_you_mean, listed
 
+from .answers import JSON, Answer
 from .refusals import Refusal
 from .tensors import DATATYPES, from_bytes, from_json, to_bytes, to_json
 
 #: The header that says how many bytes of a body are JSON, if tensors are behind it.
 JSON_LENGTH = b"inference-header-content-length"
+_NONE: Mapping[str, Any] = {}
 #: So many bytes of JSON are read at most: as Python's objects they take up to thirty times the memory.
 MOST_JSON = 16 << 20
 
@@ -34,8 +36,7 @@ class SequenceStep:
     end: bool
 
 
-@dataclass(frozen=True, slots=True)
-class InferRequest:
+class InferRequest(NamedTuple):
     """A request for answers: arrays by name, and for each output that is wanted whether it is sent as bytes."""
 
     id: str | None
@@ -51,74 +52,74 @@ class Messages:
         self._inputs, self._outputs = inputs, outputs
         # A dtype takes longer to tell its name than to convert a small array.
         self._datatypes = {name: DATATYPES[dtype.name] for name, dtype in (inputs | outputs).items()}
-        self._head = {"model_name": model, "model_version": version}
+        # What each answer says again is written once.
+        self._beginning = _begun({"model_name": model, "model_version": version}) + b'"outputs":['
+        self._beginnings = {
+            name: _begun({"name": name, "datatype": self._datatypes[name]}) + b'"shape":' for name in outputs
+        }
+        self._all = {usual: dict.fromkeys(outputs, usual) for usual in (False, True)}
 
     def read(self, body: bytes, json_length: int | None) -> InferRequest:
         """The request in a body, of which the first ``json_length`` bytes are JSON (None: all). Raises Refusal."""
         head, rest = _parts(body, json_length)
-        parameters = _mapping(head.get("parameters", {}), "parameters")
+        parameters = _mapping(head.get("parameters", _NONE), "parameters")
         identifier = head.get("id")
         if identifier is not None and not isinstance(identifier, str):
             raise Refusal(400, "id has to be a text")
         arrays: dict[str, NDArray] = {}
         for tensor in _list(head.get("inputs"), "inputs"):
-            name, array, rest = self._array(_mapping(tensor, "inputs"), rest)
+            name, array, rest = self._array(tensor, rest)
             if name in arrays:
                 raise Refusal(400, f"input {name!r} is given twice")
             arrays[name] = array
         if len(rest):
             raise Refusal(400, f"{len(rest)} bytes follow the last tensor")
-        return InferRequest(identifier, arrays, self._wanted(head, parameters), _sequence(parameters))
+        sequence = _sequence(parameters) if parameters else None
+        return InferRequest(identifier, arrays, self._wanted(head, parameters), sequence)
 
-    def write(
-        self, request: InferRequest, outputs: Mapping[str, NDArray]
-    ) -> tuple[list[tuple[bytes, bytes]], bytes]:
-        """Headers and body of an answer. Outputs that are missing in ``outputs`` are left out. Raises Refusal."""
-        tensors: list[dict[str, Any]] = []
+    def write(self, request: InferRequest, outputs: Mapping[str, NDArray]) -> Answer:
+        """The answer. Outputs that are missing in ``outputs`` are left out. Raises Refusal."""
+        parts = [self._beginning]
         behind: list[bytes] = []
+        separator = b""
         for name, binary in request.wanted.items():
-            if name not in outputs:
+            array = outputs.get(name)
+            if array is None:
                 continue
-            array = outputs[name]
-            tensor: dict[str, Any] = {
-                "name": name,
-                "datatype": self._datatypes[name],
-                "shape": array.shape,
-            }
+            parts += separator, self._beginnings[name], orjson.dumps(array.shape)
             if binary:
                 behind.append(to_bytes(array))
-                tensor["parameters"] = {"binary_data_size": len(behind[-1])}
+                parts.append(b',"parameters":{"binary_data_size":%d}}' % len(behind[-1]))
             else:
-                tensor["data"] = to_json(name, array)
-            tensors.append(tensor)
-        head = self._head | {"outputs": tensors}
+                parts += b',"data":', to_json(name, array), b"}"
+            separator = b","
+        parts.append(b"]")
         if request.id is not None:
-            head["id"] = request.id
-        text = orjson.dumps(head, option=orjson.OPT_SERIALIZE_NUMPY)
+            parts += b',"id":', orjson.dumps(request.id)
+        parts.append(b"}")
+        text = b"".join(parts)
         if not behind:
-            return [(b"content-type", b"application/json")], text
+            return Answer(200, JSON, text)
         headers = [
             (b"content-type", b"application/octet-stream"),
             (JSON_LENGTH, b"%d" % len(text)),
         ]
-        return headers, b"".join([text, *behind])
+        return Answer(200, headers, b"".join([text, *behind]))
 
-    def _array(self, tensor: Mapping[str, Any], rest: memoryview) -> tuple[str, NDArray, memoryview]:
+    def _array(self, tensor: Any, rest: memoryview) -> tuple[str, NDArray, memoryview]:
         """A tensor's name and array, and the bytes behind it."""
-        name, shape, datatype = tensor.get("name"), tensor.get("shape"), tensor.get("datatype")
+        tensor = _mapping(tensor, "inputs")
+        name = tensor.get("name")
         if not isinstance(name, str):
             raise Refusal(400, "each of inputs needs a name")
-        if name not in self._inputs:
+        dtype = self._inputs.get(name)
+        if dtype is None:
             takes = f"the model takes {listed(self._inputs)}"
             raise Refusal(400, f"there is no input {name!r}: {takes}{did_you_mean(name, self._inputs)}")
-        dtype, takes = self._inputs[name], self._datatypes[name]
-        if datatype != takes:
-            raise Refusal(400, _other_datatype(name, takes, datatype))
-        if not isinstance(shape, list) or not all(type(size) is int and size >= 0 for size in shape):
-            raise Refusal(400, f"input {name!r}: shape has to be a list of sizes")
-        if len(shape) > 32:
-            raise Refusal(400, f"input {name!r}: a shape of {len(shape)} axes is too long")
-        size = _mapping(tensor.get("parameters", {}), "parameters").get("binary_data_size")
+        if tensor.get("datatype") != self._datatypes[name]:
+            raise Refusal(400, _other_datatype(name, self._datatypes[name], tensor.get("datatype")))
+        shape = _shape(name, tensor.get("shape"))
+        size = _mapping(tensor.get("parameters", _NONE), "parameters").get("binary_data_size")
         if size is None:
             if "data" not in tensor:
                 raise Refusal(400, f"input {name!r} has neither data nor a parameter binary_data_size")
@@ -129,12 +130,12 @@ class Messages:
             raise Refusal(400, f"input {name!r}: binary_data_size is {size}, and {len(rest)} bytes follow")
         return name, from_bytes(name, rest[:size], shape, dtype), rest[size:]
 
-    def _wanted(self, head: Mapping[str, Any], parameters: Mapping[str, Any]) -> dict[str, bool]:
+    def _wanted(self, head: Mapping[str, Any], parameters: Mapping[str, Any]) -> Mapping[str, bool]:
         """The outputs that are wanted, all if the request names none, and whether each is sent as bytes."""
         usual = _flag(parameters, "binary_data_output")
         named = head.get("outputs")
         if not named:
-            return dict.fromkeys(self._outputs, usual)
+            return self._all[usual]
         wanted: dict[str, bool] = {}
         for output in _list(named, "outputs"):
             output = _mapping(output, "outputs")
@@ -150,6 +151,22 @@ class Messages:
         return wanted
 
 
+def _begun(members: Mapping[str, Any]) -> bytes:
+    """The JSON of an object to which more members are added."""
+    return orjson.dumps(members)[:-1] + b","
+
+
+def _shape(name: str, shape: Any) -> list[int]:
+    if not isinstance(shape, list):
+        raise Refusal(400, f"input {name!r}: shape has to be a list of sizes")
+    for size in shape:
+        if type(size) is not int or size < 0:
+            raise Refusal(400, f"input {name!r}: shape has to be a list of sizes")
+    if len(shape) > 32:
+        raise Refusal(400, f"input {name!r}: a shape of {len(shape)} axes is too long")
+    return shape
+
+
 def _parts(body: bytes, json_length: int | None) -> tuple[Mapping[str, Any], memoryview]:
     length = len(body) if json_length is None else json_length
     if not 0 <= length <= len(body):
@@ -157,7 +174,7 @@ def _parts(body: bytes, json_length: int | None) -> tuple[Mapping[str, Any], mem
     if length > MOST_JSON:
         raise Refusal(413, f"more than {MOST_JSON} bytes of JSON: send tensors as binary data")
     try:
-        head = orjson.loads(memoryview(body)[:length])
+        head = orjson.loads(body if length == len(body) else memoryview(body)[:length])
     except ValueError as error:
         raise Refusal(400, f"the request is not JSON: {error}") from None
     return _mapping(head, "a request"), memoryview(body)[length:]

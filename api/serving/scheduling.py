@@ -11,26 +11,26 @@ from collections import deque
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
-from math import inf
 from time import perf_counter
 from typing import Any, TypeAlias
 
 from netwright.runtime.errors import ExecutionError
 
 from .joining import Arrays, Joining, Key
+from .kinds import Kind, Kinds
 from .measures import Measures
 from .refusals import Refusal
 
 Compute: TypeAlias = Callable[[Arrays], Arrays]
 
-#: Work that takes less than so many seconds is computed at once: another thread costs some 50 µs, and more where
-#: processors are busy.
+#: Work that takes less than so many seconds is computed where connections are served: another thread costs some 50 µs,
+#: and more where processors are busy.
 AT_ONCE = 0.0005
+#: The same where there is one connection: nobody else waits meanwhile, but who connects anew.
+ALONE = 0.002
 #: Work that takes less is not even put into a queue that is empty: to join it with other requests would save less than
 #: to wait for them costs.
 WITHOUT_QUEUE = 0.00005
-#: For so many shapes of inputs it is remembered how long they take.
-_MOST_SHAPES = 4096
 
 
 @dataclass(slots=True, eq=False)
@@ -39,8 +39,8 @@ class _Work:
 
     arrays: Arrays
     compute: Compute
+    kind: Kind
     key: Key | None
-    rows: int
     answer: asyncio.Future[Arrays]
     since: float = field(default_factory=perf_counter)
 
@@ -75,8 +75,7 @@ class Scheduler:
         self._waiting: deque[_Work] = deque()
         self._busy = False
         self._turn: asyncio.Handle | None = None
-        self._seconds: dict[object, float] = {}
-        self._last = inf
+        self._kinds = Kinds(joining)
         self._thread = ThreadPoolExecutor(1, "netwright-compute")
 
     @property
@@ -84,23 +83,15 @@ class Scheduler:
         """How many requests wait."""
         return len(self._waiting)
 
-    async def predict(self, arrays: Arrays) -> Arrays:
-        """The outputs for these inputs, maybe computed with those of other requests. Raises Refusal if too many
-        requests wait, and what the program raises.
+    def predict(self, arrays: Arrays) -> asyncio.Future[Arrays]:
+        """The outputs for these inputs, which may be computed with those of other requests. Raises Refusal if too many
+        requests wait, and InputError; the future raises what the program raises.
         """
-        joining = self._joining
-        if joining is None:
-            return await self._queued(arrays, self._predict, None, 1)
-        return await self._queued(arrays, self._predict, *joining.described(arrays))
+        return self._queued(arrays, self._predict, self._kinds.of(arrays))
 
-    async def alone(self, arrays: Arrays, compute: Compute) -> Arrays:
+    def alone(self, arrays: Arrays, compute: Compute) -> asyncio.Future[Arrays]:
         """What ``compute`` makes of these arrays, when it is their turn. Raises as ``predict`` does."""
-        return await self._queued(arrays, compute, None, 1)
-
-    @property
-    def quick(self) -> bool:
-        """Whether the last batch took so little time that none of its kind needs a thread."""
-        return self._last < AT_ONCE
+        return self._queued(arrays, compute, self._kinds.alone(arrays))
 
     @property
     def idle(self) -> bool:
@@ -109,42 +100,31 @@ class Scheduler:
 
     def at_once(self, arrays: Arrays, *, alone: bool) -> Arrays | None:
         """The outputs for these inputs, computed now; None if other requests wait, or if these may take too long:
-        ``alone`` says that no other client could ask meanwhile. Raises as ``predict`` does.
+        ``alone`` says that no other client could ask meanwhile. Raises InputError, and what the program raises.
         """
         if not self.idle:
             return None
-        key, rows = (None, 1) if self._joining is None else self._joining.described(arrays)
-        return self._within(AT_ONCE if alone else WITHOUT_QUEUE, arrays, self._predict, key, rows)
+        kind = self._kinds.of(arrays)
+        if kind.seconds >= (ALONE if alone else WITHOUT_QUEUE):
+            return None
+        begun = perf_counter()
+        try:
+            return self._predict(arrays)
+        finally:
+            self._measured(kind, perf_counter() - begun, 0.0)
 
     def close(self) -> None:
         """Ends the thread."""
         self._thread.shutdown()
 
-    async def _queued(self, arrays: Arrays, compute: Compute, key: Key | None, rows: int) -> Arrays:
+    def _queued(self, arrays: Arrays, compute: Compute, kind: Kind) -> asyncio.Future[Arrays]:
         if len(self._waiting) >= self._most_waiting:
             raise Refusal(503, f"{self._most_waiting} requests are waiting: try again later")
-        if self.idle:
-            outputs = self._within(WITHOUT_QUEUE, arrays, compute, key, rows)
-            if outputs is not None:
-                return outputs
         loop = asyncio.get_running_loop()
-        work = _Work(arrays, compute, key, rows, loop.create_future())
+        work = _Work(arrays, compute, kind, kind.key, loop.create_future())
         self._waiting.append(work)
         self._call_soon(loop)
-        return await work.answer
-
-    def _within(
-        self, seconds: float, arrays: Arrays, compute: Compute, key: Key | None, rows: int
-    ) -> Arrays | None:
-        """What is computed now, if it usually takes less than so many seconds, else None."""
-        kind = _kind(key, rows, arrays)
-        if self._seconds.get(kind, inf) >= seconds:
-            return None
-        done = _timed(compute, arrays)
-        self._measured(kind, done, rows, done.begun)
-        if isinstance(done.result, Exception):
-            raise done.result
-        return done.result
+        return work.answer
 
     def _call_soon(self, loop: asyncio.AbstractEventLoop) -> None:
         """Begins a batch when the loop has read what has arrived."""
@@ -163,8 +143,8 @@ class Scheduler:
             self._turn = loop.call_later(patience, self._begin)
             return
         batch = self._taken()
-        kind = _kind(batch[0].key, sum(work.rows for work in batch), batch[0].arrays)
-        if self._seconds.get(kind, inf) < AT_ONCE:
+        kind = self._kind(batch)
+        if kind.seconds < AT_ONCE:
             self._end(batch, kind, _timed(self._computed, batch))
             self._call_soon(loop)
             return
@@ -177,7 +157,7 @@ class Scheduler:
             return batch[0].compute(batch[0].arrays)
         return batch[0].compute(self._joining.join([work.arrays for work in batch]))
 
-    def _came_back(self, batch: list[_Work], kind: object, done: _Done) -> None:
+    def _came_back(self, batch: list[_Work], kind: Kind, done: _Done) -> None:
         self._busy = False
         self._end(batch, kind, done)
         self._call_soon(asyncio.get_running_loop())
@@ -187,7 +167,7 @@ class Scheduler:
         first, joining = self._waiting[0], self._joining
         if first.key is None or joining is None or not self._delay:
             return 0.0
-        rows = sum(work.rows for work in self._waiting if work.key == first.key)
+        rows = sum(work.kind.rows for work in self._waiting if work.key == first.key)
         return 0.0 if rows >= joining.most else first.since + self._delay - perf_counter()
 
     def _taken(self) -> list[_Work]:
@@ -196,21 +176,21 @@ class Scheduler:
         first = waiting.popleft()
         if first.key is None or self._joining is None:
             return [first]
-        batch, rows, passed = [first], first.rows, []
+        batch, rows, passed = [first], first.kind.rows, []
         while waiting and rows < self._joining.most:
             work = waiting.popleft()
-            if work.key == first.key and rows + work.rows <= self._joining.most:
+            if work.key == first.key and rows + work.kind.rows <= self._joining.most:
                 batch.append(work)
-                rows += work.rows
+                rows += work.kind.rows
             else:
                 passed.append(work)
         waiting.extendleft(reversed(passed))
         return batch
 
-    def _end(self, batch: list[_Work], kind: object, done: _Done) -> None:
+    def _end(self, batch: list[_Work], kind: Kind, done: _Done) -> None:
         """Hands out what a batch has become."""
         result = done.result
-        self._measured(kind, done, sum(work.rows for work in batch), batch[0].since)
+        self._measured(kind, done.seconds, done.begun - batch[0].since)
         if isinstance(result, ExecutionError) and len(batch) > 1:
             # The values of one of them are out of range. The others shall not know.
             for work in batch:
@@ -225,23 +205,20 @@ class Scheduler:
                 batch[0].answer.set_result(result)
         else:
             assert self._joining is not None
-            parts = self._joining.split(result, [work.rows for work in batch])
+            parts = self._joining.split(result, [work.kind.rows for work in batch])
             for work, part in zip(batch, parts, strict=True):
                 if not work.answer.done():
                     work.answer.set_result(part)
 
-    def _measured(self, kind: object, done: _Done, rows: int, since: float) -> None:
-        self._measures.computed(done.seconds, rows, done.begun - since)
-        self._last = done.seconds
-        if len(self._seconds) >= _MOST_SHAPES:
-            self._seconds.clear()
-        # Once may be slow because another process ran.
-        self._seconds[kind] = min(done.seconds, 1.5 * self._seconds.get(kind, done.seconds))
+    def _kind(self, batch: list[_Work]) -> Kind:
+        first = batch[0]
+        if len(batch) == 1 or first.key is None:
+            return first.kind
+        return self._kinds.joined(first.key, sum(work.kind.rows for work in batch))
 
-
-def _kind(key: Key | None, rows: int, arrays: Arrays) -> object:
-    """What takes about the same time."""
-    return tuple(array.shape for array in arrays.values()) if key is None else (rows, key)
+    def _measured(self, kind: Kind, seconds: float, waited: float) -> None:
+        self._measures.computed(seconds, kind.rows, waited)
+        kind.took(seconds)
 
 
 def _timed(compute: Callable[[Any], Arrays], given: Any) -> _Done:

@@ -48,6 +48,7 @@ OPTIONAL = {
 }
 AT_HOME = {  # packages that are nothing without them
     "google": "netwright.onnx",
+    "httptools": "netwright.serving",
     "lsprotocol": "netwright.lsp",
     "onnx": "netwright.onnx",
     "orjson": "netwright.serving",

@@ -16,7 +16,8 @@ import netwright
 pytest.importorskip("uvicorn")
 pytest.importorskip("prometheus_client")
 
-from netwright.serving.application import Application, Limits
+from netwright.serving.application import Application
+from netwright.serving.limits import Limits
 from netwright.serving.refusals import Refusal
 from netwright.serving.tensors import from_bytes, from_json
 

@@ -48,9 +48,11 @@ def asked(doubled: Doubled, *values: list[int], most: int = 4, **options: float)
     """What requests get that come at the same time, each with a sample per value."""
     scheduler = Scheduler(doubled, Joining(["x"], most), Measures("m", "1"), **options)  # type: ignore[arg-type]
 
+    async def one(rows: list[int]) -> Arrays:
+        return await scheduler.predict({"x": np.array(rows)[:, np.newaxis]})
+
     async def all_at_once() -> list[object]:
-        arrays = [{"x": np.array(rows)[:, np.newaxis]} for rows in values]
-        return await asyncio.gather(*map(scheduler.predict, arrays), return_exceptions=True)
+        return await asyncio.gather(*map(one, values), return_exceptions=True)
 
     try:
         answers = asyncio.run(all_at_once())
@@ -59,19 +61,21 @@ def asked(doubled: Doubled, *values: list[int], most: int = 4, **options: float)
     return [answer["y"][:, 0].tolist() if isinstance(answer, dict) else answer for answer in answers]
 
 
-def test_what_nobody_waits_for_is_computed_at_once() -> None:
+def test_what_nobody_waits_for_is_computed_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("netwright.serving.scheduling.ALONE", 0.05)  # another process may run meanwhile
     doubled, x = Doubled(), {"x": np.array([[3]])}
     scheduler = Scheduler(doubled, Joining(["x"], 4), Measures("m", "1"))
-    slow = Scheduler(Doubled(0.001), Joining(["x"], 4), Measures("m", "1"))
+    slow = Scheduler(Doubled(0.06), Joining(["x"], 4), Measures("m", "1"))
     patient = Scheduler(doubled, Joining(["x"], 4), Measures("m", "1"), delay=0.01)
+
+    async def predicted(asked: Scheduler) -> Arrays:
+        return await asked.predict(x)
+
     try:
         for each in (scheduler, slow, patient):
             assert each.at_once(x, alone=True) is None  # nobody knows how long it takes
-            for _ in range(100):  # another process may run meanwhile
-                asyncio.run(each.predict(x))
-                if each.quick:
-                    break
-        assert (scheduler.quick, slow.quick) == (True, False)
+            for _ in range(3):
+                asyncio.run(predicted(each))
         answer = scheduler.at_once(x, alone=True)
         assert answer is not None
         assert answer["y"].tolist() == [[6]]

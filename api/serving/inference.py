@@ -1,0 +1,133 @@
+"""Requests for answers: read, computed when it is their turn, and written."""
+
+from __future__ import annotations
+
+import asyncio
+from collections.abc import Callable
+from time import perf_counter
+
+import numpy as np
+
+from netwright.specs.manifest import BufferInfo
+
+from ..program import Program
+from .answers import Answer, Headers, failed
+from .bodies import Bodies, Receive
+from .description import VERSION
+from .heads import Head, lengths
+from .joining import Arrays, joining
+from .limits import Limits
+from .measures import Measures
+from .messages import InferRequest, Messages
+from .refusals import Refusal
+from .scheduling import Scheduler
+from .sequences import Sequences
+
+
+class Inference:
+    """Answers by a program, whose ``inputs`` and ``outputs`` these are. Raises RequestError if it has to serve
+    sequences and can't be computed step by step.
+    """
+
+    def __init__(
+        self,
+        program: Program,
+        limits: Limits,
+        measures: Measures,
+        inputs: list[BufferInfo],
+        outputs: list[BufferInfo],
+    ):
+        self._limits, self._measures = limits, measures
+        dtypes = [{info.name: np.dtype(info.dtype) for info in some} for some in (inputs, outputs)]
+        self._messages = Messages(program.manifest.model, VERSION, *dtypes)
+        self._bodies = Bodies(limits.body)
+        self._scheduler = Scheduler(
+            program.predicted,
+            joining(program.manifest, list(dtypes[0]), list(dtypes[1]), limits.batch),
+            measures,
+            delay=limits.delay,
+            most_waiting=limits.waiting,
+        )
+        self._sequences = Sequences(program.stream, limits.sequences, limits.sequence_timeout)
+        if limits.sequences:
+            program.stream()  # compiles
+        measures.watch("waiting_requests", "Requests that wait", lambda: self._scheduler.waiting)
+        measures.watch("sequences", "Sequences in progress", lambda: len(self._sequences))
+        measures.watch("body_bytes", "Bytes of requests that are held", lambda: self._bodies.held)
+
+    def close(self) -> None:
+        """Ends the thread that computes. No request may be in progress."""
+        self._scheduler.close()
+
+    def forget_idle(self) -> None:
+        """Forgets sequences that were idle for too long."""
+        self._sequences.forget_idle()
+
+    async def answer(self, headers: Headers, receive: Receive) -> Answer:
+        """The answer to a request. Raises Refusal, InputError, and what the program raises; Disconnected if the client
+        is gone.
+        """
+        length, json_length = lengths(headers)
+        body = await self._bodies.read(length, receive)
+        with self._bodies.holding(body):
+            request = self._messages.read(body, json_length)
+            return self._messages.write(request, await self._computed(request))
+
+    def take(self, head: Head, body: bytes, *, alone: bool, answer: Callable[[Answer], None]) -> bool:
+        """Has ``answer`` called with the answer to a request, now or later. False for one that ``answer`` above has to
+        take. ``alone`` says that there is no other connection.
+
+        Spares requests the tasks and events that carry them through ASGI, which take longer than small networks.
+        """
+        if head.length > self._bodies.most:
+            return False
+        begun = perf_counter()
+        try:
+            request = self._messages.read(body, head.json_length)
+            if request.sequence is not None:
+                return False
+            outputs = self._scheduler.at_once(request.arrays, alone=alone)
+            if outputs is None:
+                future = self._scheduler.predict(request.arrays)
+                self._bodies.held += len(body)
+                future.add_done_callback(lambda done: self._end(request, done, begun, len(body), answer))
+                return True
+            made = self._messages.write(request, outputs)
+        except Exception as error:
+            made = failed(error)
+        self._measures.answered(made.status, perf_counter() - begun)
+        answer(made)
+        return True
+
+    def _end(
+        self,
+        request: InferRequest,
+        done: asyncio.Future[Arrays],
+        begun: float,
+        held: int,
+        answer: Callable[[Answer], None],
+    ) -> None:
+        """Answers a request that has waited."""
+        self._bodies.held -= held
+        if done.cancelled():
+            return
+        try:
+            made = self._messages.write(request, done.result())
+        except Exception as error:
+            made = failed(error)
+        self._measures.answered(made.status, perf_counter() - begun)
+        answer(made)
+
+    async def _computed(self, request: InferRequest) -> Arrays:
+        step = request.sequence
+        if step is None:
+            return await self._scheduler.predict(request.arrays)
+        if not self._limits.sequences:
+            raise Refusal(
+                400, "sequences are not served: start the server with --sequences, how many at once"
+            )
+        known = self._sequences.begin(step)
+        try:
+            return await self._scheduler.alone(request.arrays, known.push)
+        finally:
+            self._sequences.end(known)
