@@ -17,7 +17,7 @@ from ..loop import ir
 from ..loop.opening import opened
 from ..loop.text import function_text
 from ..loop.typing import VerifyError
-from ..loop.verify import verify_function
+from ..loop.verify import verify_kernel
 from ..machine import Machine
 from .places import Storage
 from .repeats import Repeats
@@ -78,7 +78,7 @@ class ProgramBuilder:
             return None
         if name not in self.kernels:
             try:
-                verify_function(kernel)
+                verify_kernel(kernel)
             except VerifyError:
                 self._unproved.add(name)
                 return None
