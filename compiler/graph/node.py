@@ -69,6 +69,7 @@ class Node:
         object.__setattr__(self, "values", _values(self.id, len(self.types)))
 
 
-@lru_cache(maxsize=1 << 16)  # every graph has them, and every pass looks them up: equal ones are mostly the same object
+# Every graph has the same ones, and every pass looks them up: equal ones are mostly the same object.
+@lru_cache(maxsize=1 << 16)
 def _values(node: int, count: int) -> tuple[Value, ...]:
     return tuple(Value(node, port) for port in range(count))

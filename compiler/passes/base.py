@@ -60,6 +60,8 @@ class PassContext:
 
     def limit(self, rule: Rule) -> Rule:
         """``rule``, until the budget is spent; then a rule that rewrites nothing."""
+        if self.budget.left is None:
+            return rule
 
         def limited(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value | None] | None:
             if self.budget.left == 0:
