@@ -24,7 +24,7 @@ from .graph.graph import Graph
 from .graph.node import InputAttributes
 from .loop import ir
 from .loop.marks import complete_after
-from .loop.verify import verify_function, verify_program
+from .loop.verify import verify_kernel, verify_program
 from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
 from .machine import Machine
@@ -81,7 +81,7 @@ def lower(
 
     def check(kernel: ir.Function, proved: bool) -> None:
         if not proved:
-            verify_function(kernel)
+            verify_kernel(kernel)
         if ready is not None:
             ready(kernel)
 

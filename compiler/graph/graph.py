@@ -1,22 +1,23 @@
-"""The dataflow graph: a networkx MultiDiGraph whose nodes are operations and whose edges are operands.
+"""The dataflow graph: nodes are operations, edges are operands.
 
-A node's operands are its in-edges: the edge's key is the operand's position, its ``port`` says which of the
-producer's results it is. There is no second list of operands. Only ``Graph.add`` adds nodes, and it only takes values
-that exist, so the order of insertion is a topological order; a pass builds a new graph (see ``rewrite``) or returns
-the one it got.
+Nodes are only added, and only take values that exist, so the order of insertion is a topological order; a pass builds
+a new graph (see ``rewrite``) or returns the one it got. Nodes and their operands are two lists, since a compilation
+writes some fifty graphs and passes walk through each; ``network`` is the same graph of networkx.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-
-import networkx as nx
+from typing import TYPE_CHECKING
 
 from .analysis import ancestors
 from .node import Attributes, InputAttributes, NoAttributes, Node, Value
 from .rules import rules_of
 from .text import print_graph
 from .types import TensorType
+
+if TYPE_CHECKING:
+    import networkx as nx
 
 
 class Graph:
@@ -28,18 +29,14 @@ class Graph:
 
     def __init__(self, name: str = "graph"):
         self.name = name
-        self._nodes = nx.MultiDiGraph()
-        self._made: list[
-            Node
-        ] = []  # the nodes by their ids: networkx takes three times as long to look one up
-        # A cache of the in-edges, which never change: sorting them again would cost ten times as much.
-        self._operands: dict[int, tuple[Value, ...]] = {}
+        self._nodes: list[Node] = []  # by their ids
+        self._operands: list[tuple[Value, ...]] = []  # of each node
+        self._readers: dict[Value, list[tuple[Node, int]]] = {}  # of the first ``_indexed`` nodes
+        self._indexed = 0
+        self._network: nx.MultiDiGraph | None = None
         self._inputs: dict[str, Value] = {}
         self._outputs: dict[str, Value] = {}
         self.layer = ""
-        self._borrowed: int | None = (
-            None  # while a rewrite has changed nothing: the number of nodes shared with its source
-        )
 
     # -- writing -------------------------------------------------------------------------------------------
 
@@ -83,26 +80,10 @@ class Graph:
     def _insert(
         self, op: str, operands: Sequence[Value], attrs: Attributes, types: tuple[TensorType, ...], layer: str
     ) -> Node:
-        if self._borrowed is not None:
-            self._own()
-        node = Node(len(self._made), op, attrs, types, layer)
-        self._made.append(node)
-        self._nodes.add_node(node.id, node=node)
-        for position, value in enumerate(operands):
-            self._nodes.add_edge(value.node, node.id, key=position, port=value.port)
-        self._operands[node.id] = tuple(operands)
+        node = Node(len(self._nodes), op, attrs, types, layer)
+        self._nodes.append(node)
+        self._operands.append(tuple(operands))
         return node
-
-    def _own(self) -> None:
-        """Copies the borrowed nodes, so that others can be added."""
-        count = self._borrowed or 0
-        operands = [self.operands(id) for id in range(count)]
-        self._nodes, self._operands, self._borrowed = nx.MultiDiGraph(), dict(enumerate(operands)), None
-        self._made = self._made[:count]
-        for id, node in enumerate(self._made):
-            self._nodes.add_node(id, node=node)
-            for position, value in enumerate(operands[id]):
-                self._nodes.add_edge(value.node, id, key=position, port=value.port)
 
     # -- reading -------------------------------------------------------------------------------------------
 
@@ -116,43 +97,47 @@ class Graph:
 
     @property
     def network(self) -> nx.MultiDiGraph:
-        """The networkx graph itself, for analyses; read-only."""
-        return self._nodes
+        """The graph of networkx, for analyses; read-only. An edge's key is the operand's position, its ``port`` says
+        which of the producer's results it is. It is made when it is first asked for, and gets nodes that were added
+        since.
+        """
+        import networkx as nx  # takes longer to load than small networks to lower
+
+        if self._network is None:
+            self._network = nx.MultiDiGraph()
+        for id in range(len(self._network), len(self)):
+            self._network.add_node(id, node=self._nodes[id])
+            for position, value in enumerate(self._operands[id]):
+                self._network.add_edge(value.node, id, key=position, port=value.port)
+        return self._network
 
     def __len__(self) -> int:
-        return len(self._made) if self._borrowed is None else self._borrowed
+        return len(self._nodes)
 
     def __iter__(self) -> Iterator[Node]:
         """Nodes in topological order."""
-        return iter(self._made)
+        return iter(self._nodes)
 
     def node(self, id: int) -> Node:
-        return self._made[id]
+        return self._nodes[id]
 
     def producer(self, value: Value) -> Node:
-        return self.node(value.node)
+        return self._nodes[value.node]
 
     def type(self, value: Value) -> TensorType:
-        return self._made[value.node].types[value.port]
+        return self._nodes[value.node].types[value.port]
 
     def operands(self, node: Node | int) -> tuple[Value, ...]:
-        id = node if isinstance(node, int) else node.id
-        operands = self._operands.get(id)
-        if operands is None:
-            edges = self._nodes.in_edges(id, keys=True, data="port")
-            places = sorted((position, source, port) for source, _, position, port in edges)
-            operands = self._operands[id] = tuple(Value(source, port) for _, source, port in places)
-        return operands
+        return self._operands[node if isinstance(node, int) else node.id]
 
-    def uses(self, value: Value) -> list[tuple[Node, int]]:
+    def uses(self, value: Value) -> Sequence[tuple[Node, int]]:
         """The readers of ``value``: (node, operand position), in topological order, without outputs."""
-        edges = self._nodes.out_edges(value.node, keys=True, data=True)
-        return [
-            (self.node(target), key)
-            for target, key in sorted(
-                (target, key) for _, target, key, data in edges if data["port"] == value.port
-            )
-        ]
+        while self._indexed < len(self._nodes):
+            node = self._nodes[self._indexed]
+            for position, operand in enumerate(self._operands[self._indexed]):
+                self._readers.setdefault(operand, []).append((node, position))
+            self._indexed += 1
+        return self._readers.get(value, ())
 
     def input_role(self, name: str) -> str:
         attrs = self.producer(self._inputs[name]).attrs
@@ -184,43 +169,49 @@ class Graph:
     ) -> tuple[Graph, Mapping[Value, Value]]:
         """Like ``rewrite``; also returns the new value of each old one."""
         new = Graph(self.name)
-        new._nodes, new._made, new._operands, new._borrowed = self._nodes, self._made, self._operands, 0
         moved: dict[Value, Value] = {}
-        for node in self:
+        same = True  # so far, the new graph has the same nodes
+        for node, operands in zip(self._nodes, self._operands, strict=True):
             if keep is not None and node.op != "input" and not keep(node):
-                if new._borrowed is not None:
-                    new._own()
+                same = False
                 continue
-            # A dropped operand is fine if the rule replaces its reader by one without it.
-            mapped = [moved.get(value) for value in self.operands(node)]
-            operands: tuple[Value, ...] = tuple(mapped)  # pyright: ignore[reportAssignmentType]
+            if not same:
+                # A dropped operand is fine if the rule replaces its reader by one without it.
+                operands = tuple([moved.get(value) for value in operands])  # pyright: ignore[reportAssignmentType]
             new.layer = node.layer
             results = None if node.op == "input" else rule(new, node, operands)
             if results is None:
-                if None in mapped:
+                if None in operands:
                     raise KeyError(f"{node.op} reads a value that was dropped")
-                if new._borrowed is None:
-                    copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)
-                else:
-                    copy = node
-                    new._borrowed += 1
+                same = same and len(new) == node.id
+                copy = new._copied(node, operands)
                 if isinstance(node.attrs, InputAttributes):
                     new._inputs[node.attrs.name] = Value(copy.id)
                 results = copy.values
-            elif new._borrowed is not None:
-                new._own()
-            moved.update((old, v) for old, v in zip(node.values, results, strict=True) if v is not None)
+            else:
+                same = False
+            for old, value in zip(node.values, results, strict=True):
+                if value is not None:
+                    moved[old] = value
         new.layer = ""
-        if new._borrowed is not None:
-            return self, {value: value for value in moved}
+        if same:
+            return self, moved
         for name, value in self._outputs.items():
             new._outputs[name] = moved[value]
         return new, moved
 
+    def _copied(self, node: Node, operands: tuple[Value, ...]) -> Node:
+        """Appends a node of another graph, with operands of this one."""
+        if node.id != len(self._nodes):
+            return self._insert(node.op, operands, node.attrs, node.types, node.layer)
+        self._nodes.append(node)
+        self._operands.append(operands)
+        return node
+
     def copy(self) -> Graph:
         """The same nodes under the same ids; nodes added later are not shared."""
         new = Graph(self.name)
-        new._nodes, new._made = self._nodes.copy(), list(self._made)
+        new._nodes, new._operands = list(self._nodes), list(self._operands)
         new._inputs, new._outputs = dict(self._inputs), dict(self._outputs)
         return new
 
@@ -238,7 +229,7 @@ class Graph:
             wanted = [value for value in node.values if value in needed and value not in moved]
             if wanted and node.op != "input":
                 operands = [moved[value] for value in self.operands(node)]
-                copy = new._insert(node.op, operands, node.attrs, node.types, node.layer)
+                copy = new._copied(node, tuple(operands))
                 moved.update(
                     (old, v) for old, v in zip(node.values, copy.values, strict=True) if old in wanted
                 )

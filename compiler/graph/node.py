@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields
+from functools import lru_cache
 from typing import Any, ClassVar, NamedTuple, Self
 
 from .types import TensorType
@@ -65,5 +66,10 @@ class Node:
     values: tuple[Value, ...] = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        values = tuple(Value(self.id, port) for port in range(len(self.types)))
-        object.__setattr__(self, "values", values)  # computed once: read far more often than nodes are made
+        object.__setattr__(self, "values", _values(self.id, len(self.types)))
+
+
+# Every graph has the same ones, and every pass looks them up: equal ones are mostly the same object.
+@lru_cache(maxsize=1 << 16)
+def _values(node: int, count: int) -> tuple[Value, ...]:
+    return tuple(Value(node, port) for port in range(count))

@@ -99,10 +99,16 @@ def has_threads(function: ir.Function, functions: Mapping[str, ir.Function]) -> 
 
 def statements_of(body: Iterable[ir.Stmt], into_parallel: bool = True) -> Iterator[ir.Stmt]:
     """All statements in ``body``, nested ones included (those of parallel loops only if ``into_parallel``)."""
-    for statement in body:
-        yield statement
-        if isinstance(statement, ir.For):
-            if into_parallel or statement.kind != "parallel":
-                yield from statements_of(statement.body, into_parallel)
-        elif isinstance(statement, ir.If):
-            yield from statements_of((*statement.body, *statement.orelse), into_parallel)
+    stack = [iter(body)]
+    while stack:
+        for statement in stack[-1]:
+            yield statement
+            if isinstance(statement, ir.For):
+                if into_parallel or statement.kind != "parallel":
+                    stack.append(iter(statement.body))
+                    break
+            elif isinstance(statement, ir.If):
+                stack.append(iter((*statement.body, *statement.orelse)))
+                break
+        else:
+            stack.pop()

@@ -26,12 +26,13 @@ class FunctionChecker:
         self.functions = functions
         self.context = Context.of(function)
         self.prover = self.context.prover
-        self.registers: list[dict[str, ir.ValueType]] = [{}]
+        self.registers: dict[str, tuple[ir.ValueType, int]] = {}  # with the number of scopes around each
         self.nest: ir.Stmt | None = None  # the only statement in the innermost parallel loop
         self.shared = 0  # how many register scopes are outside of the parallel loop
         self.checked: dict[int, ir.Expr] = {}  # shared expressions are checked once per scope, by id
-        self.accessed: set[object] = set()  # equal accesses, too
-        self.added: list[tuple[list[int], list[object]]] = [([], [])]  # what each scope adds to both
+        self.accessed: set[object] = set()  # equal accesses, too, and equal indices of axes
+        # What each scope adds: checked expressions, accesses, and registers.
+        self.added: list[tuple[list[int], list[object], list[str]]] = [([], [], [])]
 
     def run(self) -> None:
         function = self.context.function
@@ -59,15 +60,15 @@ class FunctionChecker:
 
     @contextmanager
     def _scope(self) -> Iterator[None]:
-        self.registers.append({})
-        self.added.append(([], []))
+        self.added.append(([], [], []))
         with self.prover.scope():
             yield
-        self.registers.pop()
-        nodes, accesses = self.added.pop()
+        nodes, accesses, registers = self.added.pop()
         for node in nodes:
             del self.checked[node]
         self.accessed.difference_update(accesses)
+        for name in registers:
+            del self.registers[name]
 
     # -- statements ---------------------------------------------------------------------------------------------
 
@@ -79,10 +80,11 @@ class FunctionChecker:
     def _statement(self, statement: ir.Stmt) -> None:
         match statement:
             case ir.Declare(name, value):
-                if any(name in scope for scope in self.registers):
+                if name in self.registers:
                     raise VerifyError(f"register {name} is declared twice")
                 check_name(name)
-                self.registers[-1][name] = self._expr(value)
+                self.registers[name] = self._expr(value), len(self.added)
+                self.added[-1][2].append(name)
             case ir.Assign(name, value):
                 self._assign(name, self._expr(value))
             case ir.Store():
@@ -121,14 +123,13 @@ class FunctionChecker:
                     raise VerifyError("a barrier inside a parallel loop")
 
     def _assign(self, name: str, type: ir.ValueType) -> None:
-        for depth, scope in enumerate(self.registers):
-            if name in scope:
-                if scope[name] != type:
-                    raise VerifyError(f"register {name} holds {scope[name]}, not {type}")
-                if self.context.partition is not None and depth < self.shared:
-                    raise VerifyError(f"register {name} is shared by the iterations of a parallel loop")
-                return
-        raise VerifyError(f"register {name} is not declared")
+        if name not in self.registers:
+            raise VerifyError(f"register {name} is not declared")
+        declared, depth = self.registers[name]
+        if declared != type:
+            raise VerifyError(f"register {name} holds {declared}, not {type}")
+        if self.context.partition is not None and depth <= self.shared:
+            raise VerifyError(f"register {name} is shared by the iterations of a parallel loop")
 
     def _declare(self, name: str) -> None:
         check_name(name)
@@ -155,7 +156,7 @@ class FunctionChecker:
             if loop.kind == "parallel":
                 self.context.partition = self._partition(loop, outside)
                 self.nest = loop.body[0] if len(loop.body) == 1 else None
-                self.shared = len(self.registers)
+                self.shared = len(self.added)
             self._body(loop.body)
         if self.context.partition is not outside:
             assert self.context.partition is not None
@@ -202,6 +203,9 @@ class FunctionChecker:
                 partition.write(buffer.name)
             return
         self._check_access(what, buffer, access, lanes, stride, partition)
+        self._remember(key)
+
+    def _remember(self, key: object) -> None:
         self.accessed.add(key)
         self.added[-1][1].append(key)
 
@@ -219,19 +223,23 @@ class FunctionChecker:
             raise VerifyError(f"{what}: {len(access.indices)} indices for {len(buffer.shape)} axes")
         if lanes > 1 and not buffer.shape:
             raise VerifyError(f"{what}: a vector of a buffer without axes")
+        conditions = access.guards if access.count is None else (*access.guards, access.count - 1)
         # Without conditions of its own, an access adds no facts, and its proofs are kept for the next one.
-        with self.prover.scope() if access.guards or access.count is not None else nullcontext():
-            for guard in access.guards:
-                self.prover.assume(guard)
-            if access.count is not None:
-                self.prover.assume(access.count - 1)
+        with self.prover.scope() if conditions else nullcontext():
+            for condition in conditions:
+                self.prover.assume(condition)
+            last = len(buffer.shape) - 1
             for axis, (index, size) in enumerate(zip(access.indices, buffer.shape, strict=True)):
-                goals = self._goals(index, size, access, lanes, stride, axis == len(buffer.shape) - 1)
-                for alternatives in goals:
+                vector = (lanes, stride, access.count) if axis == last and lanes > 1 else None
+                if (key := (index, size, vector)) in self.accessed:
+                    continue
+                for alternatives in self._goals(index, size, access, lanes, stride, vector is not None):
                     if not self.context.proves_one(alternatives):
                         where = f"{what}, axis {axis} (index {index}, size {size})"
                         where += ": stride" if alternatives == (stride,) else ""
                         raise VerifyError(f"{where}: cannot show that {alternatives[-1]} ≥ 0")
+                if not conditions:
+                    self._remember(key)
             if partition is not None:
                 reaches = [(lanes - 1) * stride]
                 if access.count is not None:
@@ -246,11 +254,11 @@ class FunctionChecker:
         access: ir.Load | ir.Store,
         lanes: int,
         stride: DimLike,
-        last: bool,
+        vector: bool,
     ) -> list[tuple[DimLike, ...]]:
         """What has to be proved of an index into an axis of ``size``: of each tuple, that one element is ≥ 0."""
         room = size - 1 - index
-        if not last or lanes == 1:
+        if not vector:
             return [(index,), (room,)]
         if self.prover.proves(-stride):
             return [(room,), (index + (lanes - 1) * stride,)]
@@ -272,9 +280,9 @@ class FunctionChecker:
     def _node(self, expr: ir.Expr) -> None:
         match expr:
             case ir.Read(name, type):
-                declared = next((scope[name] for scope in self.registers if name in scope), None)
-                if declared is None:
+                if name not in self.registers:
                     raise VerifyError(f"register {name} is not declared")
+                declared, _ = self.registers[name]
                 if declared != type:
                     raise VerifyError(f"register {name} holds {declared}, not {type}")
             case ir.Load():

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from typing import NamedTuple
 
 #: round: to nearest, ties to even.
 UNARY = ("neg", "abs", "sqrt", "floor", "not", "round", "sin_far", "cos_far")
@@ -12,9 +12,9 @@ BINARY = ("add", "sub", "mul", "div", "rem", "max", "min", "and", "or", "xor", "
 COMPARE = ("eq", "ne", "lt", "le", "gt", "ge")
 
 
-@dataclass(frozen=True, slots=True)
-class ValueType:
-    """Element dtype (a NumPy name; "bool" is a truth value) and number of lanes."""
+class ValueType(NamedTuple):
+    """Element dtype (a NumPy name; "bool" is a truth value) and number of lanes; a tuple, which is made and compared
+    fast."""
 
     dtype: str
     lanes: int = 1

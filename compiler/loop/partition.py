@@ -18,12 +18,15 @@ from .typing import VerifyError
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """On ``axis`` of the buffer seen in ``shape``: the factor·step indices from factor·v + offset on."""
+    """On ``axis`` of the buffer seen in ``shape``: ``count`` = factor·step indices, from ``start`` = factor·v + k on for
+    some k.
+    """
 
     shape: Shape
     axis: int
     factor: DimLike
-    offset: DimLike
+    start: DimLike
+    count: DimLike
 
 
 @dataclass
@@ -82,15 +85,15 @@ class Partition:
         factor = _factor(index, self.var)
         rest = index - factor * dim(self.var)
         offsets: set[DimLike] = {0, constant_term(rest), _over(rest, self.dims)}
-        return [_Range(shape, axis, factor, offset) for offset in offsets]
+        start, count = factor * dim(self.var), factor * self.step
+        return [_Range(shape, axis, factor, start + offset, count) for offset in offsets]
 
     def _inside(self, prover: Prover, own: _Range, index: DimLike, reaches: Sequence[DimLike]) -> bool:
-        offset = index - own.factor * dim(self.var) - own.offset
-        end = own.factor * self.step - 1
+        offset = index - own.start
         return (
             prover.proves(own.factor)
             and prover.proves(offset)
-            and any(prover.proves(end - offset - reach) for reach in reaches)
+            and any(prover.proves(own.count - 1 - offset - reach) for reach in reaches)
         )
 
     def check(self) -> None:

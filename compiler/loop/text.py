@@ -14,7 +14,7 @@ that are not read. Types are printed where they do not follow from the operands.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 
 from netwright.specs.dims import DimLike
 
@@ -46,11 +46,11 @@ def function_text(function: ir.Function) -> str:
     return "\n".join(_function(function)) + "\n"
 
 
-def _function(function: ir.Function) -> Iterator[str]:
-    yield f"kernel {function.name}{_dims(function.dims)}"
-    for buffer in function.buffers:
-        yield INDENT + _buffer(buffer)
-    yield from _body(function.body, INDENT)
+def _function(function: ir.Function) -> list[str]:
+    lines = [f"kernel {function.name}{_dims(function.dims)}"]
+    lines += [INDENT + _buffer(buffer) for buffer in function.buffers]
+    _add_body(lines, function.body, INDENT)
+    return lines
 
 
 def _dims(dims: Iterable[tuple[str, int]]) -> str:
@@ -74,24 +74,24 @@ def _conditions(values: Iterable[DimLike]) -> str:
     return " & ".join(f"{value} >= 0" for value in values)
 
 
-def _body(body: Sequence[ir.Stmt], indent: str) -> Iterator[str]:
+def _add_body(lines: list[str], body: Sequence[ir.Stmt], indent: str) -> None:
     if not body:
-        yield f"{indent}pass"
+        lines.append(f"{indent}pass")
     for statement in body:
         match statement:
             case ir.For(var, start, stop, inside, step, kind):
                 prefix = "" if kind == "serial" else f"{kind} "
                 suffix = "" if step == 1 else f" step {step}"
-                yield f"{indent}{prefix}for {var} in {start} .. {stop}{suffix}:"
-                yield from _body(inside, indent + INDENT)
+                lines.append(f"{indent}{prefix}for {var} in {start} .. {stop}{suffix}:")
+                _add_body(lines, inside, indent + INDENT)
             case ir.If(conditions, inside, orelse):
-                yield f"{indent}if {_conditions(conditions)}:"
-                yield from _body(inside, indent + INDENT)
+                lines.append(f"{indent}if {_conditions(conditions)}:")
+                _add_body(lines, inside, indent + INDENT)
                 if orelse:
-                    yield f"{indent}else:"
-                    yield from _body(orelse, indent + INDENT)
+                    lines.append(f"{indent}else:")
+                    _add_body(lines, orelse, indent + INDENT)
             case _:
-                yield indent + _simple(statement)
+                lines.append(indent + _simple(statement))
 
 
 def _simple(statement: ir.Stmt) -> str:
@@ -122,6 +122,8 @@ def _slice(slice: ir.Slice) -> str:
 def _options(
     count: DimLike | None, guards: Sequence[DimLike], lanes: int = 1, stride: DimLike = 1, other: str = ""
 ) -> str:
+    if count is None and stride == 1 and not guards and not other:  # as for most accesses
+        return "" if lanes == 1 else f"{{{lanes}}}"
     parts = [str(lanes)] if lanes != 1 else []
     if count is not None:
         parts.append(f"count {count}")
@@ -143,8 +145,10 @@ def number_text(value: float | int | bool, dtype: str) -> str:
 
 def expr_text(expr: ir.Expr) -> str:
     """The text of an expression; a node used twice in it is printed twice (a register has a name)."""
-    if not operands_of(expr):
+    if not (operands := operands_of(expr)):
         return _leaf_text(expr)
+    if not any(map(operands_of, operands)):  # most operands are names
+        return f"{_operation_text(expr)}({', '.join(map(_leaf_text, operands))})"
     parts: list[str] = []
     stack: list[str | ir.Expr] = [expr]
     while stack:
@@ -153,7 +157,7 @@ def expr_text(expr: ir.Expr) -> str:
             parts.append(piece)
             continue
         operands = operands_of(piece)
-        if not any(map(operands_of, operands)):  # most operands are names
+        if not any(map(operands_of, operands)):
             leaves = ", ".join(map(_leaf_text, operands))
             parts.append(f"{_operation_text(piece)}({leaves})" if operands else _leaf_text(piece))
             continue
@@ -193,14 +197,16 @@ def _leaf_text(expr: ir.Expr) -> str:
     match expr:
         case ir.Read(name):
             return name
+        case ir.Load(buffer, indices, type, count, guards, other, stride):
+            shown = ""
+            if not (isinstance(other, int) and other == 0):
+                default = number_text(other, type.dtype)
+                shown = "" if default == number_text(0, type.dtype) else default
+            return f"{buffer}{_indices(indices)}{_options(count, guards, type.lanes, stride, shown)}"
         case ir.Const(value, type):
             return f"{number_text(value, type.dtype)}:{type}"
         case ir.IndexValue(index, type):
             return f"index({index}):{type}"
         case ir.Ramp(type):
             return f"ramp:{type}"
-        case ir.Load(buffer, indices, type, count, guards, other, stride):
-            default = number_text(other, type.dtype)
-            shown = "" if default == number_text(0, type.dtype) else default
-            return f"{buffer}{_indices(indices)}{_options(count, guards, type.lanes, stride, shown)}"
     raise TypeError(f"{expr.__class__.__name__} is not an expression")

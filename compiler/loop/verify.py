@@ -19,7 +19,10 @@ from .check_function import FunctionChecker
 from .prover import Prover
 from .typing import VerifyError
 
-__all__ = ["VerifyError", "verify_function", "verify_program"]
+__all__ = ["VerifyError", "verify_function", "verify_kernel", "verify_program"]
+
+#: The kernels that were verified in this process, whichever programs they were of. Some hundred bytes each.
+_verified: set[str] = set()
 
 
 def verify_program(program: ir.Program, checked: Container[str] = ()) -> None:
@@ -102,3 +105,10 @@ def verify_function(function: ir.Function, functions: Mapping[str, ir.Function] 
         FunctionChecker(function, functions or {}).run()
     except VerifyError as error:
         raise VerifyError(f"{function.name}: {error}") from None
+
+
+def verify_kernel(kernel: ir.Function) -> None:
+    """Checks a kernel whose name its content makes, once in this process. Raises VerifyError."""
+    if kernel.name not in _verified:
+        verify_function(kernel)
+        _verified.add(kernel.name)

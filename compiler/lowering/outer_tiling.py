@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -97,7 +98,7 @@ def outer_tiling(
     factor = _row_factor(part, space)
     if factor is None:
         return None
-    costs = _costs(sizes, columns, dtype, _moves(part, space, factor), machine)
+    costs = _costs(tuple(sizes), columns, dtype, _moves(part, space, factor), machine)
     panels = {tile: cost for tile, cost in costs.items() if tile[1] == _stretch(roles, part, factor)}
     least = min(cycles for cycles, _ in costs.values())
     good = panels or {tile: cost for tile, cost in costs.items() if cost[0] <= least * WORTH_DIVIDING}
@@ -113,7 +114,7 @@ def outer_tiling(
 def row_panels(rows: int, columns: int, dtype: str, machine: Machine) -> int | None:
     """How wide panels of the operand with the rows should be for a product of ``rows`` by ``columns``: as wide as the
     best tile that divides all rows is high. None if such tiles are slower than panels are worth."""
-    costs = _costs([rows], columns, dtype, False, machine)
+    costs = _costs((rows,), columns, dtype, False, machine)
     least = min(cycles for cycles, _ in costs.values())
     whole = {
         tile: cost
@@ -134,9 +135,10 @@ def _lanes(columns: int, dtype: str, machine: Machine) -> int:
     return min(machine.lanes(dtype), power_of_two(columns))
 
 
+@lru_cache(maxsize=1 << 8)  # the layers of a stage have equal sizes, and each is asked about three times
 def _costs(
-    sizes: list[int], columns: int, dtype: str, along: bool, machine: Machine
-) -> dict[tuple[int, int, int], tuple[float, int]]:
+    sizes: tuple[int, ...], columns: int, dtype: str, along: bool, machine: Machine
+) -> Mapping[tuple[int, int, int], tuple[float, int]]:
     """What ``_cost`` says of all tiles that fit the registers."""
     lanes = _lanes(columns, dtype, machine)
     panel = machine.l1_bytes * 2 // 3 // np.dtype(dtype).itemsize
@@ -186,7 +188,7 @@ def _moves(part: ContractionPart, space: Shape, factor: int) -> bool:
 
 
 def _tiles(
-    sizes: list[int], columns: int, lanes: int, along: bool, machine: Machine
+    sizes: tuple[int, ...], columns: int, lanes: int, along: bool, machine: Machine
 ) -> Iterator[tuple[int, int, int]]:
     """(row axis, rows along it, vectors) of the tiles that fit the registers."""
     for vectors in range(1, -(-columns // lanes) + 1):
@@ -203,7 +205,14 @@ def _tiles(
 
 
 def _cost(
-    sizes: list[int], columns: int, lanes: int, along: bool, panel: int, axis: int, rows: int, vectors: int
+    sizes: tuple[int, ...],
+    columns: int,
+    lanes: int,
+    along: bool,
+    panel: int,
+    axis: int,
+    rows: int,
+    vectors: int,
 ) -> tuple[float, int]:
     """The cycles of one term of all results, and the number of tiles. Blocks have ``panel`` elements of columns."""
     behind = prod(sizes[axis + 1 :])

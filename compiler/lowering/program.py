@@ -17,13 +17,10 @@ from ..loop import ir
 from ..loop.opening import opened
 from ..loop.text import function_text
 from ..loop.typing import VerifyError
-from ..loop.verify import verify_function
+from ..loop.verify import verify_kernel
 from ..machine import Machine
 from .places import Storage
 from .repeats import Repeats
-
-#: Matches the names in loop IR text.
-_WORD = re.compile(r"[A-Za-z_]\w*")
 
 
 @dataclass
@@ -78,7 +75,7 @@ class ProgramBuilder:
             return None
         if name not in self.kernels:
             try:
-                verify_function(kernel)
+                verify_kernel(kernel)
             except VerifyError:
                 self._unproved.add(name)
                 return None
@@ -122,7 +119,6 @@ class ProgramBuilder:
 def _named(function: ir.Function) -> tuple[str, ir.Function]:
     """A kernel's name, which its content makes, and the kernel with it, without the dims that it does not read."""
     text = function_text(replace(function, name="kernel", dims=()))
-    words = set(_WORD.findall(text))
-    used = tuple((name, low) for name, low in function.dims if name in words)
+    used = tuple((name, low) for name, low in function.dims if re.search(rf"\b{name}\b", text))
     name = "k" + hashlib.sha256(f"{used} {text}".encode()).hexdigest()[:16]
     return name, replace(function, name=name, dims=used)

@@ -130,8 +130,10 @@ class Reader:
         one element)."""
         if not self._is_flat(place):
             index = [i for i, size in zip(index, place.type.shape, strict=True) if size != 1]
+        if not any(moves(i) for i in index):
+            return tuple(index), 0
         steps = [coefficient(i, LANE) for i in index]
-        base = tuple(substitute(i, {LANE: 0}) for i in index)
+        base = tuple([substitute(i, {LANE: 0}) if moves(i) else i for i in index])
         if self.lanes == 1:
             return base, 0
         *outer, stride = steps or [0]
@@ -214,7 +216,7 @@ class Reader:
 
     def settled(self, index: Sequence[DimLike]) -> Indices:
         """``index`` without the quotients that are 0 in all lanes that exist, whatever the loop variables."""
-        return tuple(i if isinstance(i, int) or LANE not in i.symbols else self._settled(i) for i in index)
+        return tuple([self._settled(i) if not isinstance(i, int) and LANE in i.symbols else i for i in index])
 
     def _settled(self, index: Dim) -> DimLike:
         if all(isinstance(atom, str) for monomial, _ in index.terms for atom in monomial):
@@ -373,6 +375,11 @@ class Reader:
                 case ContractionPart():
                     yield value.node, at
             stack += reversed(below)
+
+
+def moves(index: DimLike) -> bool:
+    """Whether an index differs from lane to lane."""
+    return not isinstance(index, int) and LANE in index.symbols
 
 
 def never(conditions: Indices) -> bool:

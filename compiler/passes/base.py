@@ -10,7 +10,7 @@ from typing import ClassVar, Literal, TypeAlias
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..graph.verify import VerificationError, verify
+from ..graph.verify import VerificationError, Verified, verify
 from ..machine import BASELINE, Machine
 from ..observers import Observer, Step
 from ..ops.scan_attributes import ScanAttributes
@@ -38,8 +38,8 @@ class PassContext:
     ``entry``: the name of the entry that the graph computes. ``machine``: the target. ``math``: whether rounding errors
     may grow where that is faster. ``steady``: whether bits must not depend on how many steps are computed at once.
     ``budget`` is shared by all entries of a compilation. ``stop_after``: the phase or pass after which no other runs.
-    ``split``: graphs that a pass took out of this one, by the name of the entry that each becomes. ``verified``: bodies
-    of scans that are known to be valid, by their ids; a body does not change, so it is verified once.
+    ``split``: graphs that a pass took out of this one, by the name of the entry that each becomes. ``verified``: what
+    earlier passes had verified.
     """
 
     entry: str = ""
@@ -51,7 +51,7 @@ class PassContext:
     stop_after: str | None = None
     stopped: bool = False
     split: dict[str, Graph] = field(default_factory=dict)
-    verified: dict[int, Graph] = field(default_factory=dict)
+    verified: Verified = field(default_factory=Verified)
 
     @property
     def trains(self) -> bool:
@@ -60,6 +60,8 @@ class PassContext:
 
     def limit(self, rule: Rule) -> Rule:
         """``rule``, until the budget is spent; then a rule that rewrites nothing."""
+        if self.budget.left is None:
+            return rule
 
         def limited(graph: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value | None] | None:
             if self.budget.left == 0:

@@ -11,9 +11,10 @@ from hypothesis import strategies as st
 
 from netwright.compiler.autodiff import gradients
 from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.parse import ParseError, parse_graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.graph.verify import VerificationError, verify
+from netwright.compiler.graph.verify import VerificationError, Verified, verify
 from netwright.compiler.ops.base import Primitive, Sample
 from netwright.compiler.ops.constant import constant, splat
 from netwright.compiler.ops.slice_pad import PadAttributes
@@ -124,10 +125,21 @@ def test_verifier_finds_a_type_that_is_not_what_the_rule_gives():
         verify(graph)
 
 
-def test_verifier_finds_operands_that_are_not_numbered():
+def test_verifier_finds_operands_that_come_later():
     graph = Graph()
     x = graph.input("x", TensorType("float32", (2,)))
-    y = graph.apply("neg", x)
-    graph.network.add_edge(x.node, y.node, key=5, port=0)
-    with pytest.raises(VerificationError, match="operand positions"):
+    neg = graph.add("neg", [x])
+    graph._insert("neg", [Value(2)], neg.attrs, neg.types, "")
+    with pytest.raises(VerificationError, match="%2 = neg: an operand that is no earlier value"):
         verify(graph)
+
+
+def test_verifier_looks_again_at_a_node_whose_operand_has_another_type():
+    graph, verified = Graph(), Verified()
+    x = graph.input("x", TensorType("float32", (2,)))
+    wide = graph.input("wide", TensorType("float32", (3,)))
+    graph.set_output("y", graph.apply("neg", graph.apply("exp", x)))
+    verify(graph, verified)
+    changed = graph.rewrite(lambda new, node, operands: [wide] if node.op == "exp" else None)
+    with pytest.raises(VerificationError, match=r"%2 = neg: its rule gives float32\[3\]"):
+        verify(changed, verified)

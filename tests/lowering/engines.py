@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 import numpy as np
 
@@ -35,6 +36,14 @@ def lowered(
     observer: Observer | None = None,
 ) -> tuple[ir.Program, dict[str, np.ndarray]]:
     """The program with one entry, "main", and its constants."""
+    if observer is not None:
+        return _lower(graph, machine, steady, opens, observer)
+    return _lowered(graph, machine, steady, opens)
+
+
+def _lower(
+    graph: Graph, machine: Machine, steady: bool, opens: bool, observer: Observer | None = None
+) -> tuple[ir.Program, dict[str, np.ndarray]]:
     names = {
         name for value in graph.inputs.values() for size in graph.type(value).shape for name in _names(size)
     }
@@ -43,6 +52,10 @@ def lowered(
     program = builder.finish()
     verify_program(program)
     return program, builder.constants
+
+
+#: The loop interpreter and the machine code run the same program.
+_lowered = lru_cache(maxsize=2)(_lower)
 
 
 def _names(size: object) -> frozenset[str]:
