@@ -69,7 +69,10 @@ class Planned:
             rows = rows * self.space[own.band_axis]
         if own.lane_axis is not None:  # lanes and rows have changed places
             rows, columns = columns, self.space[own.lane_axis]
-            outer = tuple(size for axis, size in enumerate(self.space[:-1]) if axis != own.lane_axis)
+            own_axes = (own.lane_axis, own.band_axis)
+            outer = tuple(size for axis, size in enumerate(self.space[:-1]) if axis not in own_axes)
+            if own.band_axis is not None:
+                rows = rows * self.space[own.band_axis]
         extents = contractions[0].extents
         operands = operands_of(self.space, contractions)
         cells = own.cells

@@ -41,7 +41,8 @@ class Tiling:
 
     Lanes run along the last axis, or along the innermost reduction axis if ``inner``. No tile crosses a multiple of
     ``segment`` on the last axis. If ``lane_axis`` is given, lanes run along that axis instead, and rows along the
-    last one (see ``transposed``). A tile with all of ``row_axis`` may have ``bands`` indices of the axis before, too.
+    last one (see ``transposed``). A tile with all of ``row_axis`` may have ``bands`` indices of the axis before, too,
+    and so may one across rows.
     ``column_depth`` loops over whole axes stand outside of the loop over column tiles (None: all of them, see
     ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see ``rows``). A whole tile of
     contractions has ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum at once (None: see
@@ -69,7 +70,8 @@ class Tiling:
     @property
     def band_axis(self) -> int | None:
         """The axis of the bands, if there are several."""
-        return None if self.row_axis is None or self.bands == 1 else self.row_axis - 1
+        behind = self.row_axis if self.lane_axis is None else self.lane_axis
+        return None if behind is None or self.bands == 1 else behind - 1
 
     @property
     def columns_per_vector(self) -> int:
@@ -282,14 +284,29 @@ def _crosswise(
         return
     cells, columns = space[-2:]
     lanes = machine.lanes(dtype)
-    if not isinstance(columns, int) or not machine.is_narrow(columns, dtype):
-        return
-    if isinstance(cells, int) and 2 * cells <= lanes:
+    if not isinstance(columns, int) or not machine.prefers_cells(columns, cells, dtype):
         return
     blocks = -(-cells // lanes) if isinstance(cells, int) else OPEN_VECTORS
-    most = max(1, machine.accumulators // (columns * len(contractions) * _window_cells(group)))
+    per_vector = columns * len(contractions) * _window_cells(group)
+    most = max(1, machine.accumulators // per_vector)
     tiles = -(-blocks // most)
-    yield Tiling(lanes, -(-blocks // tiles), columns, parallel_axis=parallel, lane_axis=len(space) - 2)
+    vectors = -(-blocks // tiles)
+    bands = _bands_across(space, vectors * per_vector, machine)
+    yield Tiling(lanes, vectors, columns, parallel_axis=parallel, lane_axis=len(space) - 2, bands=bands)
+
+
+def _bands_across(space: Shape, accumulators: int, machine: Machine) -> int:
+    """How many bands of cells a tile across rows has: as many as hide the latency of its multiply-adds, if they divide
+    the axis before the cells. They share broadcasts of weights, too."""
+    bands = space[-3] if len(space) > 2 else 1
+    if not isinstance(bands, int):
+        return 1
+    for number in range(1, bands + 1):
+        if number * accumulators > machine.accumulators:
+            break
+        if bands % number == 0 and number * accumulators >= machine.partial_sums:
+            return number
+    return 1
 
 
 def _deep(
