@@ -21,6 +21,7 @@ from ..machine import Machine
 from ..ops.protocols import Order, neutral
 from .ahead import Ahead
 from .indices import Indices
+from .lane_sums import Wanted, lane_results
 from .reader import Reader
 from .roles import ContractionPart
 from .sum_steps import partial_sums, sum_steps
@@ -39,12 +40,14 @@ class Term:
 def contract(
     reader: Reader,
     tiling: Tiling,
-    wanted: Mapping[tuple[int, Indices], DimLike | None],
+    wanted: Mapping[Wanted, DimLike | None],
     machine: Machine,
     ahead: Ahead | None = None,
-) -> dict[tuple[int, Indices], Expr]:
+    together: Mapping[Wanted, Sequence[Wanted]] | None = None,
+) -> dict[Wanted, Expr]:
     """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result.
-    ``ahead``: which weights they prefetch."""
+    ``ahead``: which weights they prefetch. ``together``: the sums along lanes that become one vector, by the wanted
+    result that this vector is."""
     families: dict[tuple[str, Shape, Order, bool], list[Term]] = {}
     for (id, index), count in wanted.items():
         part = reader.roles.parts[id]
@@ -52,10 +55,15 @@ def contract(
         families.setdefault((part.combine, part.extents, part.order, part.op.multiplies_bytes), []).append(
             Term(part, index, count)
         )
-    results: dict[tuple[int, Indices], Expr] = {}
+    results: dict[Wanted, Expr] = {}
     for (combine, extents, order, _), terms in families.items():
         family = _Family(reader, tiling, combine, extents, order, terms, machine, ahead)
-        for term, value in zip(terms, family.emit(), strict=True):
+        totals = family.emit()
+        if tiling.inner:
+            keys = [(term.part.node.id, term.index) for term in terms]
+            results |= lane_results(reader.b, combine, dict(zip(keys, totals, strict=True)), together or {})
+            continue
+        for term, value in zip(terms, totals, strict=True):
             results[term.part.node.id, term.index] = value
     return results
 
@@ -100,9 +108,7 @@ class _Family:
             total: Expr = self.registers[0][position]
             for partial in self.registers[1:]:
                 total = combine(total, partial[position])
-            if self.tiling.inner:
-                total = self.b.reduce_lanes(self.combine, total)
-            results.append(self.b.let("s", total))
+            results.append(total if self.tiling.inner else self.b.let("s", total))
         return results
 
     def _first(self, term: Term) -> Expr:

@@ -48,15 +48,17 @@ class TileRoom:
     def banded(self, bands: DimLike, shared: int) -> tuple[int, int, int]:
         """Rows and vectors of the cheapest tile, and how many of ``bands`` of rows it has. Where few rows fill no tile,
         it may have those of several bands, and all tiles as many. ``shared``: the bytes of the operand with the
-        columns, of which a tile's part comes from the second cache unless the first one holds it."""
+        columns. Each band reads all of it, so a tile's part comes from the second cache unless the first one holds
+        all."""
         rows, vectors = self.sizes()[0]
         assert isinstance(self.rows, int)
         if not isinstance(bands, int) or bands == 1 or 2 * self.rows > MOST_ROWS or rows != self.rows:
             return rows, vectors, 1
         whole, number = bands * self.rows, self.vectors if isinstance(self.vectors, int) else 8 * self.most
 
+        loads = 0 if shared <= self.machine.l1_bytes else FROM_FAR
+
         def cost(height: int, width: int) -> float:
-            loads = 0 if shared * width <= number * self.machine.l1_bytes else FROM_FAR
             steps = step_cost(whole, number, height, width, self.products, self.cells)
             return steps + loads * (-(-whole // height) * number * self.products)
 

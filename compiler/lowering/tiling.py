@@ -46,7 +46,8 @@ class Tiling:
     ``column_depth`` loops over whole axes stand outside of the loop over column tiles (None: all of them, see
     ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see ``rows``). A whole tile of
     contractions has ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum at once (None: see
-    ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured.
+    ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured. With ``together``, what
+    lanes along a sum add up to is one vector for each row (see ``lane_sums``).
     """
 
     lanes: int
@@ -66,6 +67,7 @@ class Tiling:
     prefetch: bool = True
     tuned: bool = False
     bands: int = 1
+    together: bool = False
 
     @property
     def band_axis(self) -> int | None:
