@@ -24,6 +24,7 @@ from .indices import Indices
 from .lane_sums import Wanted, lane_results
 from .reader import Reader
 from .roles import ContractionPart
+from .sliding import in_order_of_elements
 from .sum_steps import partial_sums, sum_steps
 from .tiling import Tiling
 
@@ -101,7 +102,10 @@ class _Family:
         self.bytes: dict[tuple[Value, Indices], Expr] = {}  # that one step has read
 
     def emit(self) -> list[Expr]:
-        self._loops(())
+        if self.tiling.slides and len(self.registers) == 1:
+            self._slide((), self.tiling.steps or 1)
+        else:
+            self._loops(())
         combine = getattr(self.b, self.combine)
         results: list[Expr] = []
         for position in range(len(self.terms)):
@@ -139,6 +143,37 @@ class _Family:
             with b.loop("k", 0, extent, step=copies) as k:
                 for copy in range(copies):
                     self._loops((*at, k + copy), copy)
+
+    def _slide(self, at: Indices, steps: int) -> None:
+        """Emits the loops over the axes after ``at``, where the innermost one has so many ``steps`` of channels, each
+        with all taps of a filter's row."""
+        *outer, taps, channels = self.extents
+        assert isinstance(taps, int)
+        if len(at) == len(outer):
+            with self.b.loop("k", 0, channels, step=steps) as k:
+                for copy in range(steps):
+                    self._accumulate_taps(at, taps, k + copy, copy)
+        elif outer[len(at)] == 1:
+            self._slide((*at, 0), steps)
+        else:
+            with self.b.loop("k", 0, outer[len(at)]) as k:
+                self._slide((*at, k), steps)
+
+    def _accumulate_taps(self, at: Indices, taps: int, channel: DimLike, copy: int) -> None:
+        """Emits the steps of one channel and all taps for all terms."""
+        reader, row_axis = self.reader, self.tiling.row_axis
+        assert row_axis is not None
+        before = reader.lanes, reader.count
+        with reader.scope():
+            reader.lanes = self.tiling.lanes
+            for number, tap in in_order_of_elements([term.index for term in self.terms], taps, row_axis):
+                term, register = self.terms[number], self.registers[0][number]
+                reader.count = term.count
+                self.b.assign(register, self._combined(self._places(term, (*at, tap, channel)), register))
+            if self.ahead is not None:
+                for tap in range(taps):
+                    self._fetch(self.ahead, (*at, tap, channel), copy)
+        reader.lanes, reader.count = before
 
     def _along_lanes(self, at: Indices, extent: DimLike) -> None:
         lanes, b = self.tiling.lanes, self.b

@@ -196,7 +196,7 @@ class _Attempt:
         self.order = plan.order if plan else loop_axes(space, tiling)
         self.fetches = plan is not None and plan.prefetch
         if plan is not None:
-            self.tiling = replace(tiling, steps=plan.steps)
+            self.tiling = replace(tiling, steps=plan.steps, slides=plan.slides)
         self.divided = divided_axes(space, tiling.parallel_axis, self._nested(), targets)
         self.turn = None if len(space) - 1 in self.divided else turn
 

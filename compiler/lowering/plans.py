@@ -16,6 +16,7 @@ from .ahead import ahead
 from .groups import Group
 from .loop_order import operands_of
 from .roles import ContractionPart, Roles, TransformPart
+from .sliding import sliding_steps
 from .sum_steps import partial_sums, sum_steps
 from .tile_choices import TileRoom, signature
 from .tiling import Tiling, tile_room
@@ -116,11 +117,13 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
     loops = [_loop(space, axis, tiling) for axis in loop_axes(space, tiling)]
     first = contractions[0]
     families = {(part.combine, part.extents, part.order) for part in contractions}
-    steps, sums = tiling.steps, 1
+    steps, sums, slides = tiling.steps, 1, False
     whole = tiling.accumulators
     if whole and len(families) == 1 and not tiling.inner and tiling.lane_axis is None:
-        steps = steps or sum_steps(first.extents, whole, first.role, machine)
-        sums = partial_sums(steps, whole, first.order, machine)
+        sliding = 0 if steps else sliding_steps(contractions, tiling, machine)
+        slides = sliding > 0
+        steps = steps or sliding or sum_steps(first.extents, whole, first.role, machine)
+        sums = 1 if slides else partial_sums(steps, whole, first.order, machine)
     fetches = False
     if last >= 0:
         index = dict.fromkeys(range(len(space)), 0)
@@ -133,6 +136,7 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
         first.extents,
         steps,
         sums,
+        slides,
         panels,
         tiling.prefetch and fetches,
         tiling.tuned,

@@ -47,7 +47,8 @@ class Tiling:
     ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see ``rows``). A whole tile of
     contractions has ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum at once (None: see
     ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured. With ``together``, what
-    lanes along a sum add up to is one vector for each row (see ``lane_sums``).
+    lanes along a sum add up to is one vector for each row (see ``lane_sums``); if the sum ``slides``, its steps have
+    all taps of a filter's row (see ``sliding``).
     """
 
     lanes: int
@@ -68,6 +69,7 @@ class Tiling:
     tuned: bool = False
     bands: int = 1
     together: bool = False
+    slides: bool = False
 
     @property
     def band_axis(self) -> int | None:
