@@ -16,7 +16,7 @@ from .ahead import ahead
 from .groups import Group
 from .loop_order import operands_of
 from .roles import ContractionPart, Roles, TransformPart
-from .sliding import sliding_steps
+from .sliding import fits_sliding, sliding_steps, sliding_taps
 from .sum_steps import partial_sums, sum_steps
 from .tile_choices import TileRoom, signature
 from .tiling import Tiling, tile_room
@@ -120,7 +120,7 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
     steps, sums, slides = tiling.steps, 1, False
     whole = tiling.accumulators
     if whole and len(families) == 1 and not tiling.inner and tiling.lane_axis is None:
-        sliding = 0 if steps else sliding_steps(contractions, tiling, machine)
+        sliding = 0 if steps else _sliding_steps(contractions, tiling, machine)
         slides = sliding > 0
         steps = steps or sliding or sum_steps(first.extents, whole, first.role, machine)
         sums = 1 if slides else partial_sums(steps, whole, first.order, machine)
@@ -142,6 +142,15 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
         tiling.tuned,
     )
     return Planned(plan, group, space, tiling, machine, panels and fetches)
+
+
+def _sliding_steps(contractions: Sequence[ContractionPart], tiling: Tiling, machine: Machine) -> int:
+    """How many steps of its sums a tile has with all taps of a filter's row; 0 if they do not slide."""
+    taps, products = sliding_taps(contractions, tiling.row_axis, machine), len(contractions)
+    rows = tiling.bands * tiling.rows
+    if taps == 1 or not fits_sliding(rows, tiling.vectors, products, tiling.cells, taps, machine):
+        return 0
+    return sliding_steps(contractions[0].extents[-1], tiling.accumulators, taps, machine)
 
 
 def described(roles: Roles, group: Group, algorithm: str, tiles: str, machine: Machine) -> Planned:

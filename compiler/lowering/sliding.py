@@ -17,7 +17,6 @@ from ..machine import Machine
 from .indices import Indices
 from .roles import ContractionPart
 from .tile_size import EARLY
-from .tiling import Tiling
 
 #: How many steps of the loop over channels a body has, the first of these that is short enough.
 STEPS = (4, 2, 1)
@@ -25,28 +24,31 @@ STEPS = (4, 2, 1)
 PER_REGISTER = 3
 
 
-def sliding_steps(contractions: Sequence[ContractionPart], tiling: Tiling, machine: Machine) -> int:
-    """How many steps of the loop over channels have all of their taps at once; 0 if the sums do not slide.
-
-    They do if cells of a tile share elements, the order of terms is free, and the weights of all taps of a row fit into
-    the registers beside the accumulators.
-    """
-    first, row_axis, accumulators = contractions[0], tiling.row_axis, tiling.accumulators
-    if row_axis is None or tiling.tuned or machine.compact or accumulators <= machine.partial_sums // 2:
-        return 0
-    if not machine.fma:  # products would need registers, too
-        return 0
+def sliding_taps(contractions: Sequence[ContractionPart], row_axis: int | None, machine: Machine) -> int:
+    """How many taps of a filter's row a step of the sums may have: more than 1 if cells that lie side by side along
+    ``row_axis`` share elements, and the order of terms is free."""
+    first = contractions[0]
+    if row_axis is None or machine.compact or not machine.fma:  # products would need registers, too
+        return 1
     if len(first.extents) < 2 or any(part.extents != first.extents for part in contractions):
-        return 0
+        return 1
     *_, taps, channels = first.extents
-    if not isinstance(taps, int) or not isinstance(channels, int) or taps == 1 or channels == 1:
-        return 0
-    if not all(_slides(part, row_axis) for part in contractions):
-        return 0
-    weights = taps * tiling.vectors * len(contractions)
+    if not isinstance(taps, int) or not isinstance(channels, int) or channels == 1:
+        return 1
+    return taps if all(_slides(part, row_axis) for part in contractions) else 1
+
+
+def fits_sliding(rows: int, vectors: int, products: int, cells: int, taps: int, machine: Machine) -> bool:
+    """Whether the weights of all ``taps`` fit into the registers beside the accumulators of a tile, of which there are
+    enough to hide the latency of a multiply-add."""
+    accumulators = rows * vectors * products * cells
     early = 0 if machine.broadcast_operand else EARLY
-    if accumulators + weights + early + 1 > machine.vector_registers:
-        return 0
+    registers = accumulators + taps * vectors * products + early + 1
+    return accumulators >= machine.partial_sums and registers <= machine.vector_registers
+
+
+def sliding_steps(channels: DimLike, accumulators: int, taps: int, machine: Machine) -> int:
+    """How many steps of the loop over channels have all of their ``taps`` at once; 0 if the code would be too long."""
     most = PER_REGISTER * machine.vector_registers // (accumulators * taps)
     return next((steps for steps in STEPS if steps <= most and channels % steps == 0), 0)
 

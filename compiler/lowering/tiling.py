@@ -23,6 +23,7 @@ from .groups import Group
 from .indices import power_of_two
 from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_of, rows_outermost
 from .roles import ContractionPart, Roles
+from .sliding import sliding_taps
 from .tile_choices import TileRoom, signature
 from .tile_size import MOST_ROWS
 
@@ -244,6 +245,8 @@ def tile_room(
 ) -> TileRoom:
     """What tiles of other sizes than ``tiling``'s, with lanes and rows along the same axes, have to fit into."""
     assert tiling.row_axis is not None
+    # Elsewhere broadcasts are instructions of their own, and the few tiles that slide have too few accumulators.
+    taps = sliding_taps(contractions, tiling.row_axis, machine) if machine.broadcast_operand else 1
     columns, lanes = tiling.segment or space[-1], tiling.lanes
     extents = contractions[0].extents
     return TileRoom(
@@ -255,6 +258,7 @@ def tile_room(
         len(space) - 2,
         extents[-1] if extents else 1,
         machine,
+        taps,
     )
 
 
