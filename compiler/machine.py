@@ -11,10 +11,14 @@ from typing import Literal
 
 import numpy as np
 
+from netwright.specs.dims import DimLike
+
 from .plans.tuning import UNTUNED, Tuning
 
 #: With more columns than this, vectors along the columns pay however wide registers are.
 FEW_COLUMNS = 4
+#: How many times as many lanes cells of a row have to fill as features do, to pay for transposing the results.
+MORE_LANES = 1.5
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +66,19 @@ class Machine:
     def is_narrow(self, columns: int, dtype: str) -> bool:
         """Whether results with so few columns leave so many lanes empty that lanes should run along another axis."""
         return columns <= min(FEW_COLUMNS, self.lanes(dtype) // 2)
+
+    def prefers_cells(self, features: int, cells: DimLike, dtype: str) -> bool:
+        """Whether lanes of a convolution with so few ``features`` should run along so many ``cells`` of a row instead:
+        if features are narrow, or fill less than half of the lanes, and a known number of ``cells`` fills `MORE_LANES`
+        times as many."""
+        lanes = self.lanes(dtype)
+        if isinstance(cells, int) and 2 * cells <= lanes:
+            return False
+        if self.is_narrow(features, dtype):
+            return True
+        if not isinstance(cells, int) or 2 * features >= lanes:
+            return False
+        return cells / (-(-cells // lanes) * lanes) >= MORE_LANES * features / lanes
 
     @property
     def accumulators(self) -> int:

@@ -33,6 +33,7 @@ from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
 from .passes.join_products import JoinProducts
 from .passes.linear_sums import LinearSums
+from .passes.mask_windows import MaskWindows
 from .passes.maxima_first import MaximaFirst
 from .passes.move_transposes import MoveTransposes
 from .passes.narrow import NarrowWindows
@@ -78,6 +79,7 @@ GRAPH = Phase(
         Simplify(differentiated=True),  # sums with zero; pads of gradients that join to one tensor
         MergeCommonSubexpressions(),  # several gradient rules compute the same slope or mask
         LinearSums(),  # after sums of the same terms are one
+        MaskWindows(),  # leaves masks of cells that nobody reads
         RemoveDeadCode(),  # dead nodes would count as readers below
         MaximaFirst(),  # after dead nodes, which would count as readers of a sum
         DropTaps(),  # leaves slices of pads, which become smaller pads

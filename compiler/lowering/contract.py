@@ -21,8 +21,10 @@ from ..machine import Machine
 from ..ops.protocols import Order, neutral
 from .ahead import Ahead
 from .indices import Indices
+from .lane_sums import Wanted, lane_results
 from .reader import Reader
 from .roles import ContractionPart
+from .sliding import in_order_of_elements
 from .sum_steps import partial_sums, sum_steps
 from .tiling import Tiling
 
@@ -39,12 +41,14 @@ class Term:
 def contract(
     reader: Reader,
     tiling: Tiling,
-    wanted: Mapping[tuple[int, Indices], DimLike | None],
+    wanted: Mapping[Wanted, DimLike | None],
     machine: Machine,
     ahead: Ahead | None = None,
-) -> dict[tuple[int, Indices], Expr]:
+    together: Mapping[Wanted, Sequence[Wanted]] | None = None,
+) -> dict[Wanted, Expr]:
     """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result.
-    ``ahead``: which weights they prefetch."""
+    ``ahead``: which weights they prefetch. ``together``: the sums along lanes that become one vector, by the wanted
+    result that this vector is."""
     families: dict[tuple[str, Shape, Order, bool], list[Term]] = {}
     for (id, index), count in wanted.items():
         part = reader.roles.parts[id]
@@ -52,10 +56,15 @@ def contract(
         families.setdefault((part.combine, part.extents, part.order, part.op.multiplies_bytes), []).append(
             Term(part, index, count)
         )
-    results: dict[tuple[int, Indices], Expr] = {}
+    results: dict[Wanted, Expr] = {}
     for (combine, extents, order, _), terms in families.items():
         family = _Family(reader, tiling, combine, extents, order, terms, machine, ahead)
-        for term, value in zip(terms, family.emit(), strict=True):
+        totals = family.emit()
+        if tiling.inner:
+            keys = [(term.part.node.id, term.index) for term in terms]
+            results |= lane_results(reader.b, combine, dict(zip(keys, totals, strict=True)), together or {})
+            continue
+        for term, value in zip(terms, totals, strict=True):
             results[term.part.node.id, term.index] = value
     return results
 
@@ -93,16 +102,17 @@ class _Family:
         self.bytes: dict[tuple[Value, Indices], Expr] = {}  # that one step has read
 
     def emit(self) -> list[Expr]:
-        self._loops(())
+        if self.tiling.slides and len(self.registers) == 1:
+            self._slide((), self.tiling.steps or 1)
+        else:
+            self._loops(())
         combine = getattr(self.b, self.combine)
         results: list[Expr] = []
         for position in range(len(self.terms)):
             total: Expr = self.registers[0][position]
             for partial in self.registers[1:]:
                 total = combine(total, partial[position])
-            if self.tiling.inner:
-                total = self.b.reduce_lanes(self.combine, total)
-            results.append(self.b.let("s", total))
+            results.append(total if self.tiling.inner else self.b.let("s", total))
         return results
 
     def _first(self, term: Term) -> Expr:
@@ -133,6 +143,37 @@ class _Family:
             with b.loop("k", 0, extent, step=copies) as k:
                 for copy in range(copies):
                     self._loops((*at, k + copy), copy)
+
+    def _slide(self, at: Indices, steps: int) -> None:
+        """Emits the loops over the axes after ``at``, where the innermost one has so many ``steps`` of channels, each
+        with all taps of a filter's row."""
+        *outer, taps, channels = self.extents
+        assert isinstance(taps, int)
+        if len(at) == len(outer):
+            with self.b.loop("k", 0, channels, step=steps) as k:
+                for copy in range(steps):
+                    self._accumulate_taps(at, taps, k + copy, copy)
+        elif outer[len(at)] == 1:
+            self._slide((*at, 0), steps)
+        else:
+            with self.b.loop("k", 0, outer[len(at)]) as k:
+                self._slide((*at, k), steps)
+
+    def _accumulate_taps(self, at: Indices, taps: int, channel: DimLike, copy: int) -> None:
+        """Emits the steps of one channel and all taps for all terms."""
+        reader, row_axis = self.reader, self.tiling.row_axis
+        assert row_axis is not None
+        before = reader.lanes, reader.count
+        with reader.scope():
+            reader.lanes = self.tiling.lanes
+            for number, tap in in_order_of_elements([term.index for term in self.terms], taps, row_axis):
+                term, register = self.terms[number], self.registers[0][number]
+                reader.count = term.count
+                self.b.assign(register, self._combined(self._places(term, (*at, tap, channel)), register))
+            if self.ahead is not None:
+                for tap in range(taps):
+                    self._fetch(self.ahead, (*at, tap, channel), copy)
+        reader.lanes, reader.count = before
 
     def _along_lanes(self, at: Indices, extent: DimLike) -> None:
         lanes, b = self.tiling.lanes, self.b

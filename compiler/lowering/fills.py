@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Container, Mapping
 from itertools import count
+from math import prod
 
-from netwright.specs.dims import DimLike, Shape, dim, product
+from netwright.specs.dims import DimLike, Shape, dim, product, typical
 
 from ..loop import ir
 from ..loop.intrinsics.builder import KernelBuilder
@@ -14,6 +15,9 @@ from .fused import Kernel
 from .indices import Indices
 from .places import Place
 from .program import ProgramBuilder
+
+#: With fewer vectors per sample, it does not matter which of them are filled.
+WORTH_COUNTING = 16
 
 
 def fill_kernel(
@@ -25,16 +29,19 @@ def fill_kernel(
     opens: bool = False,
 ) -> tuple[Kernel, Mapping[str, DimLike] | None]:
     """Sets the elements of a place to one number: those within ``margins``, or, also where code is to be short, all of
-    them. With ``opens``, margins and
-    what is between them are dims of the kernel; their values are the second result."""
+    them. With ``opens``, margins and what is between them are dims of the kernel; their values are the second
+    result."""
     lanes = program.machine.lanes(place.type.dtype)
     shape, sizes = place.type.shape, _Sizes(program.dims)
+    whole = (place.type.size,), ((place.type.size, 0),)
     if margins is None or program.machine.compact or not _are_fixed(margins, shape):
-        shape, margins = (place.type.size,), ((place.type.size, 0),)
+        shape, margins = whole
     else:
         last = max(axis for axis, amounts in enumerate(margins) if amounts != (0, 0))
         shape, margins = _merged(shape, margins, last)
-        if opens:
+        if _are_short(shape, margins, lanes):
+            shape, margins = whole
+        elif opens:
             shape, margins = _opened(shape, margins, sizes)
     b = KernelBuilder("kernel", {**program.dims, **dict.fromkeys(sizes.given, 1)})
     buffer = b.buffer("p0", place.type.dtype, shape, "write")
@@ -82,6 +89,20 @@ def _are_fixed(margins: Margins, shape: Shape) -> bool:
     padded = [axis for axis, amounts in enumerate(margins) if amounts != (0, 0)]
     sizes = [*(size for axis in padded for size in margins[axis]), *(shape[padded[0] :] if padded else ())]
     return bool(padded) and all(isinstance(size, int) for size in sizes)
+
+
+def _are_short(shape: Shape, margins: Margins, lanes: int) -> bool:
+    """Whether margins are so many short pieces that filling everything, from one end to the other, takes clearly fewer
+    stores."""
+    first = next(axis for axis, amounts in enumerate(margins) if amounts != (0, 0))
+    sizes = [size for size in shape[first:] if isinstance(size, int)]
+    vectors, stores = -(-sizes[-1] // lanes), sum(-(-typical(size) // lanes) for size in margins[-1])
+    for size, (low, high) in zip(sizes[-2::-1], margins[-2 : first - 1 if first else None : -1], strict=True):
+        padded = typical(low) + typical(high)
+        stores = padded * vectors + (size - padded) * stores
+        vectors *= size
+    whole = -(-prod(sizes) // lanes)
+    return whole >= WORTH_COUNTING and 4 * whole < 3 * stores
 
 
 def _merged(shape: Shape, margins: Margins, last: int) -> tuple[Shape, Margins]:

@@ -16,9 +16,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, nullcontext
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape, ceil_div, dim, product
+from netwright.specs.dims import DimLike, Shape, ceil_div, dim, product, substitute
 
 from ..graph.node import Value
 from ..loop import ir
@@ -34,6 +35,7 @@ from .epilogue import finish
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
+from .lane_sums import Wanted, are_summed_together
 from .outer_parts import Parts
 from .outer_products import outer_products
 from .places import Place, Target
@@ -116,7 +118,8 @@ def build(
         raise NotVectorizable
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
-    for tiling in choose_tilings(roles, group, space, [value for value, _ in targets], machine):
+    tilings = choose_tilings(roles, group, space, [value for value, _ in targets], machine)
+    for tiling in chain.from_iterable(_attempts(tiling, group) for tiling in tilings):
         own = turn if turn is not None and may_turn(space, tiling, group, machine) else None
         known = dims if own is None else {**dims, own: 0}
         reader = Reader(KernelBuilder("kernel", known), roles, group, place)
@@ -132,6 +135,14 @@ def build(
             return replace(kernel, proved=True)
         return kernel
     raise AssertionError("one lane always fits")
+
+
+def _attempts(tiling: Tiling, group: Group) -> Iterator[Tiling]:
+    """The tiling, before which comes one that finishes several sums along lanes as a vector, if it has such sums."""
+    sums = all(part.combine == "add" for part in group.contractions())
+    if tiling.inner and sums and are_summed_together(tiling.vectors, tiling.lanes):
+        yield replace(tiling, together=True)
+    yield tiling
 
 
 def _is_proved(function: ir.Function) -> bool:
@@ -185,7 +196,7 @@ class _Attempt:
         self.order = plan.order if plan else loop_axes(space, tiling)
         self.fetches = plan is not None and plan.prefetch
         if plan is not None:
-            self.tiling = replace(tiling, steps=plan.steps)
+            self.tiling = replace(tiling, steps=plan.steps, slides=plan.slides)
         self.divided = divided_axes(space, tiling.parallel_axis, self._nested(), targets)
         self.turn = None if len(space) - 1 in self.divided else turn
 
@@ -346,10 +357,33 @@ class _Attempt:
                 if reader.flat is None:  # a flat group has no contractions
                     for id, at in reader.contractions([value for value, _ in self.targets], index):
                         wanted.setdefault((id, at), cell.count)
-            reader.accumulators = contract(reader, self.tiling, wanted, self.machine, ahead)
+            rows = self._rows_together(cells) if self.tiling.together else []
+            together = {key: of for index, width in rows for key, of in self._sums(index, width).items()}
+            reader.accumulators = contract(reader, self.tiling, wanted, self.machine, ahead, together)
+            if rows:
+                for index, width in rows:
+                    with reader.vector(width):
+                        finish(reader, self.targets, index, None)
+                return
             for cell, index in zip(cells, moved, strict=True):
                 with reader.vector(1 if self.tiling.inner else lanes, cell.count):
                     finish(reader, self.targets, index, cell.count)
+
+    def _rows_together(self, cells: Sequence[Cell]) -> list[tuple[Indices, int]]:
+        """For each row of cells that are finished as a vector, the index of that, and its length; none if the row has
+        another length than can be."""
+        width = sum(cell.index[:-1] == cells[0].index[:-1] for cell in cells)
+        if not are_summed_together(width, self.tiling.lanes):
+            return []
+        return [((*cell.index[:-1], cell.index[-1] + dim(LANE)), width) for cell in cells[::width]]
+
+    def _sums(self, index: Indices, width: int) -> dict[Wanted, list[Wanted]]:
+        """The contractions that a vector of cells needs, each with those of its cells."""
+        values = [value for value, _ in self.targets]
+        return {
+            (id, at): [(id, tuple(substitute(i, {LANE: lane}) for i in at)) for lane in range(width)]
+            for id, at in self.reader.contractions(values, index)
+        }
 
     def _lane_index(self, index: Indices) -> Indices:
         if self.tiling.inner or self.tiling.lanes == 1:

@@ -16,6 +16,7 @@ from .ahead import ahead
 from .groups import Group
 from .loop_order import operands_of
 from .roles import ContractionPart, Roles, TransformPart
+from .sliding import fits_sliding, sliding_steps, sliding_taps
 from .sum_steps import partial_sums, sum_steps
 from .tile_choices import TileRoom, signature
 from .tiling import Tiling, tile_room
@@ -69,7 +70,10 @@ class Planned:
             rows = rows * self.space[own.band_axis]
         if own.lane_axis is not None:  # lanes and rows have changed places
             rows, columns = columns, self.space[own.lane_axis]
-            outer = tuple(size for axis, size in enumerate(self.space[:-1]) if axis != own.lane_axis)
+            own_axes = (own.lane_axis, own.band_axis)
+            outer = tuple(size for axis, size in enumerate(self.space[:-1]) if axis not in own_axes)
+            if own.band_axis is not None:
+                rows = rows * self.space[own.band_axis]
         extents = contractions[0].extents
         operands = operands_of(self.space, contractions)
         cells = own.cells
@@ -113,11 +117,13 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
     loops = [_loop(space, axis, tiling) for axis in loop_axes(space, tiling)]
     first = contractions[0]
     families = {(part.combine, part.extents, part.order) for part in contractions}
-    steps, sums = tiling.steps, 1
+    steps, sums, slides = tiling.steps, 1, False
     whole = tiling.accumulators
     if whole and len(families) == 1 and not tiling.inner and tiling.lane_axis is None:
-        steps = steps or sum_steps(first.extents, whole, first.role, machine)
-        sums = partial_sums(steps, whole, first.order, machine)
+        sliding = 0 if steps else _sliding_steps(contractions, tiling, machine)
+        slides = sliding > 0
+        steps = steps or sliding or sum_steps(first.extents, whole, first.role, machine)
+        sums = 1 if slides else partial_sums(steps, whole, first.order, machine)
     fetches = False
     if last >= 0:
         index = dict.fromkeys(range(len(space)), 0)
@@ -130,11 +136,21 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
         first.extents,
         steps,
         sums,
+        slides,
         panels,
         tiling.prefetch and fetches,
         tiling.tuned,
     )
     return Planned(plan, group, space, tiling, machine, panels and fetches)
+
+
+def _sliding_steps(contractions: Sequence[ContractionPart], tiling: Tiling, machine: Machine) -> int:
+    """How many steps of its sums a tile has with all taps of a filter's row; 0 if they do not slide."""
+    taps, products = sliding_taps(contractions, tiling.row_axis, machine), len(contractions)
+    rows = tiling.bands * tiling.rows
+    if taps == 1 or not fits_sliding(rows, tiling.vectors, products, tiling.cells, taps, machine):
+        return 0
+    return sliding_steps(contractions[0].extents[-1], tiling.accumulators, taps, machine)
 
 
 def described(roles: Roles, group: Group, algorithm: str, tiles: str, machine: Machine) -> Planned:

@@ -202,7 +202,7 @@ class Reader:
     def _loaded(self, value: Value, index: Sequence[DimLike]) -> tuple[Value, Sequence[DimLike]] | None:
         """The value in memory, and the index there, that reading ``value`` at ``index`` loads; None if it is computed,
         or not the same one everywhere."""
-        while not self._in_memory(value):
+        while not self.in_memory(value):
             part = self.roles.part(value)
             if not isinstance(part, ViewPart):
                 return None
@@ -241,7 +241,7 @@ class Reader:
         for memo in reversed(self._memo):
             if key in memo:
                 return memo[key]
-        if self._in_memory(value):
+        if self.in_memory(value):
             return self._named(key, self.load(self.place(value), index, guards, fill))
         return self._made(key)
 
@@ -301,7 +301,7 @@ class Reader:
         operand = operands[source.operand]
         if not conditions:
             return self._reading(operand, index, guards, fill)
-        if self._in_memory(operand) and not guards:
+        if self.in_memory(operand) and not guards:
             assert others[0].operand is None
             return self._reading(operand, index, conditions, others[0].fill)
         return self._selected(
@@ -326,7 +326,7 @@ class Reader:
     def _dtype(self, operands: Sequence[Value]) -> str:
         return self.roles.type(operands[0]).dtype
 
-    def _in_memory(self, value: Value) -> bool:
+    def in_memory(self, value: Value) -> bool:
         return value.node not in self.members and self.roles.part(value).role != "index"
 
     def _all(self, conditions: Indices) -> Expr:
@@ -360,7 +360,7 @@ class Reader:
             if (value, at) in seen:
                 continue
             seen.add((value, at))
-            if self._in_memory(value):
+            if self.in_memory(value):
                 continue
             below: list[tuple[Value, Indices]] = []
             match self.roles.part(value):

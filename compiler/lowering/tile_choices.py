@@ -8,10 +8,11 @@ from dataclasses import dataclass, replace
 from netwright.specs.dims import DimLike, Shape, typical
 
 from ..machine import Machine
-from ..plans.shapes import step_cost
+from ..plans.shapes import BROADCAST, step_cost
 from ..plans.tuning import TileChoice, TuningError
 from .groups import Group
 from .roles import ContractionPart
+from .sliding import fits_sliding
 from .tile_size import MOST_ROWS, fits, tile_sizes
 
 #: What it costs more to load a vector from the second cache, where a multiply-add costs 1 (measured: a tile of 4 × 4
@@ -29,7 +30,8 @@ STEPS = (1, 2, 4, 8)
 class TileRoom:
     """What the tiles of a product have to fit into: ``rows`` and ``vectors`` of results, at ``most`` so many vectors,
     for ``products`` that share an operand, with ``cells`` accumulators per result. ``outer``: the number of loops over
-    whole axes; ``inner``: the extent of the innermost loop of the sum."""
+    whole axes; ``inner``: the extent of the innermost loop of the sum; ``taps``: how many taps of a filter's row a step
+    of the sums may have (see ``sliding``)."""
 
     rows: DimLike
     vectors: DimLike
@@ -39,31 +41,47 @@ class TileRoom:
     outer: int
     inner: DimLike
     machine: Machine
+    taps: int = 1
 
     def sizes(self) -> list[tuple[int, int]]:
         """Rows and vectors of the tiles that fit, the cheapest first."""
         rows = min(typical(self.rows), MOST_ROWS) if not isinstance(self.rows, int) else self.rows
-        return tile_sizes(rows, self.vectors, self.products, self.cells, self.most, self.machine)
+        return self._sizes(rows)
+
+    def _sizes(self, rows: int) -> list[tuple[int, int]]:
+        """The tiles of up to so many ``rows``, the cheapest first. Sums that slide broadcast each element once."""
+        sizes = tile_sizes(rows, self.vectors, self.products, self.cells, self.most, self.machine)
+        if self.taps == 1:
+            return sizes
+        return sorted(sizes, key=lambda size: (self.cost(rows, *size), size))
+
+    def cost(self, rows: int, height: int, width: int) -> float:
+        """The cost of a step of the sums for all results of ``rows`` rows in such tiles."""
+        number = self.vectors if isinstance(self.vectors, int) else 8 * self.most
+        cost = step_cost(rows, number, height, width, self.products, self.cells)
+        if self.taps > 1 and fits_sliding(height, width, self.products, self.cells, self.taps, self.machine):
+            cost -= (1 - 1 / self.taps) * BROADCAST * self.cells * rows * -(-number // width)
+        return cost
 
     def banded(self, bands: DimLike, shared: int) -> tuple[int, int, int]:
         """Rows and vectors of the cheapest tile, and how many of ``bands`` of rows it has. Where few rows fill no tile,
         it may have those of several bands, and all tiles as many. ``shared``: the bytes of the operand with the
-        columns, of which a tile's part comes from the second cache unless the first one holds it."""
+        columns. Each band reads all of it, so a tile's part comes from the second cache unless the first one holds
+        all."""
         rows, vectors = self.sizes()[0]
         assert isinstance(self.rows, int)
         if not isinstance(bands, int) or bands == 1 or 2 * self.rows > MOST_ROWS or rows != self.rows:
             return rows, vectors, 1
         whole, number = bands * self.rows, self.vectors if isinstance(self.vectors, int) else 8 * self.most
 
+        loads = 0 if shared <= self.machine.l1_bytes else FROM_FAR
+
         def cost(height: int, width: int) -> float:
-            loads = 0 if shared * width <= number * self.machine.l1_bytes else FROM_FAR
-            steps = step_cost(whole, number, height, width, self.products, self.cells)
+            steps = self.cost(whole, height, width)
             return steps + loads * (-(-whole // height) * number * self.products)
 
         costs = {(vectors, 1): cost(rows, vectors)}
-        for height, width in tile_sizes(
-            whole, self.vectors, self.products, self.cells, self.most, self.machine
-        ):
+        for height, width in self._sizes(whole):
             own, left = divmod(height, self.rows)
             if own > 1 and not left and bands % own == 0:
                 costs[width, own] = cost(height, width) * WORTH_BANDS

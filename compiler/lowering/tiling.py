@@ -23,6 +23,7 @@ from .groups import Group
 from .indices import power_of_two
 from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_of, rows_outermost
 from .roles import ContractionPart, Roles
+from .sliding import sliding_taps
 from .tile_choices import TileRoom, signature
 from .tile_size import MOST_ROWS
 
@@ -41,11 +42,14 @@ class Tiling:
 
     Lanes run along the last axis, or along the innermost reduction axis if ``inner``. No tile crosses a multiple of
     ``segment`` on the last axis. If ``lane_axis`` is given, lanes run along that axis instead, and rows along the
-    last one (see ``transposed``). A tile with all of ``row_axis`` may have ``bands`` indices of the axis before, too.
+    last one (see ``transposed``). A tile with all of ``row_axis`` may have ``bands`` indices of the axis before, too,
+    and so may one across rows.
     ``column_depth`` loops over whole axes stand outside of the loop over column tiles (None: all of them, see
     ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see ``rows``). A whole tile of
     contractions has ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum at once (None: see
-    ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured.
+    ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured. With ``together``, what
+    lanes along a sum add up to is one vector for each row (see ``lane_sums``); if the sum ``slides``, its steps have
+    all taps of a filter's row (see ``sliding``).
     """
 
     lanes: int
@@ -65,11 +69,14 @@ class Tiling:
     prefetch: bool = True
     tuned: bool = False
     bands: int = 1
+    together: bool = False
+    slides: bool = False
 
     @property
     def band_axis(self) -> int | None:
         """The axis of the bands, if there are several."""
-        return None if self.row_axis is None or self.bands == 1 else self.row_axis - 1
+        behind = self.row_axis if self.lane_axis is None else self.lane_axis
+        return None if behind is None or self.bands == 1 else behind - 1
 
     @property
     def columns_per_vector(self) -> int:
@@ -238,6 +245,8 @@ def tile_room(
 ) -> TileRoom:
     """What tiles of other sizes than ``tiling``'s, with lanes and rows along the same axes, have to fit into."""
     assert tiling.row_axis is not None
+    # Elsewhere broadcasts are instructions of their own, and the few tiles that slide have too few accumulators.
+    taps = sliding_taps(contractions, tiling.row_axis, machine) if machine.broadcast_operand else 1
     columns, lanes = tiling.segment or space[-1], tiling.lanes
     extents = contractions[0].extents
     return TileRoom(
@@ -249,6 +258,7 @@ def tile_room(
         len(space) - 2,
         extents[-1] if extents else 1,
         machine,
+        taps,
     )
 
 
@@ -282,14 +292,29 @@ def _crosswise(
         return
     cells, columns = space[-2:]
     lanes = machine.lanes(dtype)
-    if not isinstance(columns, int) or not machine.is_narrow(columns, dtype):
-        return
-    if isinstance(cells, int) and 2 * cells <= lanes:
+    if not isinstance(columns, int) or not machine.prefers_cells(columns, cells, dtype):
         return
     blocks = -(-cells // lanes) if isinstance(cells, int) else OPEN_VECTORS
-    most = max(1, machine.accumulators // (columns * len(contractions) * _window_cells(group)))
+    per_vector = columns * len(contractions) * _window_cells(group)
+    most = max(1, machine.accumulators // per_vector)
     tiles = -(-blocks // most)
-    yield Tiling(lanes, -(-blocks // tiles), columns, parallel_axis=parallel, lane_axis=len(space) - 2)
+    vectors = -(-blocks // tiles)
+    bands = _bands_across(space, vectors * per_vector, machine)
+    yield Tiling(lanes, vectors, columns, parallel_axis=parallel, lane_axis=len(space) - 2, bands=bands)
+
+
+def _bands_across(space: Shape, accumulators: int, machine: Machine) -> int:
+    """How many bands of cells a tile across rows has: as many as hide the latency of its multiply-adds, if they divide
+    the axis before the cells. They share broadcasts of weights, too."""
+    bands = space[-3] if len(space) > 2 else 1
+    if not isinstance(bands, int):
+        return 1
+    for number in range(1, bands + 1):
+        if number * accumulators > machine.accumulators:
+            break
+        if bands % number == 0 and number * accumulators >= machine.partial_sums:
+            return number
+    return 1
 
 
 def _deep(

@@ -1,9 +1,8 @@
 """The tiles of kernels whose operands are contiguous along another axis than the result.
 
 Lanes run along ``lane_axis`` of the iteration space, where operands are contiguous, and the rows of a tile along the
-last axis, where the result is. Between reading and storing, the tile is transposed in registers: pairs of vectors are
-interleaved lane by lane (first lane of each, second lane of each, …); after log₂(rows) such steps all elements are in
-the order of the result.
+last axis, where the result is. Between reading and storing, the tile is transposed in registers (``merging``); what
+follows the sums of a product is computed after that, as far as it can be (``result_order``).
 """
 
 from __future__ import annotations
@@ -17,19 +16,18 @@ from typing import Any
 from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_min
 
 from ..graph.node import Value
-from ..loop.intrinsics.builder import LANE, KernelBuilder
+from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from ..machine import Machine
 from .apart import divided_axes
 from .contract import contract
 from .epilogue import store
 from .indices import Indices, is_linear, power_of_two
+from .merging import merged, merges
 from .places import IndexMap, Place, Target
-from .reader import Reader
+from .reader import NotVectorizable, Reader
+from .result_order import ResultOrder
 from .tiling import Tiling
-
-#: Up to this many rows are merged directly even if they are no power of two; more are padded to a power of two.
-FEW_ROWS = 3
 
 
 @dataclass(frozen=True)
@@ -60,8 +58,15 @@ class TransposedTiles:
         order = [*(axis for axis in range(self.last) if axis != self.lane_axis), self.lane_axis, self.last]
         self.order = sorted(order, key=lambda axis: axis != tiling.parallel_axis)
         loops = itertools.takewhile(lambda axis: axis not in (self.lane_axis, self.last), self.order)
-        numbers = [(axis, space[axis]) for axis in loops]
+        numbers = [(axis, space[axis] // self._step(axis)) for axis in loops]
         self.divided = divided_axes(space, tiling.parallel_axis, numbers, targets)
+
+    def _step(self, axis: int) -> int:
+        """How many indices of an axis a tile has."""
+        own = self.tiling
+        if axis == self.lane_axis:
+            return own.lanes * own.vectors
+        return own.rows if axis == self.last else own.bands if axis == own.band_axis else 1
 
     def emit(self) -> None:
         """Emits all loops; the one that threads divide is outermost."""
@@ -78,8 +83,7 @@ class TransposedTiles:
             )
             return
         axis, *rest = order
-        steps = {self.lane_axis: self.tiling.lanes * self.tiling.vectors, self.last: self.tiling.rows}
-        for span in self._spans(axis, steps.get(axis, 1)):
+        for span in self._spans(axis, self._step(axis)):
             with span.loop() as start:
                 self._axes(rest, {**index, axis: start}, {**spans, axis: (span.width, span.exist(start))})
 
@@ -116,38 +120,71 @@ class TransposedTiles:
         ``columns`` and ``exist`` elements exist (None: all)."""
         reader, lanes = self.reader, max(power_of_two(min(width, self.tiling.lanes)), power_of_two(rows))
         left = width if columns is None else columns
-        parts = [(offset, left - offset) for offset in range(0, width, lanes)]
+        bands = range(self.tiling.bands)
+        parts = [(band, offset, left - offset) for band in bands for offset in range(0, width, lanes)]
         # Rows that do not exist read the last row that does, and are not stored.
         own = [row if exist is None else dim_min(row, exist - 1) for row in range(rows)]
         with reader.scope():
             reader.accumulators = self._contracted(index, lanes, parts, own)
-            for offset, count in parts:
+            for band, offset, count in parts:
                 with reader.vector(lanes, count):
+                    start = self._moved(index, offset, 0, band)
+                    if self._finish_in_order(start, own, count):
+                        continue
                     lane = dim(LANE) + offset
                     read = [
-                        [reader.read(v, self._moved(index, lane, row)) for v, _ in self.targets]
+                        [reader.read(v, self._moved(index, lane, row, band)) for v, _ in self.targets]
                         for row in own
                     ]
                     # Read everything before storing anything: a buffer may be updated in place.
                     for position, (_, places) in enumerate(self.targets):
                         vectors = [row[position] for row in read]
                         for place, index_map in places:
-                            start = self._moved(index, offset, 0)
                             self._store(vectors, place, index_map, start, count, exist)
+
+    def _finish_in_order(self, index: Indices, rows: Sequence[DimLike], count: DimLike) -> bool:
+        """Computes and stores the results of a tile that begins at ``index`` in their own order; False if sums are not
+        what it computes, or it is not contiguous in all results. Raises NotVectorizable if an operand is not."""
+        reader, lane = self.reader, self._moved(index, dim(LANE), 0)
+        targets = [(value, place, to(lane)) for value, places in self.targets for place, to in places]
+        whole = [self._as_flat(place, at, len(rows)) for _, place, at in targets]
+        if not reader.accumulators or not all(whole):
+            return False
+
+        def across(value: Value) -> list[Expr]:
+            return [reader.read(value, self._moved(index, dim(LANE), row)) for row in rows]
+
+        def load(value: Value, number: int) -> Expr:
+            place = reader.place(value)
+            flat = self._as_flat(place, place.within(lane), len(rows))
+            if flat is None:
+                raise NotVectorizable
+            start, left = self._vector_at(*flat, count, len(rows), number)
+            return reader.b.load(reader.parameter(flat[0], "read"), start, reader.lanes, left)
+
+        left = count * len(rows)
+        number = min(len(rows), -(-left // reader.lanes)) if isinstance(left, int) else len(rows)
+        order = ResultOrder(reader, number, across, load)
+        for value, _, _ in targets:  # read everything before storing anything
+            order.read(value)
+        for (value, _, _), flat in zip(targets, whole, strict=True):
+            assert flat is not None
+            self._store_flat(order.read(value), *flat, count, len(rows))
+        return True
 
     def _contracted(
         self,
         index: Indices,
         lanes: int,
-        parts: Sequence[tuple[int, DimLike]],
+        parts: Sequence[tuple[int, int, DimLike]],
         rows: Sequence[DimLike],
     ) -> dict[tuple[int, Indices], Expr]:
         """The results of contractions that the tile reads."""
         wanted: dict[tuple[int, Indices], DimLike | None] = {}
         values = [value for value, _ in self.targets]
         for row in rows:
-            for offset, count in parts:
-                at = self._moved(index, dim(LANE) + offset, row)
+            for band, offset, count in parts:
+                at = self._moved(index, dim(LANE) + offset, row, band)
                 for id, element in self.reader.contractions(values, at):
                     wanted.setdefault((id, element), count)
         return contract(self.reader, replace(self.tiling, lanes=lanes), wanted, self.machine)
@@ -163,12 +200,14 @@ class TransposedTiles:
     ) -> None:
         flat = self._as_flat(place, index_map(self._moved(index, dim(LANE), 0)), len(vectors))
         if flat is not None:
-            self._store_flat(vectors, *flat, count)
+            self._store_flat(merged(self.b, vectors), *flat, count, len(vectors))
         else:
             self._store_rows(vectors, place, index_map, index, count, exist)
 
-    def _moved(self, index: Indices, lane: DimLike, row: DimLike) -> Indices:
+    def _moved(self, index: Indices, lane: DimLike, row: DimLike, band: int = 0) -> Indices:
         moved = list(index)
+        if self.tiling.band_axis is not None:
+            moved[self.tiling.band_axis] = moved[self.tiling.band_axis] + band
         moved[self.lane_axis] = moved[self.lane_axis] + lane
         moved[self.last] = moved[self.last] + row
         return tuple(moved)
@@ -177,7 +216,7 @@ class TransposedTiles:
         """The place with its last two axes merged, and the index there where the tile begins; None unless the tile is
         contiguous in it."""
         shape = place.type.shape
-        if shape[-1] != rows or not _merges(rows):
+        if shape[-1] != rows or not merges(rows):
             return None
         if [coefficient(i, LANE) for i in at] != [0] * (len(at) - 2) + [1, 0]:
             return None
@@ -187,15 +226,23 @@ class TransposedTiles:
         start = (*at[:-2], (at[-2] - dim(LANE)) * rows)
         return (merged, start) if self.reader.shape_is_free(merged) else None
 
-    def _store_flat(self, vectors: Sequence[Expr], place: Place, at: Indices, count: DimLike) -> None:
-        rows, lanes = len(vectors), self.reader.lanes
+    def _store_flat(
+        self, vectors: Sequence[Expr], place: Place, at: Indices, count: DimLike, rows: int
+    ) -> None:
+        """Stores vectors in the order of the result, of which ``count`` times ``rows`` elements exist."""
         buffer = self.reader.parameter(place, "write")
+        for number, vector in enumerate(vectors):
+            start, left = self._vector_at(place, at, count, rows, number)
+            if not (isinstance(left, int) and left <= 0):
+                self.b.store(buffer, start, vector, left)
+
+    def _vector_at(
+        self, place: Place, at: Indices, count: DimLike, rows: int, number: int
+    ) -> tuple[Indices, DimLike]:
+        """Where the vector of the given number begins in a merged place, and how many of its elements exist."""
+        skipped = number * self.reader.lanes
         start, _ = self.reader.address(place, (*at[:-1], at[-1] + dim(LANE)))
-        for number, vector in enumerate(merged(self.b, vectors)):
-            left = count * rows - number * lanes
-            if isinstance(left, int) and left <= 0:
-                continue
-            self.b.store(buffer, (*start[:-1], start[-1] + number * lanes), vector, left)
+        return (*start[:-1], start[-1] + skipped), count * rows - skipped
 
     def _store_rows(
         self,
@@ -221,44 +268,6 @@ class TransposedTiles:
             with b.when(count - 1 - lane):
                 store(reader, place, index_map(self._moved(index, lane, dim(LANE))), row, present)
             reader.lanes = before
-
-
-def merged(b: KernelBuilder, vectors: Sequence[Expr]) -> list[Expr]:
-    """The elements of ``vectors`` in lane order: lane 0 of every vector, lane 1 of every vector, …, in as many
-    vectors."""
-    lanes, number = vectors[0].type.lanes, len(vectors)
-    if number & (number - 1):
-        return [_picked(b, vectors, range(start, start + lanes)) for start in range(0, number * lanes, lanes)]
-    half = number // 2
-    low = [lane // 2 + lane % 2 * lanes for lane in range(lanes)]
-    high = [lane + lanes // 2 for lane in low]
-    interleaved, step = list(vectors), 1
-    while step < number:
-        pairs = zip(interleaved[:half], interleaved[half:], strict=True)
-        interleaved = [b.let("z", b.shuffle(x, y, order)) for x, y in pairs for order in (low, high)]
-        step *= 2
-    return interleaved
-
-
-def _picked(b: KernelBuilder, vectors: Sequence[Expr], elements: range) -> Expr:
-    """The given ``elements`` of the lane-order merge of all ``vectors``, as one vector."""
-    number, lanes = len(vectors), len(elements)
-    result = vectors[0]
-    for position, vector in enumerate(vectors):
-        own = [element // number if element % number == position else None for element in elements]
-        if position == 0:
-            first = own
-            continue
-        order = [
-            lane + lanes if lane is not None else (first[i] or 0) if position == 1 else i
-            for i, lane in enumerate(own)
-        ]
-        result = b.shuffle(result, vector, order)
-    return result
-
-
-def _merges(rows: int) -> bool:
-    return rows <= FEW_ROWS or rows & (rows - 1) == 0
 
 
 @contextmanager

@@ -236,6 +236,8 @@ class MaxWindowGradient(Opaque):
         b, (x, dy), (dx,) = builder, operands, results
         if attrs.window[-1] != 1 or attrs.stride[-1] != 1:
             lanes = 1
+        elif isinstance(x.shape[-1], int):  # a shorter vector crosses fewer lines of the cache
+            lanes = min(lanes, 1 << (x.shape[-1] - 1).bit_length())
         alone = attrs.window[0] == 1 and attrs.stride[0] == 1  # samples do not share windows
         samples = x.shape[0] if alone else 1
         covered = zip(x.shape, dy.shape, attrs.window, attrs.stride, strict=True)
@@ -265,20 +267,25 @@ class MaxWindowGradient(Opaque):
             tuple(i * s + o for i, s, o in zip(index, attrs.stride, offset, strict=True))
             for offset in np.ndindex(*attrs.window)
         ]
-        best = b.register("best", b.const(float("-inf"), dy.dtype, lanes))
-        chosen = b.register("chosen", b.const(0, "int32", lanes))
-        for position, cell in enumerate(cells):
+        best, better = None, []
+        for cell in cells:
             value = b.load(x, cell, lanes, count)
             value = b.let("v", emit_widened(b, value) if x.dtype == "uint16" else value)
-            first_nan = b.logical_and(b.ne(value, value), b.eq(best, best))
-            better = b.let("better", b.logical_or(b.gt(value, best), first_nan))
-            b.assign(chosen, b.select(better, b.const(position, "int32", lanes), chosen))
-            b.assign(best, b.select(better, value, best))
-        cotangent = b.let("dy", b.load(dy, index, lanes, count))
+            if best is None:
+                best = value
+                continue
+            # Larger, or the first NaN; a value is not at most another one if either is NaN.
+            larger = b.logical_not(b.le(value, best))
+            better.append(b.let("better", b.logical_and(larger, b.eq(best, best))))
+            best = b.let("best", b.select(better[-1], value, best))
+        left = b.let("dy", b.load(dy, index, lanes, count))
         zero = b.const(0, dy.dtype, lanes)
-        for position, cell in enumerate(cells):
-            own = b.select(b.eq(chosen, b.const(position, "int32", lanes)), cotangent, zero)
+        # From the last cell to the first: the last one that was better than those before it is the maximum.
+        for cell, chosen in zip(reversed(cells), [*reversed(better), None], strict=True):
+            own = left if chosen is None else b.select(chosen, left, zero)
             b.store(dx, cell, b.add(b.load(dx, cell, lanes, count), own) if adds else own, count)
+            if chosen is not None:
+                left = b.let("left", b.select(chosen, zero, left))
 
     def samples(self) -> Sequence[Sample]:
         samples: list[Sample] = []

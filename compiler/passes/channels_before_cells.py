@@ -82,9 +82,9 @@ def _has_few_features(node: Node, machine: Machine) -> bool:
     (type,) = node.types
     cells, features = type.shape[-2:]
     assert isinstance(features, int)
-    if attrs.groups > 1 or attrs.stride[-1] > MOST_STRIDE or not machine.is_narrow(features, type.dtype):
+    if attrs.groups > 1 or attrs.stride[-1] > MOST_STRIDE:
         return False
-    return not isinstance(cells, int) or 2 * cells > machine.lanes(type.dtype)
+    return machine.prefers_cells(features, cells, type.dtype)
 
 
 def _pays(graph: Graph, image: Value, machine: Machine) -> bool:

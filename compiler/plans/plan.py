@@ -30,8 +30,9 @@ class Plan:
 
     ``algorithm``: `direct conv`, `1×1 conv`, `dot`, `Winograd F(4, 3), dot`, …; ``tile``: the register tile in words.
     ``loops``: outermost first; inside is the sum over ``terms``, ``steps`` of the innermost at once (None: decided
-    tile by tile), in ``sums`` independent parts. ``panels``: whether weights are packed in panels of columns, and
-    ``prefetch``: whether those of the next columns are fetched ahead. ``tuned``: whether it was measured.
+    tile by tile), in ``sums`` independent parts; if it ``slides``, each of these steps with all taps of a filter's row.
+    ``panels``: whether weights are packed in panels of columns, and ``prefetch``: whether those of the next columns are
+    fetched ahead. ``tuned``: whether it was measured.
     """
 
     algorithm: str
@@ -40,6 +41,7 @@ class Plan:
     terms: Shape = ()
     steps: int | None = None
     sums: int = 1
+    slides: bool = False
     panels: bool = False
     prefetch: bool = False
     tuned: bool = False
@@ -56,7 +58,8 @@ class Plan:
         parts += [f"tile {self.tile}"] if self.loops else [self.tile]
         if terms:
             at_once = f" by {self.steps}" if self.steps is not None and self.steps > 1 else ""
-            parts.append(f"sum {terms}{at_once}" + (f" in {self.sums} parts" if self.sums > 1 else ""))
+            in_parts = f" in {self.sums} parts" if self.sums > 1 else ""
+            parts.append(f"sum {terms}{at_once}{in_parts}" + (", sliding" if self.slides else ""))
         if self.panels:
             parts.append("weights in panels" + (", the next fetched ahead" if self.prefetch else ""))
         return f"{self.algorithm}: {'; '.join(parts)}" + ("; tuned" if self.tuned else "")
