@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from netwright.cli import main
 
 from ..built_once import built_once
+from ..forked import modules_forked
 
 TINY = """\
 netwright: 1
@@ -41,7 +42,7 @@ def samples(count: int, seed: int) -> dict[str, np.ndarray]:
 
 @pytest.fixture(autouse=True)
 def _built_once() -> Iterator[None]:
-    with built_once():
+    with built_once(), modules_forked():
         yield
 
 
