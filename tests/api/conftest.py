@@ -40,7 +40,7 @@ def samples(count: int, seed: int) -> dict[str, np.ndarray]:
     return {"x": x, "t": np.argmax(x[:, :3], axis=1)}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="package")
 def _built_once() -> Iterator[None]:
     with built_once(), modules_forked():
         yield

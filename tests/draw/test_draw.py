@@ -54,11 +54,10 @@ def telling() -> list[int]:
 def chosen(wanted: set[str]) -> Iterator[int]:
     """Numbers of small networks, which are drawn quickly, that hold all of it as far as any does."""
     shown = {number: held(spec_of(number)) for number in range(MANY)}
+    sizes = {number: len(json.dumps(spec_of(number))) for number in shown}
     missing = wanted & set().union(*shown.values())
     while missing:
-        number = max(
-            shown, key=lambda number: len(missing & shown[number]) / len(json.dumps(spec_of(number)))
-        )
+        number = max(shown, key=lambda number: len(missing & shown[number]) / sizes[number])
         missing -= shown[number]
         yield number
 
