@@ -13,6 +13,7 @@ import importlib
 import json
 import os
 import runpy
+import select
 import selectors
 import signal
 import socket
@@ -20,9 +21,10 @@ import subprocess
 import sys
 import tempfile
 import threading
-from collections.abc import Mapping
-from contextlib import nullcontext
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 from typing import IO, Any
 
 #: Imported before forks: what most commands need.
@@ -67,7 +69,7 @@ class Forked:
             own.append(stdin)
         reading, writing = os.pipe()
         own.append(writing)
-        self._state = os.fdopen(reading)
+        self._state = os.fdopen(reading, "rb", buffering=0)  # each line is there until it is read
         files = (stdin, stdout, self._errors if stderr is None else stderr, writing)
         numbers = [file if isinstance(file, int) else file.fileno() for file in files]
         socket.send_fds(_server(), [json.dumps(request).encode()], numbers)
@@ -105,7 +107,72 @@ def forked(*arguments: object, **options: Any) -> subprocess.CompletedProcess[st
     return subprocess.CompletedProcess(list(arguments), process.returncode, printed, said)
 
 
+class ForkedModule(Forked):
+    """`python -m MODULE …` in a fork, in place of a `subprocess.Popen` of it whose standard error goes where its
+    standard output does."""
+
+    def __init__(self, command: Sequence[str], *, env: Mapping[str, str] | None = None, **others: object):
+        reading, writing = os.pipe()
+        _, _, module, *arguments = command
+        super().__init__(*arguments, code=_module(module), env=env, stdout=writing, stderr=writing)
+        os.close(writing)
+        self.stdout: Any = os.fdopen(reading, "rb")
+
+    def poll(self) -> int | None:
+        if self.returncode is None and select.select([self._state], [], [], 0)[0]:
+            self.wait()
+        return self.returncode
+
+    def wait(self) -> int:
+        if self.returncode is None:
+            with self._errors, self._state:
+                self.returncode = int(self._state.readline())
+        return self.returncode
+
+
+def forked_module(command: Sequence[str], **options: Any) -> subprocess.CompletedProcess[str]:
+    """What `subprocess.run` returns of `python -m MODULE …`, which runs in a fork."""
+    _, _, module, *arguments = command
+    return forked(*arguments, code=_module(module))
+
+
+@contextmanager
+def modules_forked() -> Iterator[None]:
+    """As long as it is open, trials of sweeps, and what runs code that may crash, are forks, too."""
+    run = SimpleNamespace(run=forked_module)
+    started = {name: getattr(subprocess, name) for name in ("DEVNULL", "PIPE", "STDOUT")}
+    replaced = {
+        "netwright.compiler.codegen.verification": run,
+        "netwright.verification.comparison": run,
+        "netwright.sweeps.workers": SimpleNamespace(Popen=_trial, **started),
+    }
+    modules = [importlib.import_module(name) for name in replaced]
+    for module, calls in zip(modules, replaced.values(), strict=True):
+        module.subprocess = calls  # type: ignore[attr-defined]
+    try:
+        yield
+    finally:
+        for module in modules:
+            module.subprocess = subprocess  # type: ignore[attr-defined]
+
+
+def _trial(command: Sequence[str], **options: Any) -> ForkedModule:
+    """A process of `netwright.sweeps.child`, which is told its parent."""
+    return ForkedModule([*command[:3], str(server_process()), *command[4:]], **options)
+
+
+def _module(name: str) -> str:
+    return f"import runpy; runpy.run_module({name!r}, run_name='__main__', alter_sys=True)"
+
+
 _servers: list[socket.socket] = []
+_processes: list[int] = []
+
+
+def server_process() -> int:
+    """The number of the process that forks, the parent of all."""
+    _server()
+    return _processes[0]
 
 
 def _server() -> socket.socket:
@@ -120,6 +187,7 @@ def _server() -> socket.socket:
         )
         theirs.close()
         _servers.append(ours)
+        _processes.append(process.pid)
 
         def end() -> None:
             ours.close()

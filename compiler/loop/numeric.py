@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import ctypes
+import sys
 from collections.abc import Callable
+from functools import cache
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -13,12 +16,44 @@ from .ir import FAR
 Lanes: TypeAlias = np.ndarray[Any, np.dtype[Any]]
 
 
+#: By the bytes of a number: up to so many lanes calling the C library for each is faster than emulation.
+_FEW = {4: 4, 8: 16}
+#: Where the sum of a product and a number in float64 is half way between two numbers of float32: these bits are only 1.
+_REST, _HALF = 0x1FFFFFFF, 0x10000000
+_LEAST = float(np.finfo(np.float32).tiny)
+
+
 def fma(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
+    """a·b + c with one rounding, which the C library computes where there are few lanes."""
+    library = _library_fma(a.itemsize) if a.size <= _FEW[a.itemsize] else None
+    if library is None:
+        return emulated_fma(a, b, c)
+    lanes = zip(a.tolist(), b.tolist(), c.tolist(), strict=True)
+    return np.array([library(*values) for values in lanes], a.dtype)
+
+
+@cache
+def _library_fma(size: int) -> Callable[[float, float, float], float] | None:
+    """The function of the C library; None where it may be wrong (Windows) or not be there."""
+    if sys.platform != "linux":
+        return None
+    name, type = ("fmaf", ctypes.c_float) if size == 4 else ("fma", ctypes.c_double)
+    function = getattr(ctypes.CDLL(None), name, None)
+    if function is not None:
+        function.argtypes, function.restype = [type] * 3, type
+    return function
+
+
+def emulated_fma(a: Lanes, b: Lanes, c: Lanes) -> Lanes:
     """a·b + c with one rounding (Boldo and Melquiond, "Emulation of FMA and correctly rounded sums", 2008)."""
     if a.dtype == np.float32:
-        # The product is exact in float64; rounding the sum to odd there makes the second rounding harmless.
+        # The product is exact in float64. Rounding the sum twice matters where the first result is half way between two
+        # numbers of float32, or below the least normal one: there, rounding to odd makes the second one harmless.
         wide = a.astype(np.float64) * b
-        return _sum_to_odd(wide, c.astype(np.float64)).astype(np.float32)
+        total = wide + c
+        if ((total.view(np.int64) & _REST) == _HALF).any() or (np.abs(total) < _LEAST).any():
+            total = _sum_to_odd(wide, c.astype(np.float64))
+        return total.astype(np.float32)
     plain = a * b + c
     high, low = _two_product(a, b)
     upper, lower = _two_sum(c, low)

@@ -46,7 +46,9 @@ def test_the_data_are_what_the_readme_says() -> None:
 
 
 def test_what_it_wrote_itself_is_right(trained: Path) -> None:
-    program = netwright.load(trained / "reverse.yaml").compile(str(trained / "weights.safetensors"))
+    program = netwright.load(trained / "reverse.yaml").compile(
+        str(trained / "weights.safetensors"), entries=["predict"]
+    )
     data = valid(trained)
     previous = np.full((200, 1), BEGIN, np.int64)
     for _ in range(7):

@@ -12,6 +12,7 @@ from click.testing import CliRunner, Result
 from netwright.cli import main
 
 from ..built_once import built_once
+from ..forked import modules_forked
 
 TINY = """\
 netwright: 1
@@ -39,9 +40,9 @@ def samples(count: int, seed: int) -> dict[str, np.ndarray]:
     return {"x": x, "t": np.argmax(x[:, :3], axis=1)}
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture(autouse=True, scope="package")
 def _built_once() -> Iterator[None]:
-    with built_once():
+    with built_once(), modules_forked():
         yield
 
 

@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import subprocess
-import sys
 import warnings
 from pathlib import Path
 
@@ -272,9 +270,8 @@ def test_other_specs_are_refused(tmp_path: Path, flowers: Path) -> None:
 
 def test_the_package_says_which_extra_is_missing() -> None:
     program = "import sys; sys.modules['sklearn'] = None; import netwright; netwright.sklearn"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True)
+    done = forked(code=program)
     assert done.returncode == 1
     assert "netwright.sklearn needs the extra sklearn: pip install 'netwright[sklearn]'" in done.stderr
     program = "import sys, netwright; print('sklearn' in sys.modules, netwright.sklearn.Classifier.__name__)"
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
-    assert done.stdout == "False Classifier\n"
+    assert forked(code=program).stdout == "False Classifier\n"

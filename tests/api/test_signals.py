@@ -53,27 +53,28 @@ class Command:
 
 
 @pytest.mark.parametrize(
-    ("number", "arguments", "longest"),
+    ("number", "arguments", "longest", "late"),
     [
-        (INT, TRAIN, 2.0),
-        pytest.param(TERM, TRAIN, 2.0, marks=pytest.mark.deep),
-        (INT, [*TRAIN, "--threads", "2"], 2.0),
-        (TERM, [*TRAIN, "--engine", "reference"], 2.0),
+        (INT, TRAIN, 2.0, True),
+        pytest.param(TERM, TRAIN, 2.0, False, marks=pytest.mark.deep),
+        (INT, [*TRAIN, "--threads", "2"], 2.0, False),
+        (TERM, [*TRAIN, "--engine", "reference"], 2.0, True),
         pytest.param(
-            INT, ["compile", "tiny.yaml", "-o", "out", "--emit", "asm"], 1.0, marks=pytest.mark.deep
+            INT, ["compile", "tiny.yaml", "-o", "out", "--emit", "asm"], 1.0, False, marks=pytest.mark.deep
         ),
-        (TERM, ["compile", "tiny.yaml", "-o", "out.so", "--emit", "shared"], 1.0),
-        (INT, ["report", "tiny.yaml", "-o", "out.html"], 1.0),
-        (TERM, ["summary", "tiny.yaml"], 1.0),
+        (TERM, ["compile", "tiny.yaml", "-o", "out.so", "--emit", "shared"], 1.0, True),
+        (INT, ["report", "tiny.yaml", "-o", "out.html"], 1.0, True),
+        (TERM, ["summary", "tiny.yaml"], 1.0, False),
     ],
     ids=lambda value: " ".join(value[:1] + value[-1:]) if isinstance(value, list) else str(value),
 )
 def test_signals_at_many_moments(
-    tiny: Path, tmp_path: Path, number: int, arguments: list[str], longest: float
+    tiny: Path, tmp_path: Path, number: int, arguments: list[str], longest: float, late: bool, deep: bool
 ) -> None:
+    """Early and late; by default each command at one of the two."""
     before = {*os.listdir(tmp_path), "w.checkpoint"}
     rng = random.Random(repr(arguments))
-    for round in range(2):
+    for round in (0, 1) if deep else (int(late),):
         command = Command(tmp_path, arguments)
         time.sleep(rng.uniform(round, round + 1) * longest / 2)
         command.process.send_signal(number)

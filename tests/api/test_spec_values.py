@@ -128,12 +128,14 @@ def test_characters_that_no_text_has_are_diagnosed(text: str) -> None:
     assert [item.code for item in model.diagnostics.errors] in (["NW0111"], ["NW0207"])
 
 
+TEXTS = st.text(max_size=6)
 TREES = st.recursive(
-    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text(),
-    lambda inner: st.lists(inner) | st.dictionaries(st.text(), inner),
+    st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | TEXTS,
+    lambda inner: st.lists(inner, max_size=4) | st.dictionaries(TEXTS, inner, max_size=4),
+    max_leaves=12,
 )
 
 
-@given(st.dictionaries(st.text(), TREES))
+@given(st.dictionaries(TEXTS, TREES, max_size=4))
 def test_the_text_holds_the_values(tree: dict[str, Any]) -> None:
     assert json.loads(spec_text(tree)) == tree

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import subprocess
 from pathlib import Path
@@ -16,6 +15,7 @@ from hypothesis import strategies as st
 from netwright.compiler.codegen.artifacts import link_executable
 from netwright.compiler.codegen.linker import LinkError
 
+from ..sanitizers import ENVIRONMENT, FLAGS
 from .artifact_model import doubler
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
@@ -28,22 +28,20 @@ HEADER = "{'descr': '<i4', 'fortran_order': False, 'shape': (2, 4, 3), }"
 def sanitized(tmp_path_factory: pytest.TempPathFactory) -> Path:
     path = tmp_path_factory.mktemp("fuzz") / "doubler"
     program, manifest = doubler()
-    flags = ["-g", "-fsanitize=address,undefined", "-fno-sanitize-recover=all", "-Werror"]
     try:
-        link_executable(program, manifest, {}, path, flags=flags)
+        link_executable(program, manifest, {}, path, flags=FLAGS)
     except LinkError as error:
         pytest.skip(f"no sanitizers here (install gcc or clang with libasan and libubsan): {error}")
     return path
 
 
 def run(path: Path, data: bytes, *, piped: bool = True) -> subprocess.CompletedProcess[bytes]:
-    environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99", "UBSAN_OPTIONS": "exitcode=99"}
     if piped:
-        return subprocess.run([path], input=data, capture_output=True, env=environment, timeout=60)
+        return subprocess.run([path], input=data, capture_output=True, env=ENVIRONMENT, timeout=60)
     file, out = path.parent / "in.npy", path.parent / "out.npz"
     file.write_bytes(data)
     out.unlink(missing_ok=True)
-    done = subprocess.run([path, "-i", file, "-o", out], capture_output=True, env=environment, timeout=60)
+    done = subprocess.run([path, "-i", file, "-o", out], capture_output=True, env=ENVIRONMENT, timeout=60)
     assert out.exists() == (done.returncode == 0)
     assert {p.name for p in path.parent.iterdir()} <= {"doubler", "in.npy", "out.npz"}
     return done

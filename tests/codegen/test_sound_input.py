@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import io
-import os
 import shutil
 import subprocess
 import wave
@@ -19,6 +18,8 @@ from netwright.build import build, entry_graphs
 from netwright.compiler.codegen.artifacts import link_executable
 from netwright.compiler.codegen.linker import LinkError
 from netwright.compiler.codegen.target import host_target
+
+from ..sanitizers import ENVIRONMENT, FLAGS
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
 
@@ -42,17 +43,9 @@ def linked(spec: str, path: Path) -> Path:
     path.with_suffix(".yaml").write_text(spec)
     network = load(path.with_suffix(".yaml")).network
     made = build(network, entry_graphs(network, ["predict"]), host_target())
-    flags = [
-        "-g",
-        "-fsanitize=address,undefined",
-        "-fno-sanitize-recover=all",
-        "-Werror",
-        "-Wshadow",
-        "-Wconversion",
-    ]
     program, manifest, contents = made.lowered.program, made.lowered.manifest, dict(made.lowered.constants)
     try:
-        link_executable(program, manifest, contents, path, sample_rates={"sound": RATE}, flags=flags)
+        link_executable(program, manifest, contents, path, sample_rates={"sound": RATE}, flags=FLAGS)
     except LinkError as error:
         pytest.skip(f"no sanitizers here (install gcc or clang with libasan and libubsan): {error}")
     return path
@@ -69,8 +62,7 @@ def stereo(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(path: Path, *arguments: str, data: bytes = b"") -> subprocess.CompletedProcess[bytes]:
-    environment = os.environ | {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99", "UBSAN_OPTIONS": "exitcode=99"}
-    return subprocess.run([path, *arguments], input=data, capture_output=True, env=environment, timeout=60)
+    return subprocess.run([path, *arguments], input=data, capture_output=True, env=ENVIRONMENT, timeout=60)
 
 
 def answer(path: Path, *arguments: str, data: bytes = b"") -> np.ndarray:

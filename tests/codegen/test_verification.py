@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from random import Random
@@ -26,6 +26,7 @@ from netwright.compiler.loop.parse import parse_function
 from netwright.compiler.loop.sampling import sample
 from netwright.specs.load import load_spec_text
 
+from ..forked import modules_forked
 from .codegen_harness import single_kernel_program
 
 SPEC = """
@@ -98,6 +99,13 @@ def model(text: str = SPEC) -> netwright.Model:
     return netwright.Model(load_spec_text(text, "spec.yaml"))
 
 
+@pytest.fixture
+def forks() -> Iterator[None]:
+    """Has code run in forks: the start of a process takes longer than what most tests run in it."""
+    with modules_forked():
+        yield
+
+
 def test_all_kernels_of_a_network() -> None:
     """Windows, recurrence, lookups, gradients and updates; masked, vectorized, on several threads."""
     network = model().network
@@ -121,11 +129,13 @@ def check(text: str, change: Callable[[str], str] = lambda code: code, kernel: s
     verify_kernels(program, {name: (symbol, compile_object(altered, target, None))}, target)
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_right_kernel_passes() -> None:
     check(ADD)
     check(SUM)
 
 
+@pytest.mark.usefixtures("forks")
 @pytest.mark.parametrize(
     ("before", "after", "said"),
     [
@@ -147,6 +157,7 @@ def test_a_miscompiled_kernel_is_named(before: str, after: str, said: str) -> No
         check(ADD, lambda code: code.replace(before, after))
 
 
+@pytest.mark.usefixtures("forks")
 def test_a_mask_that_was_lost_is_found() -> None:
     """Eight lanes where five exist: the guard around the buffer is overwritten."""
     whole = ADD.replace("{count 5 - j}", "").replace("{8, count 5 - j}", "{8}").replace("[N, 5]", "[N, 8]")
@@ -204,6 +215,7 @@ def test_what_iterations_may_overwrite_is_run_whole() -> None:
     np.testing.assert_array_equal(result, [3999.0, *[0.0] * 3999])
 
 
+@pytest.mark.usefixtures("forks")
 def test_nothing_is_written_where_a_kernel_is_wrong(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """By the command line: a message that names kernel and layer, another exit code than 0, and no file."""
     spec = tmp_path / "spec.yaml"

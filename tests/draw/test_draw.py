@@ -51,6 +51,17 @@ def telling() -> list[int]:
     return [int(number) for number in TELLING.read_text(encoding="utf-8").split()]
 
 
+def chosen(wanted: set[str]) -> Iterator[int]:
+    """Numbers of small networks, which are drawn quickly, that hold all of it as far as any does."""
+    shown = {number: held(spec_of(number)) for number in range(MANY)}
+    sizes = {number: len(json.dumps(spec_of(number))) for number in shown}
+    missing = wanted & set().union(*shown.values())
+    while missing:
+        number = max(shown, key=lambda number: len(missing & shown[number]) / sizes[number])
+        missing -= shown[number]
+        yield number
+
+
 def never_drawn(wanted: set[str]) -> set[str]:
     """What none of the networks holds."""
     return wanted.difference(*(held(spec_of(number)) for number in telling()))
@@ -115,12 +126,7 @@ def test_all_of_the_language_is_drawn(golden: Golden) -> None:
     """
     wanted = every_part() | KINDS | GIVEN
     if golden.update and never_drawn(wanted):
-        missing, numbers = set(wanted), []
-        for number in range(MANY):
-            if missing & held(spec_of(number)):
-                missing -= held(spec_of(number))
-                numbers.append(number)
-        golden.check(TELLING.name, " ".join(map(str, numbers)) + "\n")
+        golden.check(TELLING.name, " ".join(map(str, sorted(chosen(wanted)))) + "\n")
     assert never_drawn(wanted) == set(), "run: make golden"
 
 
@@ -207,8 +213,7 @@ def test_a_process_that_ends_or_hangs_is_replaced() -> None:
         assert worker.run({"number": 4, "seed": 0, "trip": False})["outcome"] == "agree"
         worker.seconds = 0.01
         assert "took longer" in worker.run({"number": 0, "seed": 0})["what"]
-        worker.seconds = 60
-        assert worker.run({"number": 4, "seed": 0, "trip": False})["outcome"] == "agree"
+        assert worker._child is None  # so that the next network gets another, as above
     finally:
         worker.stop()
 

@@ -67,15 +67,18 @@ def side_by_side(stacks):
     return layers, heads
 
 
-def trained(text, engine, *runs, steps=3):
-    """Of each run from the start on its arrays: the losses of some steps, that of the end, and the weights."""
+def trained(text, engine, *runs, steps=3, ends=True):
+    """Of each run from the start on its arrays: the losses of some steps, that of the end if it is asked for, and the
+    weights."""
     model = Model(load_spec_text(text, "spec.yaml"))
-    session = model.compile(engine=engine, entries=["loss", "train_step"]).session
+    session = model.compile(engine=engine, entries=["loss", "train_step"][not ends :]).session
     start = session.weights | session.state
     for arrays in runs:
         session = Session(session.engine, start)
         losses = [session.train_step(**arrays)["loss"] for _ in range(steps)]
-        yield [*losses, session.loss(**arrays)["loss"]], session.weights
+        if ends:
+            losses.append(session.loss(**arrays)["loss"])
+        yield losses, session.weights
 
 
 def data(loss="mse", dtype="float32", seed=0):
@@ -97,8 +100,8 @@ def spoiled(arrays, where):
     return found
 
 
-def assert_same(text, engine, clean, dirty):
-    (losses, weights), (others, changed) = trained(text, engine, clean, dirty)
+def assert_same(text, engine, clean, dirty, **how):
+    (losses, weights), (others, changed) = trained(text, engine, clean, dirty, **how)
     assert np.isfinite(losses).all()
     assert losses == others
     for name, array in weights.items():
@@ -106,10 +109,11 @@ def assert_same(text, engine, clean, dirty):
 
 
 @pytest.mark.parametrize("engine", ENGINES)
-def test_past_the_lengths(engine):
+def test_past_the_lengths(engine, deep):
+    """The entry `loss` is compiled with smaller networks below."""
     layers, heads = side_by_side(LAYERS.values())
     arrays = {**data(), "l": LENGTHS}
-    assert_same(spec(layers, heads=heads), engine, arrays, spoiled(arrays, PADDING))
+    assert_same(spec(layers, heads=heads), engine, arrays, spoiled(arrays, PADDING), ends=deep)
 
 
 @pytest.mark.parametrize("engine", ENGINES)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -15,6 +16,8 @@ from numpy.typing import NDArray
 import netwright
 from netwright.artifacts import Request, save
 from netwright.program import Program
+
+from ..built_once import built_once
 
 SPEC = """\
 netwright: 1
@@ -68,7 +71,13 @@ class Made:
         return done.stdout
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(autouse=True, scope="package")
+def _built_once() -> Iterator[None]:
+    with built_once():
+        yield
+
+
+@pytest.fixture(scope="package")
 def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
     if shutil.which("cc") is None:
         pytest.skip("no C compiler")

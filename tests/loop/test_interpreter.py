@@ -1,6 +1,7 @@
 """The interpreter computes what loop IR says, and notices what no function may do."""
 
 import math
+from collections.abc import Callable
 from fractions import Fraction
 
 import numpy as np
@@ -13,6 +14,8 @@ from netwright.compiler.loop.builder import Builder
 from netwright.compiler.loop.interpreter import run_entry, run_function
 from netwright.compiler.loop.memory import InterpreterError
 from netwright.compiler.loop.parse import parse_function, parse_program
+
+Fma = Callable[[numeric.Lanes, numeric.Lanes, numeric.Lanes], numeric.Lanes]
 
 MATMUL = """kernel matmul(N >= 1)
   read x: float64[N, 6]
@@ -162,10 +165,11 @@ def test_a_missing_barrier_is_a_race() -> None:
         run_entry(program, "main", table, {"N": 5}, nthreads=2)
 
 
+@pytest.mark.parametrize("fma", [numeric.fma, numeric.emulated_fma])
 @given(*[st.floats(width=32, allow_nan=False, allow_infinity=False, allow_subnormal=False)] * 3)
-def test_fma_rounds_once_in_float32(a: float, b: float, c: float) -> None:
+def test_fma_rounds_once_in_float32(fma: Fma, a: float, b: float, c: float) -> None:
     with np.errstate(all="ignore"):
-        found = numeric.fma(*(np.array([v], np.float32) for v in (a, b, c)))[0]
+        found = fma(*(np.array([v], np.float32) for v in (a, b, c)))[0]
     exact = Fraction(a) * Fraction(b) + Fraction(c)
     neighbours = [np.nextafter(found, np.float32(end)) for end in (-np.inf, np.inf)]
     if all(map(math.isfinite, [found, *neighbours])):
@@ -173,13 +177,27 @@ def test_fma_rounds_once_in_float32(a: float, b: float, c: float) -> None:
         assert all(distance <= abs(Fraction(float(other)) - exact) for other in neighbours)
 
 
+@pytest.mark.parametrize("dtype", [np.float32, np.float64])
+def test_both_ways_to_compute_an_fma_agree(dtype: type) -> None:
+    """Also where a sum is half way between two numbers, where it cancels out, and where the result is subnormal."""
+    rng = np.random.default_rng(0)
+    least, eps = np.finfo(dtype).tiny, np.finfo(dtype).eps
+    for scale in (1.0, least**0.5, least):
+        a, b = ((scale**0.5 * rng.integers(-(2**12), 2**12, 4) / 2**11).astype(dtype) for _ in range(2))
+        for more in (1, 1 + eps, 1 - eps, 1 + 2.0**-12, 2.0**20, 0):
+            c = (-a * b * dtype(more)).astype(dtype)
+            np.testing.assert_array_equal(numeric.fma(a, b, c), numeric.emulated_fma(a, b, c))
+            np.testing.assert_array_equal(numeric.fma(a, b, -c), numeric.emulated_fma(a, b, -c))
+
+
+@pytest.mark.parametrize("fma", [numeric.fma, numeric.emulated_fma])
 @given(*[st.floats(-1e100, 1e100)] * 2)
-def test_fma_keeps_the_error_of_a_product(a: float, b: float) -> None:
+def test_fma_keeps_the_error_of_a_product(fma: Fma, a: float, b: float) -> None:
     """a·b - round(a·b) is exact: what range reduction relies on."""
     product = a * b
     if not 1e-200 < abs(product) < 1e200:
         return
-    found = numeric.fma(np.array([a]), np.array([b]), np.array([-product]))[0]
+    found = fma(np.array([a]), np.array([b]), np.array([-product]))[0]
     assert Fraction(float(found)) == Fraction(a) * Fraction(b) - Fraction(product)
 
 

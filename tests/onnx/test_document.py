@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import re
-import subprocess
-import sys
 from pathlib import Path
 
 import numpy as np
@@ -17,6 +15,7 @@ import onnx
 
 from netwright.onnx.document import document
 
+from ..forked import forked
 from .models import model
 
 PAGE = Path(__file__).parents[2] / "docs" / "onnx.md"
@@ -36,5 +35,6 @@ def test_the_example_in_python_runs(tmp_path: Path) -> None:
     node = onnx.helper.make_node("Conv", ["image", "kernel"], ["y"], kernel_shape=[3, 3])
     found = model([node], {"image": ["N", 3, 8, 8]}, ["y"], {"kernel": kernel})
     onnx.save(found, tmp_path / "resnet.onnx")
-    subprocess.run([sys.executable, "-c", example], cwd=tmp_path, check=True, timeout=120)
+    done = forked(code=example, cwd=tmp_path)
+    assert done.returncode == 0, done.stderr
     onnx.checker.check_model(onnx.load(tmp_path / "again.onnx"), full_check=True)

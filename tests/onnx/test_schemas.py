@@ -210,7 +210,7 @@ WALK = [
 ]
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(4)
 @pytest.mark.parametrize(("schema", "name"), WALK)
 def test_each_attribute_is_honoured_or_refused(schema: OpSchema, name: str) -> None:
     opset = opset_of(schema)

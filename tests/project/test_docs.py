@@ -41,7 +41,7 @@ from netwright.cli import main
 from netwright.specs.load import load_spec_text
 
 from ..built_once import built_once
-from ..forked import forked
+from ..forked import forked, modules_forked
 
 PROJECT = Path(__file__).parents[2]
 DOCUMENTS = [
@@ -195,7 +195,7 @@ def invoked(words: list[str], folder: Path) -> Result:
 
 
 def invoke(words: list[str], folder: Path) -> Result:
-    with chdir(folder), built_once():
+    with chdir(folder), built_once(), modules_forked():
         return CliRunner().invoke(main, words[1:], prog_name="netwright", env=SHOWN)
 
 

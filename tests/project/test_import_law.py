@@ -106,6 +106,8 @@ def tree(path: Path) -> ast.Module:
 
 
 Found = tuple[ast.Import | ast.ImportFrom, bool, bool]
+#: What has statements in it.
+BRANCHES = ast.stmt | ast.ExceptHandler | ast.match_case
 
 
 def statements(node: ast.AST, local: bool = False, types_only: bool = False) -> Iterator[Found]:
@@ -113,7 +115,9 @@ def statements(node: ast.AST, local: bool = False, types_only: bool = False) -> 
     for child in ast.iter_child_nodes(node):
         if isinstance(child, ast.Import | ast.ImportFrom):
             yield child, local, types_only
-        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef | ast.Lambda)
+        if not isinstance(child, BRANCHES):
+            continue  # an expression holds no imports, and most nodes are in expressions
+        inside = isinstance(child, ast.FunctionDef | ast.AsyncFunctionDef)
         checking = isinstance(child, ast.If) and ast.unparse(child.test).endswith("TYPE_CHECKING")
         yield from statements(child, local or inside, types_only or checking)
 
@@ -286,7 +290,7 @@ def test_data_never_becomes_code() -> None:
         for node in ast.walk(tree(path)):
             if not isinstance(node, ast.Call):
                 continue
-            called = ast.unparse(node.func)
+            called = ast.unparse(node.func) if isinstance(node.func, ast.Name | ast.Attribute) else ""
             unpickles = any(
                 argument.arg == "allow_pickle"
                 and not (isinstance(argument.value, ast.Constant) and not argument.value.value)

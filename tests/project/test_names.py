@@ -12,14 +12,17 @@ SHIPPED = ("api", "compiler", "runtime", "specs")
 
 def _riddles(tree: ast.Module) -> Iterator[tuple[int, str]]:
     """The line and name of each variable or parameter called `found`, or called `one` without being the number."""
+    nodes = list(ast.walk(tree))
     numbers = {
         target
-        for node in ast.walk(tree)
+        for node in nodes
         if isinstance(node, ast.Assign)
-        and any(isinstance(part, ast.Constant) and part.value == 1 for part in ast.walk(node.value))
         for target in node.targets
+        if isinstance(target, ast.Name)
+        and target.id == "one"
+        and any(isinstance(part, ast.Constant) and part.value == 1 for part in ast.walk(node.value))
     }
-    for node in ast.walk(tree):
+    for node in nodes:
         match node:
             case ast.Name(id="found" | "one" as name, ctx=ast.Store()) if (
                 name == "found" or node not in numbers

@@ -15,6 +15,8 @@ import pytest
 
 from netwright.runtime.distributed.mpi import _find_library
 
+from ..forked import forked
+
 MPIRUN = shutil.which("mpirun") or shutil.which("mpirun", path=str(Path(sys.executable).parent))
 
 pytestmark = pytest.mark.skipif(
@@ -153,14 +155,14 @@ def test_a_run_is_of_all_processes_and_one_can_go_on_with_it(folder: Path) -> No
     again = started(2, "netwright", "train", "line.yaml", "--runs", "runs", "--name", "line-001", cwd=folder)
     assert again.returncode == 2
     assert again.stderr.count("is there already") == 1
-    line = [sys.executable, "-m", "netwright", "train", "line.yaml", "--resume", str(run), "--epochs", "3"]
-    alone = subprocess.run([*line, "--no-report"], cwd=folder, capture_output=True, text=True, timeout=120)
+    alone = forked("train", "line.yaml", "--resume", run, "--epochs", 3, "--no-report", cwd=folder)
     assert alone.returncode == 0, alone.stderr
     epochs = [json.loads(line) for line in (run / "metrics.jsonl").read_text().splitlines()]
     assert [record["epoch"] for record in epochs if record["kind"] == "epoch"] == [1, 2, 3]
     shutil.rmtree(folder / "runs")
 
 
+@pytest.mark.deep  # as above, where a run is there already
 def test_the_first_process_says_what_is_wrong(folder: Path) -> None:
     process = started(2, "netwright", "train", "missing.yaml", "--weights", "w.safetensors", cwd=folder)
     assert process.returncode == 1

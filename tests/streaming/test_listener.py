@@ -24,6 +24,8 @@ from netwright.compiler.codegen.target import host_target
 from netwright.runtime.session import Session
 from netwright.streams import listening, stepping
 
+from ..sanitizers import ENVIRONMENT, FLAGS
+
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler (install gcc or clang)")
 
 SPEC = """netwright: 1
@@ -37,15 +39,6 @@ layers:
   - {name: answer, type: dense, units: 3}
 outputs: {scores: answer}
 """
-FLAGS = [
-    "-g",
-    "-fsanitize=address,undefined",
-    "-fno-sanitize-recover=all",
-    "-Werror",
-    "-Wshadow",
-    "-Wconversion",
-]
-ENVIRONMENT = os.environ | {"ASAN_OPTIONS": "detect_leaks=0:exitcode=99", "UBSAN_OPTIONS": "exitcode=99"}
 STEPS = np.random.default_rng(7).normal(size=(101, 2)).astype("<f4")
 
 
