@@ -102,9 +102,7 @@ def _turned_consts(
     return new.add("scan", [*changed, *operands[k:]], attrs, layer=node.layer).values
 
 
-def _consts_to_turn(
-    body: Graph, consts: Sequence[Value], machine: Machine
-) -> tuple[set[Value], set[Value]]:
+def _consts_to_turn(body: Graph, consts: Sequence[Value], machine: Machine) -> tuple[set[Value], set[Value]]:
     """The consts of a body that are turned: those that only products read, as their right sides; and those that get a
     turned one beside them, for products in order, since others read them as they are."""
     turned: set[Value] = set()
