@@ -266,10 +266,11 @@ class _Attempt:
             for begin, number in self._rows(halves):
                 with begin() as i:
                     self._loops(inner, {**index, axis: i}, columns, number)
-        elif self.space[axis] == 1:
-            self._loops(inner, {**index, axis: 0}, columns, rows)
         else:
             step = self.tiling.bands if axis == self.tiling.band_axis else 1
+            if self.space[axis] == step:  # no loop: those around and inside may be parallel, and are nested
+                self._loops(inner, {**index, axis: 0}, columns, rows)
+                return
             with self.b.loop("i", 0, self.space[axis], step, self._kind(axis)) as i:
                 self._loops(inner, {**index, axis: i}, columns, rows)
 

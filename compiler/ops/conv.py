@@ -20,7 +20,7 @@ from ..graph.types import TensorType
 from .base import Cost, Sample, moved_bytes, sizes
 from .contexts import EvaluationContext, GradientContext
 from .layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes
-from .protocols import Contraction
+from .protocols import Contraction, Order
 from .slice_pad import PadAttributes
 from .transposed_conv import transposed_conv
 from .windows import (
@@ -77,6 +77,9 @@ class Conv(Contraction):
                 weights = weights.reshape(patch.shape[-1], groups, -1)
                 result += np.einsum("...gc,cgf->...gf", patch, weights)
         return [result.reshape(x.shape[0], *cells, c_out)]
+
+    def order(self, attrs: ConvAttributes) -> Order:
+        return attrs.order
 
     def gradient(
         self, context: GradientContext, node: Node, cotangents: Sequence[Value | None]

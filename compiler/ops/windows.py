@@ -17,11 +17,15 @@ from ..graph.types import FLOATS, TensorType
 
 @dataclass(frozen=True, slots=True)
 class ConvAttributes(Attributes):
-    """``stride`` and ``dilation`` per spatial axis; ``groups`` of channels are convolved separately."""
+    """``stride`` and ``dilation`` per spatial axis; ``groups`` of channels are convolved separately. ``order``: see
+    ``protocols.Order``."""
+
+    optional: ClassVar[tuple[str, ...]] = ("order",)
 
     stride: tuple[int, ...]
     dilation: tuple[int, ...]
     groups: int = 1
+    order: Literal["any", "ascending"] = "any"
 
 
 @dataclass(frozen=True, slots=True)

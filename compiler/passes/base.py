@@ -56,7 +56,7 @@ class PassContext:
     @property
     def trains(self) -> bool:
         """Whether the graph computes gradients, whose bits must not depend on which steps are computed together."""
-        return self.entry == "train_step"
+        return self.entry in ("train_step", "gradients")
 
     def limit(self, rule: Rule) -> Rule:
         """``rule``, until the budget is spent; then a rule that rewrites nothing."""

@@ -22,6 +22,7 @@ from ..ops.layout import TransposeAttributes
 from ..ops.panels import copied
 from ..ops.protocols import contraction
 from .base import Pass, PassContext
+from .ordered import is_ordered
 
 #: With fewer rows, in a batch of typical size, copying takes longer than it saves.
 LEAST_ROWS = 16
@@ -31,18 +32,23 @@ _ROWS = ("slice", "reverse")
 
 @dataclass(frozen=True)
 class CopyTransposed(Pass):
-    """Copies each parameter that a convolution with many rows reads with its last two axes swapped."""
+    """Copies each parameter that convolutions with many rows read with its last two axes swapped, and all that those in
+    order read so: their bits must not depend on how many rows there are."""
 
     name: ClassVar[str] = "copy_transposed"
-    bodies: ClassVar[bool] = False
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
         rows: Counter[Value] = Counter()
+        wanted: set[Value] = set()
         for node in graph:
             value = _transposed(graph, node)
-            if value is not None:
+            if value is None:
+                continue
+            if is_ordered(node.attrs):
+                wanted.add(value)
+            elif _is_parameter(graph, value):
                 rows[value] += typical(product(node.types[0].shape[:-1]))
-        wanted = {value for value, number in rows.items() if number >= LEAST_ROWS}
+        wanted |= {value for value, number in rows.items() if number >= LEAST_ROWS}
         if not wanted:
             return graph
 
@@ -56,7 +62,7 @@ class CopyTransposed(Pass):
 
 
 def _transposed(graph: Graph, node: Node) -> Value | None:
-    """The transposed parameter that ``node`` reads as weights."""
+    """The transposed value that ``node`` reads as weights."""
     op = contraction(node)
     position = None if op is None else op.packed_operand(node.attrs)
     if position is None or node.op != "conv":
@@ -68,7 +74,7 @@ def _transposed(graph: Graph, node: Node) -> Value | None:
     if not isinstance(producer.attrs, TransposeAttributes):
         return None
     *_, columns = producer.attrs.permutation
-    if columns == len(producer.attrs.permutation) - 1 or not _is_parameter(graph, value):
+    if columns == len(producer.attrs.permutation) - 1:
         return None
     return value
 

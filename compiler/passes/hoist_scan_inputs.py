@@ -125,7 +125,9 @@ class _Hoisting:
             values = [self.outside[value] for value in operands]
             graph.layer = node.layer
             if any(stacked):
-                result = for_all_steps(graph, node, values, stacked, self.attrs.length, fixed=self.trains)
+                result = for_all_steps(
+                    graph, body, node, values, stacked, self.attrs.length, ordered=self.trains
+                )
                 self.outside[node.values[0]] = result
             else:
                 copy = graph.add(node.op, values, node.attrs)

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from math import prod
 from typing import ClassVar
 
 from ..graph.graph import Graph
@@ -59,12 +58,11 @@ class MaximaFirst(Pass):
 
 
 def is_maximum(node: Node) -> bool:
-    """Whether ``node`` takes the maximum over windows of several cells that do not overlap."""
+    """Whether ``node`` takes the maximum over windows that do not overlap."""
     attrs = node.attrs
     return (
         isinstance(attrs, ReduceWindowAttributes)
         and attrs.op == "max"
-        and prod(attrs.window) > 1
         and all(stride >= window for stride, window in zip(attrs.stride, attrs.window, strict=True))
     )
 

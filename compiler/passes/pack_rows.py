@@ -57,7 +57,7 @@ def _width(graph: Graph, node: Node, operands: Sequence[Value], machine: Machine
     attrs = node.attrs
     if not isinstance(attrs, DotAttributes) or (attrs.lhs_contract, attrs.rhs_contract) != ((0,), (0,)):
         return None
-    if attrs.batch or any(graph.type(value).rank != 2 for value in operands[:2]):
+    if any(graph.type(value).rank != 2 for value in operands[:2]):
         return None
     (type,), data = node.types, graph.type(operands[0])
     rows, columns = type.shape

@@ -30,12 +30,14 @@ class RowsAsOne(Pass):
 
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             attrs = node.attrs
-            if node.op != "conv" or not isinstance(attrs, ConvAttributes):
+            if node.op != "conv":
                 return None
+            assert isinstance(attrs, ConvAttributes)
             x, kernel = (new.type(value) for value in operands)
             *outer, width, channels = x.shape
             *taps, row, _, columns = kernel.shape
-            if attrs.groups > 1 or attrs.dilation[-1] > 1 or not isinstance(channels, int):
+            assert isinstance(channels, int)
+            if attrs.groups > 1 or attrs.dilation[-1] > 1:
                 return None
             if channels == 1 or row == 1:
                 return None

@@ -126,7 +126,9 @@ class _Sinking:
                 stacked = [value in stepwise for value in operands]
                 values = [outside[value] for value in operands]
                 graph.layer = node.layer
-                result = for_all_steps(graph, node, values, stacked, self.attrs.length, fixed=self.trains)
+                result = for_all_steps(
+                    graph, body, node, values, stacked, self.attrs.length, ordered=self.trains
+                )
                 outside[node.values[0]] = result
             elif any(v in repeated and v not in outside for v in node.values):
                 graph.layer = node.layer

@@ -10,9 +10,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from math import prod
 from typing import ClassVar
-
-from netwright.specs.dims import product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
@@ -60,14 +59,13 @@ class SumsBySamples(Pass):
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value | None] | None:
             whole = tuple(total(new, value) for value in operands)
             sums = split(new, node, whole)
-            if sums is None and whole != operands:
-                return new.add(node.op, whole, node.attrs).values
-            return sums
+            if sums is not None:
+                return sums
+            return None if whole == operands else new.add(node.op, whole, node.attrs).values
 
         changed = graph.rewrite(rule)
         for name, value in changed.outputs.items():
-            if value in totals:
-                changed.set_output(name, total(changed, value))
+            changed.set_output(name, total(changed, value))
         return changed
 
 
@@ -76,12 +74,9 @@ def _is_long(graph: Graph, node: Node, attrs: ReduceAttributes) -> bool:
     if attrs.op != "sum" or attrs.order != "any" or attrs.axes[:1] != (0,):
         return False
     type = graph.type(graph.operands(node)[0])
-    cells, elements = product(type.shape[axis] for axis in attrs.axes[1:]), product(type.shape[1:])
-    return (
-        type.dtype in FLOATS
-        and not isinstance(type.shape[0], int)
-        and isinstance(cells, int)
-        and isinstance(elements, int)
-        and cells >= LEAST_CELLS
-        and elements >= LEAST_ELEMENTS
-    )
+    samples, *sizes = type.shape
+    sample = [size for size in sizes if isinstance(size, int)]
+    if type.dtype not in FLOATS or isinstance(samples, int) or len(sample) < len(sizes):
+        return False
+    cells = prod(sample[axis - 1] for axis in attrs.axes[1:])
+    return cells >= LEAST_CELLS and prod(sample) >= LEAST_ELEMENTS

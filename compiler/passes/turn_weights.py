@@ -26,6 +26,7 @@ from ..ops.layout import TransposeAttributes
 from ..ops.panels import copied
 from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
+from .ordered import is_ordered
 
 #: With so many rows, products of few terms pay for a copy of their weights.
 MANY_ROWS = 64
@@ -34,8 +35,10 @@ MANY_ROWS = 64
 @dataclass(frozen=True)
 class TurnWeights(Pass):
     """Turns the right sides of products whose terms are contiguous there: those that a loop keeps constant, which are
-    packed with others, and those of products that left a loop or have few terms, packed into panels if their columns
-    fill these."""
+    packed with others, and those of products in order or of few terms, packed into panels if their columns fill these.
+
+    Products in order need it, since lanes along the sum would add up terms in another order.
+    """
 
     name: ClassVar[str] = "turn_weights"
 
@@ -46,11 +49,9 @@ class TurnWeights(Pass):
         def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
             if isinstance(node.attrs, ScanAttributes):
                 return _turned_consts(new, node, node.attrs, operands, machine)
-            if not _reads_terms(node) or not _has_columns(new.type(operands[1]), machine):
+            if not _reads_terms(node) or not _pays(new, node, operands[1], machine):
                 return None
             attrs: Any = node.attrs
-            if attrs.order != "fixed" and not _has_few_terms(new, node, operands[1], machine):
-                return None
             left, right, *start = operands
             if right not in turned:
                 turned[right] = copied(new, _transposed(new, right), machine.lanes(new.type(right).dtype))
@@ -64,39 +65,64 @@ def _turned_consts(
     new: Graph, node: Node, attrs: ScanAttributes, operands: tuple[Value, ...], machine: Machine
 ) -> Sequence[Value] | None:
     """The scan with those consts turned that only products read, as their right sides."""
-    body, inputs = attrs.body, list(attrs.body.inputs.items())
-    turned = {
-        value
-        for _, value in inputs[: attrs.n_consts]
-        if _has_columns(body.type(value), machine)
-        and value not in body.outputs.values()
-        and body.uses(value)
-        and all(position == 1 and _reads_terms(user) for user, position in body.uses(value))
-    }
-    if not turned:
+    body, inputs, k = attrs.body, list(attrs.body.inputs.items()), attrs.n_consts
+    turned, beside = _consts_to_turn(body, [value for _, value in inputs[:k]], machine)
+    if not turned and not beside:
         return None
     inner = Graph(body.name)
     moved: dict[Value, Value] = {}
-    for name, value in inputs:
-        type = body.type(value)
+    columns: dict[Value, Value] = {}  # what is turned, with its terms first
+    for name, value in inputs[:k]:
         if value in turned:
-            type = type.with_shape(type.shape[::-1])
-        moved[value] = inner.input(name, type, "body")
+            columns[value] = inner.input(name, _turned_type(body, value), "body")
+        else:
+            moved[value] = inner.input(name, body.type(value), "body")
+    for name, value in inputs[:k]:
+        if value in beside:
+            columns[value] = inner.input(f"{name}.turned", _turned_type(body, value), "body")
+    for name, value in inputs[k:]:
+        moved[value] = inner.input(name, body.type(value), "body")
     for own in body:
         if isinstance(own.attrs, InputAttributes):
             continue
-        own_attrs, read = own.attrs, body.operands(own)
-        if isinstance(own_attrs, DotAttributes) and read[1] in turned:
-            own_attrs = replace(own_attrs, rhs_contract=(0,))
-        results = inner.add(own.op, [moved[value] for value in read], own_attrs, layer=own.layer).values
+        read = body.operands(own)
+        own_attrs: Any = own.attrs
+        values = [moved[value] if value in moved else columns[value] for value in read]
+        right = read[1] if _reads_terms(own) else None
+        if right in turned or (right in beside and is_ordered(own_attrs)):
+            own_attrs, values[1] = replace(own_attrs, rhs_contract=(0,)), columns[right]
+        results = inner.add(own.op, values, own_attrs, layer=own.layer).values
         moved.update(zip(own.values, results, strict=True))
     for name, value in body.outputs.items():
         inner.set_output(name, moved[value])
-    changed = [
-        _transposed(new, operand) if value in turned else operand
-        for operand, (_, value) in zip(operands, inputs, strict=True)
-    ]
-    return new.add("scan", changed, replace(attrs, body=inner), layer=node.layer).values
+    pairs = [(operand, value) for operand, (_, value) in zip(operands, inputs, strict=True)]
+    changed = [_transposed(new, operand) if value in turned else operand for operand, value in pairs[:k]]
+    changed += [_transposed(new, operand) for operand, value in pairs[:k] if value in beside]
+    attrs = replace(attrs, body=inner, n_consts=len(changed))
+    return new.add("scan", [*changed, *operands[k:]], attrs, layer=node.layer).values
+
+
+def _consts_to_turn(body: Graph, consts: Sequence[Value], machine: Machine) -> tuple[set[Value], set[Value]]:
+    """The consts of a body that are turned: those that only products read, as their right sides; and those that get a
+    turned one beside them, for products in order, since others read them as they are."""
+    turned: set[Value] = set()
+    beside: set[Value] = set()
+    for value in consts:
+        uses = body.uses(value)
+        terms = [user for user, position in uses if position == 1 and _reads_terms(user)]
+        ordered = any(is_ordered(user.attrs) for user in terms) and _is_matrix(body.type(value))
+        if not ordered and not (terms and _has_columns(body.type(value), machine)):
+            continue
+        if len(terms) == len(uses) and value not in body.outputs.values():
+            turned.add(value)
+        elif ordered:
+            beside.add(value)
+    return turned, beside
+
+
+def _turned_type(body: Graph, value: Value) -> TensorType:
+    type = body.type(value)
+    return type.with_shape(type.shape[::-1])
 
 
 def _reads_terms(node: Node) -> bool:
@@ -104,14 +130,29 @@ def _reads_terms(node: Node) -> bool:
     return isinstance(node.attrs, DotAttributes) and node.attrs.rhs_contract == (1,) and not node.attrs.batch
 
 
+def _is_matrix(type: TensorType) -> bool:
+    """Whether ``type`` has two axes, and no open size."""
+    return type.rank == 2 and all(isinstance(size, int) for size in type.shape)
+
+
 def _has_columns(type: TensorType, machine: Machine) -> bool:
-    """Whether a right side of ``type`` has columns for two vectors or more, and no open size."""
-    if type.rank != 2:
-        return False
-    columns, terms = type.shape
-    if not isinstance(columns, int) or not isinstance(terms, int):
-        return False
-    return columns >= 2 * machine.lanes(type.dtype)
+    """Whether a right side of ``type`` is a matrix with columns for two vectors or more."""
+    columns = type.shape[0]
+    return _is_matrix(type) and isinstance(columns, int) and columns >= 2 * machine.lanes(type.dtype)
+
+
+def _pays(graph: Graph, node: Node, right: Value, machine: Machine) -> bool:
+    """Whether a product is faster with a copy of its ``right`` side, or needs one to add up its terms in order."""
+    if is_ordered(node.attrs):
+        # The loop around turns what its body gets, for all of its steps.
+        return _is_matrix(graph.type(right)) and not _is_of_body(graph, right)
+    return _has_columns(graph.type(right), machine) and _has_few_terms(graph, node, right, machine)
+
+
+def _is_of_body(graph: Graph, value: Value) -> bool:
+    """Whether ``value`` is given to the body of a loop."""
+    attrs = graph.producer(value).attrs
+    return isinstance(attrs, InputAttributes) and attrs.role == "body"
 
 
 def _has_few_terms(graph: Graph, node: Node, right: Value, machine: Machine) -> bool:

@@ -17,6 +17,7 @@ from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from .base import Pass, PassContext
 from .blocks import block_inputs, in_blocks
+from .ordered import products_in_order
 
 
 class UnrollError(ValueError):
@@ -31,6 +32,10 @@ class UnrollScans(Pass):
     ``k`` makes a scan of ⌊T/k⌋ steps with k copies of the body each, and a scan of single steps for the other T mod k
     steps, which are computed last. ``auto`` unrolls only a scan of a single step: cells are fused without unrolling.
     A part of a scan in blocks is not unrolled for having a single step.
+
+    Checkpoints say which steps are copies and which are single, and the bits are the same: in training the products of
+    copies have an order, and copies of all steps are the only step of a loop, so that no kernel computes a part of them
+    with what is around.
     """
 
     name: ClassVar[str] = "unroll_scans"
@@ -43,15 +48,22 @@ class UnrollScans(Pass):
             if not isinstance(attrs, ScanAttributes):
                 return None
             unroll = attrs.unroll
-            if unroll == "full" or (attrs.length == 1 and not attrs.part):
-                return _Steps(new, attrs, operands).full(self.limit)
-            if isinstance(unroll, int) and unroll > 1:
-                if isinstance(attrs.length, int) and attrs.length <= unroll:
-                    return _Steps(new, attrs, operands).full(self.limit)
+            copies = unroll == "full" or (isinstance(unroll, int) and unroll > 1)
+            if context.trains and copies:
+                attrs = replace(attrs, body=products_in_order(attrs.body))
+            if isinstance(unroll, int) and copies and not _has_at_most(attrs, unroll):
                 return _Steps(new, attrs, operands).partly(unroll)
+            if copies:
+                return _Steps(new, attrs, operands).full(self.limit, in_loop=context.trains)
+            if attrs.length == 1 and not attrs.part:
+                return _Steps(new, attrs, operands).full(self.limit)
             return None
 
         return graph.rewrite(rule)
+
+
+def _has_at_most(attrs: ScanAttributes, steps: int) -> bool:
+    return isinstance(attrs.length, int) and attrs.length <= steps
 
 
 @dataclass
@@ -68,9 +80,9 @@ class _Steps:
         self.carries = list(self.operands[k : k + c])
         self.xs = list(self.operands[k + c :])
 
-    def full(self, limit: int) -> Sequence[Value]:
-        """The carries and ys of all steps. Raises UnrollError if the length is open or the result would exceed
-        ``limit`` operations."""
+    def full(self, limit: int, in_loop: bool = False) -> Sequence[Value]:
+        """The carries and ys of all steps; ``in_loop``: of a loop that has all of them in its only step. Raises
+        UnrollError if the length is open or the result would exceed ``limit`` operations."""
         attrs, length = self.attrs, self.attrs.length
         name = attrs.name or attrs.body.name
         if isinstance(length, Dim):
@@ -79,6 +91,8 @@ class _Steps:
             raise UnrollError(
                 f"{name}: unroll: full makes {size} operations of {length} steps, more than {limit}"
             )
+        if in_loop and length:
+            return self.partly(length)
         carries, ys = _write_out(self.graph, attrs, length, self.consts, self.carries, self.xs)
         return [*carries, *ys]
 

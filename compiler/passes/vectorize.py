@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from netwright.specs.dims import DimLike, product
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.base import primitive
-from ..ops.dot import DotAttributes
 from ..ops.protocols import contraction
 from ..ops.scan_attributes import ScanAttributes
+from .ordered import in_order
 
 
 def is_anchor(node: Node, max_rows: int) -> bool:
@@ -37,20 +36,19 @@ def vectorizes(attrs: ScanAttributes, node: Node, stacked: Sequence[bool]) -> bo
 
 def for_all_steps(
     graph: Graph,
+    body: Graph,
     node: Node,
     operands: Sequence[Value],
     stacked: Sequence[bool],
     length: DimLike,
     *,
-    fixed: bool,
+    ordered: bool,
 ) -> Value:
-    """Appends ``node``, which vectorizes, for ``length`` steps at once, and returns its result.
+    """Appends ``node`` of ``body``, which vectorizes, for ``length`` steps at once, and returns its result.
 
-    With ``fixed``, the bits of a product's rows do not depend on how many steps there are.
+    With ``ordered``, the bits of a product's rows do not depend on how many steps there are.
     """
-    attrs = node.attrs
-    if fixed and isinstance(attrs, DotAttributes) and attrs.order == "any":
-        attrs = replace(attrs, order="fixed")
+    attrs = in_order(body, node) if ordered else node.attrs
     result = primitive(node.op).vectorize(graph, attrs, operands, stacked, length)
     assert result is not None
     return result

@@ -28,11 +28,10 @@ from ..ops.winograd_data import WinogradDataAttributes
 from ..ops.winograd_result import WinogradResultAttributes
 from ..plans.tuning import Algorithm, TuningError
 from .base import Pass, PassContext
+from .ordered import is_ordered
 from .split_prepare import fixed_values
 from .winograd_costs import Images, best_tile, obstacle
 
-#: The entries that train: their gradients are convolutions, too.
-TRAINING = ("train_step", "gradients")
 #: The tiles' sizes by the names of algorithms in a tuning; None: directly.
 TILES: dict[Algorithm, int | None] = {"direct": None, "F(2, 3)": 2, "F(4, 3)": 4}
 
@@ -45,7 +44,7 @@ class Winograd(Pass):
     bodies: ClassVar[bool] = False  # steps are computed alike, however many there are
 
     def run(self, graph: Graph, context: PassContext) -> Graph:
-        training = context.entry in TRAINING
+        training = context.trains  # gradients are convolutions, too
         if context.entry != "predict" and not training:
             return graph
         fixed = fixed_values(graph)
@@ -106,7 +105,7 @@ def _refusal(
         return "math is strict"
     if graph.type(x).dtype != "float32":
         return f"{graph.type(x).dtype} is for results that are more exact"
-    if context.steady:
+    if context.steady or is_ordered(attrs):
         return "the results of sequences must not depend on how many steps are computed at once"
     if w not in fixed:
         return "its weights are no parameters"

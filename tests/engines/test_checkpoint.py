@@ -15,7 +15,7 @@ import pytest
 
 from netwright.analysis.resources import Resources
 from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.target import host_target, named_target
 from netwright.compiler.frontend.build import bounded_network, build_network
 from netwright.identity import spec_identity
 from netwright.specs.load import LoadResult, load_spec_text
@@ -150,6 +150,35 @@ def test_gradients_are_the_same_to_the_bit(case: str) -> None:
         dims, session = bindings[0], model.session(model.weights())
         outputs = model.run_native(session, "train_step", model.batch(dims))
         model.compare("native", {**session.weights, **session.state, **outputs}, model.interpret_step(dims))
+
+
+RNN = {"name": "a", "type": "rnn", "units": 8, "initial_state": "learned"}
+IMAGES = [
+    {"name": "d", "type": "dense", "units": 3},
+    {**OF_CELL, "with": {"C": 16}, "unroll": "full"},
+    {"name": "r", "type": "reshape", "shape": [2, 4, 96]},
+]
+#: A CPU (None: this one), a dtype, layers with copies of their steps, and the input.
+COPIES: dict[str, tuple[str | None, str, Any, list[int | str]]] = {
+    "two at a time": ("haswell", "float64", [{**RNN, "unroll": 2}], [5, 5, 3]),
+    "more than a block has": ("x86-64-v2", "float32", [{**RNN, "unroll": 3}], ["N", 5, 3]),
+    "all, of convolutions": (None, "float32", IMAGES, [2, 4, 6, 3]),
+}
+
+
+@pytest.mark.parametrize("case", COPIES)
+def test_copies_of_steps_have_the_bits_of_single_steps(case: str) -> None:
+    """Which steps are copies, and which are single, depends on the blocks."""
+    cpu, dtype, layers, x = COPIES[case]
+    machine = describe(host_target() if cpu is None else named_target(cpu))
+    cells = {"own": CONVOLUTION}
+    spec = _spec(layers, x, None, lengths=layers is not IMAGES, cells=cells, dtype=dtype)
+    spec["inputs"]["x"]["dtype"] = dtype
+    blocks = {**spec, "train": {**spec["train"], "bptt": {"checkpoint": 2}}}
+    dims = {"N": 5} if "N" in x else {}
+    expected, found = (_stepped(Model(each, machine, ("train_step",)), dims) for each in (spec, blocks))
+    for name, array in expected.items():
+        np.testing.assert_array_equal(found[name], array, name)
 
 
 def _loaded(bptt: Mapping[str, Any] | None, steps: int | str = "T", **time: int) -> LoadResult:

@@ -108,10 +108,16 @@ def read_case(path: Path, key: str = "pass", before: str = MARK) -> Case:
         parse_graph("".join(lines)),
         after.strip(),
         "strict" if fields.get("math") == "strict" else "fast",
-        fields.get("steady") == "yes",
-        fields.get("opens") == "yes",
+        _is_set(path, fields, "steady"),
+        _is_set(path, fields, "opens"),
         float(fields.get("tolerance", 0)),
     )
+
+
+def _is_set(path: Path, fields: Mapping[str, str], name: str) -> bool:
+    if fields.get(name, "yes") != "yes":
+        raise ValueError(f"{path}: a line «{name}: yes», or none")
+    return name in fields
 
 
 def _pass(text: str) -> Pass:

@@ -1,0 +1,48 @@
+"""Gives products of recurrences that train an order, so that the same step has the same bits wherever it stands.
+
+A recurrence may be computed in blocks of steps (``bptt.checkpoint``) and with copies of its step (``unroll``). Then the
+same product of the same step is in a loop here and between others there, has as many rows as there are steps, or as a
+block has, and gets its weights from outside or from the loop around. In order, its sums are the same: term by term.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from ..graph.graph import Graph
+from ..graph.node import Attributes, Node, Value
+from ..ops.dot import DotAttributes
+from ..ops.windows import ConvAttributes
+
+
+def is_ordered(attrs: Attributes) -> bool:
+    """Whether ``attrs`` are those of a product whose terms are added up one after the other."""
+    return isinstance(attrs, DotAttributes | ConvAttributes) and attrs.order == "ascending"
+
+
+def in_order(graph: Graph, node: Node) -> Attributes:
+    """The attributes of ``node`` with an order, if it is a product in any order.
+
+    Terms come one after the other if weights can be turned for that (``turn_weights``, ``copy_transposed``). Other
+    right sides may have their terms contiguous; then lanes run along these.
+    """
+    attrs = node.attrs
+    if isinstance(attrs, ConvAttributes) and attrs.order == "any":
+        return replace(attrs, order="ascending")
+    if isinstance(attrs, DotAttributes) and attrs.order == "any":
+        right = graph.type(graph.operands(node)[1])
+        matrix = right.rank == 2 and all(isinstance(size, int) for size in right.shape)
+        along_terms = right.rank - 1 in attrs.rhs_contract and not matrix
+        return replace(attrs, order="fixed" if along_terms else "ascending")
+    return attrs
+
+
+def products_in_order(body: Graph) -> Graph:
+    """``body`` with an order for each of its products."""
+
+    def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+        attrs = in_order(body, node)
+        return None if attrs is node.attrs else new.add(node.op, operands, attrs, layer=node.layer).values
+
+    return body.rewrite(rule)
