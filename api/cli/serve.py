@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from pathlib import Path
+from traceback import print_exception
 
 import click
 
 from ..errors import RequestError
-from ..model import load
-from ..program import EngineName
+from ..model import Model, load
+from ..program import EngineName, Program
+from .failure import report
 from .options import engine_options, settings_option, spec_argument, weights_option
 from .output import show_warnings
 from .waiting import compiling
@@ -102,21 +104,39 @@ def command(
     """Answer over HTTP, by the Open Inference Protocol (version 2), which clients of KServe and Triton speak.
 
     It needs the extra: pip install "netwright[serve]". It ends with SIGTERM or Ctrl-C, when all requests are answered.
+    After SIGHUP it reads the spec and the weights again, and answers what comes then by them.
     """
     try:
         from ..serving.application import Application
         from ..serving.limits import Limits
+        from ..serving.reloading import Reloading
         from ..serving.server import address, bound, serve
     except ImportError as error:
         if error.name not in ("uvicorn", "httptools", "orjson", "prometheus_client"):
             raise
         raise RequestError('serving needs uvicorn: pip install "netwright[serve]"') from error
-    listener = bound(host, port)
-    with listener:
+
+    def loaded() -> Model:
         model = load(spec, settings)
         show_warnings(model)
+        return model
+
+    def compiled(model: Model) -> Program:
+        return model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
+
+    def reloaded(error: Exception | None) -> None:
+        if error is None:
+            click.echo("the spec and the weights are served as they are now")
+            return
+        if report(error) is None:
+            print_exception(error)
+        click.echo("note: the spec and the weights are served as they were", err=True)
+
+    listener = bound(host, port)
+    with listener:
+        model = loaded()
         with compiling(model.name):
-            program = model.compile(weights, engine=engine, threads=threads, pin=pin, entries=("predict",))
+            program = compiled(model)
         limits = Limits(
             batch=max_batch,
             delay=batch_delay / 1000,
@@ -127,6 +147,10 @@ def command(
         )
         application = Application(program, limits)
         text = f"{model.name} is served at {address(listener)}"
-        if not serve(application, listener, drain=drain, started=lambda: click.echo(text)):
+        del model, program  # they stay until another takes its place
+        again = Reloading(application, lambda: compiled(loaded()), reloaded)
+        if not serve(
+            application, listener, drain=drain, started=lambda: click.echo(text), reload=again.begin
+        ):
             raise RequestError("stopped before all requests were answered")
     click.echo("all requests are answered")

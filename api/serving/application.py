@@ -7,15 +7,17 @@ from time import perf_counter
 from typing import Any, TypeAlias
 from urllib.parse import unquote
 
+from ..errors import RequestError
 from ..program import Program
 from ..version import VERSION as NETWRIGHT
 from .answers import Answer, failed, refused, told
-from .bodies import Disconnected, Receive
-from .description import VERSION, inputs_of, model_metadata, outputs_of, server_metadata
+from .bodies import Bodies, Disconnected, Receive
+from .description import VERSION, server_metadata
 from .inference import Inference
 from .limits import Limits
 from .measures import Measures
 from .refusals import Refusal
+from .sequences import Sequences
 
 Scope: TypeAlias = MutableMapping[str, Any]
 Send: TypeAlias = Callable[[MutableMapping[str, Any]], Awaitable[None]]
@@ -31,18 +33,34 @@ class Application:
 
     def __init__(self, program: Program, limits: Limits | None = None):
         self.ready = True
+        self._limits = limits = limits or Limits()
         self._name = name = program.manifest.model
-        inputs = inputs_of(program.session)
-        outputs = outputs_of(program.session, program.network.outputs)
-        self._metadata = model_metadata(name, inputs, outputs)
-        self._measures = Measures(name, VERSION)
-        self._measures.watch("ready", "1 while the server takes requests", lambda: self.ready)
-        self._inference = Inference(program, limits or Limits(), self._measures, inputs, outputs)
+        self._bodies = Bodies(limits.body)
+        self._sequences = Sequences(limits.sequences, limits.sequence_timeout)
+        self._measures = measures = Measures(name, VERSION)
+        self._inference = self.prepared(program)
+        self.take = self._inference.take
         self.infer_paths = {
             f"/v2/models/{name}/infer",
             f"/v2/models/{name}/versions/{VERSION}/infer",
         }
-        self.take = self._inference.take
+        measures.watch("ready", "1 while the server takes requests", lambda: self.ready)
+        measures.watch("waiting_requests", "Requests that wait", lambda: self._inference.waiting)
+        measures.watch("sequences", "Sequences in progress", lambda: len(self._sequences))
+        measures.watch("body_bytes", "Bytes of requests that are held", lambda: self._bodies.held)
+
+    def prepared(self, program: Program) -> Inference:
+        """What ``replace`` takes, made of another program. Takes long, but can be called in another thread."""
+        return Inference(program, self._limits, self._measures, self._bodies, self._sequences)
+
+    def replace(self, inference: Inference) -> None:
+        """Answers requests that come from now on by another program; those in progress, and sequences that have begun,
+        by the one that they began with. Raises RequestError for one of another name.
+        """
+        if inference.name != self._name:
+            raise RequestError(f"the spec is now called {inference.name!r}: this server has {self._name!r}")
+        self._inference = inference
+        self.take = inference.take
 
     def close(self) -> None:
         """Ends the thread that computes. No request may be in progress."""
@@ -50,7 +68,7 @@ class Application:
 
     def forget_idle(self) -> None:
         """Forgets sequences that were idle for too long; to be called now and then."""
-        self._inference.forget_idle()
+        self._sequences.forget_idle()
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answers a request."""
@@ -107,7 +125,7 @@ class Application:
                 rest = after
         match rest:
             case []:
-                return self._metadata
+                return self._inference.metadata
             case ["ready"]:
                 return {"name": name, "ready": self.ready}
             case ["infer"]:

@@ -33,7 +33,9 @@ class Connection(HttpToolsProtocol):
 
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
-        self._heads = Heads(self.app.infer_paths) if isinstance(self.app, Application) else None
+        app: object = self.app
+        self._application = app if isinstance(app, Application) else None
+        self._heads = Heads(app.infer_paths if isinstance(app, Application) else ())
         #: The head of the request that arrives, and all that has arrived of it, or behind one that is ``taken``.
         self._head: Head | None = None
         self._held = bytearray()
@@ -102,7 +104,7 @@ class Connection(HttpToolsProtocol):
 
     def _head_of(self, data: bytes) -> Head | None:
         """The head of a request that the application may take, if nothing is in progress."""
-        if self._heads is None or self._inside or self._is_busy():
+        if self._inside or self._is_busy():
             return None
         head = self._heads.of(data)
         return head if head is not None and head.length <= MOST_HELD else None
@@ -121,11 +123,12 @@ class Connection(HttpToolsProtocol):
 
     def _take(self, head: Head, data: bytes) -> bool:
         """Gives the application a request that is whole. False if it has to go to uvicorn."""
-        if self.flow.write_paused or self.transport.is_closing():
+        application = self._application
+        if application is None or self.flow.write_paused or self.transport.is_closing():
             return False
         self.taken = True
         alone = len(self.connections) == 1
-        if not self.app.take(head, data[head.size :], alone=alone, answer=self._answer):
+        if not application.take(head, data[head.size :], alone=alone, answer=self._answer):
             self.taken = False
             return False
         if self.timeout_keep_alive_task is not None:

@@ -8,39 +8,36 @@ from time import perf_counter
 
 import numpy as np
 
-from netwright.specs.manifest import BufferInfo
-
 from ..program import Program
 from .answers import Answer, Headers, failed
 from .bodies import Bodies, Receive
-from .description import VERSION
+from .description import VERSION, inputs_of, model_metadata, outputs_of
 from .heads import Head, lengths
 from .joining import Arrays, joining
 from .limits import Limits
 from .measures import Measures
 from .messages import InferRequest, Messages
-from .refusals import Refusal
 from .scheduling import Scheduler
 from .sequences import Sequences
 
 
 class Inference:
-    """Answers by a program, whose ``inputs`` and ``outputs`` these are. Raises RequestError if it has to serve
-    sequences and can't be computed step by step.
+    """Answers by a program. Raises RequestError if it has to serve sequences and can't be computed step by step.
+
+    ``metadata`` is what `/v2/models/NAME` answers. ``bodies`` and ``sequences`` outlive the program, if another one
+    takes its place.
     """
 
     def __init__(
-        self,
-        program: Program,
-        limits: Limits,
-        measures: Measures,
-        inputs: list[BufferInfo],
-        outputs: list[BufferInfo],
+        self, program: Program, limits: Limits, measures: Measures, bodies: Bodies, sequences: Sequences
     ):
-        self._limits, self._measures = limits, measures
+        self.name = program.manifest.model
+        inputs = inputs_of(program.session)
+        outputs = outputs_of(program.session, program.network.outputs)
+        self.metadata = model_metadata(self.name, inputs, outputs)
         dtypes = [{info.name: np.dtype(info.dtype) for info in some} for some in (inputs, outputs)]
-        self._messages = Messages(program.manifest.model, VERSION, *dtypes)
-        self._bodies = Bodies(limits.body)
+        self._messages = Messages(self.name, VERSION, *dtypes)
+        self._measures, self._bodies, self._sequences = measures, bodies, sequences
         self._scheduler = Scheduler(
             program.predicted,
             joining(program.manifest, list(dtypes[0]), list(dtypes[1]), limits.batch),
@@ -48,20 +45,18 @@ class Inference:
             delay=limits.delay,
             most_waiting=limits.waiting,
         )
-        self._sequences = Sequences(program.stream, limits.sequences, limits.sequence_timeout)
+        self._stream = program.stream
         if limits.sequences:
             program.stream()  # compiles
-        measures.watch("waiting_requests", "Requests that wait", lambda: self._scheduler.waiting)
-        measures.watch("sequences", "Sequences in progress", lambda: len(self._sequences))
-        measures.watch("body_bytes", "Bytes of requests that are held", lambda: self._bodies.held)
+
+    @property
+    def waiting(self) -> int:
+        """How many requests wait."""
+        return self._scheduler.waiting
 
     def close(self) -> None:
         """Ends the thread that computes. No request may be in progress."""
         self._scheduler.close()
-
-    def forget_idle(self) -> None:
-        """Forgets sequences that were idle for too long."""
-        self._sequences.forget_idle()
 
     async def answer(self, headers: Headers, receive: Receive) -> Answer:
         """The answer to a request. Raises Refusal, InputError, and what the program raises; Disconnected if the client
@@ -122,11 +117,7 @@ class Inference:
         step = request.sequence
         if step is None:
             return await self._scheduler.predict(request.arrays)
-        if not self._limits.sequences:
-            raise Refusal(
-                400, "sequences are not served: start the server with --sequences, how many at once"
-            )
-        known = self._sequences.begin(step)
+        known = self._sequences.begin(step, self._stream)
         try:
             return await self._scheduler.alone(request.arrays, known.push)
         finally:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from time import perf_counter
 from typing import Any, TypeAlias
@@ -20,6 +19,7 @@ from .joining import Arrays, Joining, Key
 from .kinds import Kind, Kinds
 from .measures import Measures
 from .refusals import Refusal
+from .worker import Worker
 
 Compute: TypeAlias = Callable[[Arrays], Arrays]
 
@@ -76,7 +76,7 @@ class Scheduler:
         self._busy = False
         self._turn: asyncio.Handle | None = None
         self._kinds = Kinds(joining)
-        self._thread = ThreadPoolExecutor(1, "netwright-compute")
+        self._worker = Worker[_Done]("netwright-compute")
 
     @property
     def waiting(self) -> int:
@@ -115,7 +115,7 @@ class Scheduler:
 
     def close(self) -> None:
         """Ends the thread."""
-        self._thread.shutdown()
+        self._worker.close()
 
     def _queued(self, arrays: Arrays, compute: Compute, kind: Kind) -> asyncio.Future[Arrays]:
         if len(self._waiting) >= self._most_waiting:
@@ -149,8 +149,9 @@ class Scheduler:
             self._call_soon(loop)
             return
         self._busy = True
-        future = loop.run_in_executor(self._thread, _timed, self._computed, batch)
-        future.add_done_callback(lambda done: self._came_back(batch, kind, done.result()))
+        self._worker.submit(
+            lambda: _timed(self._computed, batch), lambda done: self._came_back(batch, kind, done)
+        )
 
     def _computed(self, batch: list[_Work]) -> Arrays:
         if len(batch) == 1 or self._joining is None:

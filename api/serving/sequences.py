@@ -28,12 +28,10 @@ class OpenSequence:
 
 
 class Sequences:
-    """Up to ``most`` sequences at once, each with a stream that ``make`` makes. One that no request has gone on with
-    for ``timeout`` seconds is forgotten.
-    """
+    """Up to ``most`` sequences at once. One that no request has gone on with for ``timeout`` seconds is forgotten."""
 
-    def __init__(self, make: Callable[[], Stream], most: int, timeout: float):
-        self._make, self._most, self._timeout = make, most, timeout
+    def __init__(self, most: int, timeout: float):
+        self._most, self._timeout = most, timeout
         self._known: dict[int | str, OpenSequence] = {}
 
     def __len__(self) -> int:
@@ -45,16 +43,20 @@ class Sequences:
         for id in [id for id, known in self._known.items() if not known.running and known.last < before]:
             del self._known[id]
 
-    def begin(self, step: SequenceStep) -> OpenSequence:
-        """The sequence that a request goes on with; ``end`` has to follow when it is answered. Raises Refusal for one
-        that has not begun, or if there are too many.
+    def begin(self, step: SequenceStep, make: Callable[[], Stream]) -> OpenSequence:
+        """The sequence that a request goes on with, or begins with a stream that ``make`` makes; ``end`` has to follow
+        when it is answered. Raises Refusal for one that has not begun, if there are too many, or if none are served.
         """
+        if not self._most:
+            raise Refusal(
+                400, "sequences are not served: start the server with --sequences, how many at once"
+            )
         if step.start:
             if step.id not in self._known and len(self._known) >= self._most:
                 self.forget_idle()
             if step.id not in self._known and len(self._known) >= self._most:
                 raise Refusal(503, f"{self._most} sequences are in progress: try again later")
-            self._known[step.id] = OpenSequence(self._make())
+            self._known[step.id] = OpenSequence(make())
         known = self._known.get(step.id)
         if known is None or (not known.running and known.last < monotonic() - self._timeout):
             self._known.pop(step.id, None)

@@ -93,10 +93,15 @@ def configured(application: Application) -> uvicorn.Config:
 
 
 def serve(
-    application: Application, listener: socket.socket, *, drain: float = 0.0, started: Callable[[], None]
+    application: Application,
+    listener: socket.socket,
+    *,
+    drain: float = 0.0,
+    started: Callable[[], None],
+    reload: Callable[[], None] | None = None,
 ) -> bool:
-    """Serves until SIGTERM or SIGINT comes; calls ``started`` when it listens. Returns whether all requests in progress
-    were answered.
+    """Serves until SIGTERM or SIGINT comes; calls ``started`` when it listens, and ``reload`` for each SIGHUP. Returns
+    whether all requests in progress were answered.
     """
     config = configured(application)
     server = _Server(config, application, drain)
@@ -109,6 +114,8 @@ def serve(
             gc.collect()
             gc.freeze()  # the program stays: collections that look through it again would delay answers
             gc.set_threshold(*_COLLECTIONS)
+            if reload is not None and hasattr(signal, "SIGHUP"):
+                asyncio.get_running_loop().add_signal_handler(signal.SIGHUP, reload)
             started()
         await serving
         state = server.server_state

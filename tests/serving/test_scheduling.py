@@ -20,6 +20,7 @@ from netwright.serving.joining import Joining, joining
 from netwright.serving.measures import Measures
 from netwright.serving.refusals import Refusal
 from netwright.serving.scheduling import Scheduler
+from netwright.serving.worker import Worker
 
 from .serving import SPEC
 
@@ -136,7 +137,7 @@ def test_a_batch_waits_for_requests_that_come_soon() -> None:
     assert doubled.batches == [[0, 1, 2]]
 
 
-@pytest.mark.parametrize(("at_once", "thread"), [(0.0, "netwright-compute_0"), (60.0, "MainThread")])
+@pytest.mark.parametrize(("at_once", "thread"), [(0.0, "netwright-compute"), (60.0, "MainThread")])
 def test_long_work_is_done_beside_the_loop_and_short_work_in_it(
     at_once: float, thread: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -145,10 +146,36 @@ def test_long_work_is_done_beside_the_loop_and_short_work_in_it(
     doubled = Doubled()
     asked(doubled, [1], [2], [3], [4], [5], most=1)
     assert doubled.threads == {
-        "netwright-compute_0",
+        "netwright-compute",
         thread,
     }  # it is not known of the first how long it takes
     assert doubled.batches == [[1], [2], [3], [4], [5]]
+
+
+def test_a_worker_answers_in_order_and_ends_when_nobody_has_it() -> None:
+    def threads() -> int:
+        return sum(thread.name == "worker" for thread in threading.enumerate())
+
+    async def computed(worker: Worker[int]) -> list[int]:
+        results: list[int] = []
+        done = asyncio.Event()
+        for number in range(5):
+            worker.submit(lambda number=number: number**2, results.append)  # type: ignore[misc]
+        worker.submit(threads, lambda number: (results.append(number), done.set()))
+        async with asyncio.timeout(10):
+            await done.wait()
+        return results
+
+    kept, dropped = Worker[int]("worker"), Worker[int]("worker")
+    assert asyncio.run(computed(kept)) == [0, 1, 4, 9, 16, 1]
+    assert asyncio.run(computed(dropped)) == [0, 1, 4, 9, 16, 2]
+    kept.close()
+    assert threads() == 1
+    del dropped
+    deadline = time.monotonic() + 10
+    while threads() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert threads() == 0
 
 
 def test_what_can_be_joined() -> None:

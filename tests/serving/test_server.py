@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import signal
 import socket
 import threading
 import time
@@ -16,6 +17,7 @@ from urllib.request import urlopen
 import numpy as np
 import pytest
 from click.testing import CliRunner
+from numpy.typing import NDArray
 
 import netwright
 from netwright.cli import main
@@ -134,6 +136,51 @@ def test_endless_headers_are_cut_off(server: Process) -> None:
         connection.sendall(f"GET {PATH} HTTP/1.1\r\n".encode())
         with pytest.raises(OSError, match=r"reset|Broken pipe"):
             connection.sendall((b"Name: " + b"a" * 1000 + b"\r\n") * 10_000)
+
+
+def test_another_program_takes_the_place_of_one_while_requests_go_on(
+    tmp_path: Path, own: netwright.Program
+) -> None:
+    other = netwright.load(SPEC).compile(entries=["predict"], seed=4, threads=1)
+    arrays = {"x": np.ones((1, 2, 6), np.float32), "word": np.array([[1, 2]])}
+    body, _ = infer_body(arrays, False)
+    first, _ = infer_body(arrays, False, sequence_id="a", sequence_start=True)
+    more, _ = infer_body(arrays, False, sequence_id="a")
+
+    with served(tmp_path, "--sequences", "4", "--drain", "0", made=own) as server:
+
+        def answer(body: bytes) -> NDArray:
+            with urlopen(f"http://{server.address}{PATH}", body) as got:
+                return outputs_of({}, got.read())["y"]
+
+        assert server.process.stdout is not None
+
+        def said_after_hangup() -> str:
+            assert server.process.stdout is not None
+            server.process.send_signal(signal.SIGHUP)
+            return server.process.stdout.readline()
+
+        before, after = own.predict(**arrays)["y"], other.predict(**arrays)["y"]
+        np.testing.assert_array_equal(answer(body), before)
+        np.testing.assert_allclose(answer(first), before, rtol=1e-5)
+        other.save_weights(tmp_path / "weights.safetensors")
+        said: list[str] = []
+        asking = threading.Thread(target=lambda: said.append(said_after_hangup()))
+        asking.start()
+        while asking.is_alive():
+            assert any(np.array_equal(answer(body), wanted) for wanted in (before, after))
+        assert said == ["the spec and the weights are served as they are now\n"]
+        np.testing.assert_array_equal(answer(body), after)
+        twice = {name: np.concatenate([array, array], 1) for name, array in arrays.items()}
+        np.testing.assert_allclose(answer(more), own.predict(**twice)["y"][:, 2:], rtol=1e-5, atol=1e-6)
+        (tmp_path / "weights.safetensors").write_bytes(b"")
+        assert "weights.safetensors" in said_after_hangup()
+        assert server.process.stdout.readline() == "note: the spec and the weights are served as they were\n"
+        other.save_weights(tmp_path / "weights.safetensors")
+        (tmp_path / "spec.json").write_text(json.dumps({**SPEC, "model": "another"}))
+        assert "the spec is now called 'another': this server has 'gestures'" in said_after_hangup()
+        np.testing.assert_array_equal(answer(body), after)
+        assert server.stop()[0] == 0
 
 
 def test_the_end_is_announced_and_requests_are_answered_before_it(
