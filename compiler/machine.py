@@ -67,16 +67,16 @@ class Machine:
         """Whether results with so few columns leave so many lanes empty that lanes should run along another axis."""
         return columns <= min(FEW_COLUMNS, self.lanes(dtype) // 2)
 
-    def prefers_cells(self, features: int, cells: DimLike, dtype: str) -> bool:
+    def prefers_cells(self, features: int, cells: DimLike, dtype: str, pooled: bool = False) -> bool:
         """Whether lanes of a convolution with so few ``features`` should run along so many ``cells`` of a row instead:
         if features are narrow, or fill less than half of the lanes, and a known number of ``cells`` fills `MORE_LANES`
-        times as many."""
+        times as many. Where the result is ``pooled``, cells lie apart, which only narrow features are worth."""
         lanes = self.lanes(dtype)
         if isinstance(cells, int) and 2 * cells <= lanes:
             return False
         if self.is_narrow(features, dtype):
             return True
-        if not isinstance(cells, int) or 2 * features >= lanes:
+        if pooled or not isinstance(cells, int) or 2 * features >= lanes:
             return False
         return cells / (-(-cells // lanes) * lanes) >= MORE_LANES * features / lanes
 

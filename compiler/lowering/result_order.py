@@ -13,10 +13,9 @@ from collections.abc import Callable, Sequence
 
 from ..graph.node import Value
 from ..loop.ir import Expr
-from ..ops.constant import ConstantAttributes
 from .merging import merged
 from .reader import Reader
-from .roles import ElementwisePart
+from .roles import ElementwisePart, GeneratorPart
 
 #: Reads a value across rows, one vector for each of them.
 Across = Callable[[Value], list[Expr]]
@@ -73,5 +72,5 @@ class ResultOrder:
 
     def _is_number(self, value: Value) -> bool:
         """Whether all elements are one number that is known."""
-        attrs = self.reader.roles.part(value).node.attrs
-        return isinstance(attrs, ConstantAttributes) and attrs.scalar is not None
+        part = self.reader.roles.part(value)
+        return isinstance(part, GeneratorPart) and part.op.number(part.node.attrs) is not None

@@ -48,7 +48,10 @@ def fits_sliding(rows: int, vectors: int, products: int, cells: int, taps: int, 
 
 
 def sliding_steps(channels: DimLike, accumulators: int, taps: int, machine: Machine) -> int:
-    """How many steps of the loop over channels have all of their ``taps`` at once; 0 if the code would be too long."""
+    """How many steps of the loop over channels have all of their ``taps`` at once; 0 if the code would be too long, or
+    the number of channels is open."""
+    if not isinstance(channels, int):
+        return 0
     most = PER_REGISTER * machine.vector_registers // (accumulators * taps)
     return next((steps for steps in STEPS if steps <= most and channels % steps == 0), 0)
 

@@ -292,7 +292,8 @@ def _crosswise(
         return
     cells, columns = space[-2:]
     lanes = machine.lanes(dtype)
-    if not isinstance(columns, int) or not machine.prefers_cells(columns, cells, dtype):
+    pooled = _window_cells(group) > 1
+    if not isinstance(columns, int) or not machine.prefers_cells(columns, cells, dtype, pooled):
         return
     blocks = -(-cells // lanes) if isinstance(cells, int) else OPEN_VECTORS
     per_vector = columns * len(contractions) * _window_cells(group)

@@ -98,6 +98,9 @@ class Constant(Generator):
     ) -> Sequence[np.ndarray]:
         return [attrs.array(context.dims)]
 
+    def number(self, attrs: ConstantAttributes) -> float | int | bool | None:
+        return attrs.scalar
+
     def table(self, attrs: ConstantAttributes) -> np.ndarray | None:
         return attrs.array({}) if attrs.scalar is None else None
 

@@ -251,6 +251,10 @@ class Generator(Primitive):
     positional: bool = True
     """Whether an element depends on its row-major position alone, not on the shape."""
 
+    def number(self, attrs: Any) -> float | int | bool | None:
+        """The number that all elements are; None if they are not known to be one."""
+        return None
+
     def table(self, attrs: Any) -> np.ndarray | None:
         """All elements, if they follow no rule and have to lie in memory; None if ``emit_at`` computes them."""
         return None

@@ -18,7 +18,9 @@ from netwright.specs.dims import DimLike
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..machine import Machine
+from ..ops.base import primitive
 from ..ops.layout import TransposeAttributes
+from ..ops.protocols import Elementwise
 from ..ops.slice_pad import PadAttributes
 from ..ops.windows import ConvAttributes
 from .base import Pass, PassContext
@@ -64,7 +66,7 @@ def _images(graph: Graph, machine: Machine) -> list[Value]:
     """The images that convolutions with few features read; for slices, the image that they were cut from."""
     images: dict[Value, None] = {}
     for node in graph:
-        if _has_few_features(node, machine):
+        if _has_few_features(graph, node, machine):
             images[_image(graph, graph.operands(node)[0])] = None
     return list(images)
 
@@ -75,7 +77,7 @@ def _image(graph: Graph, value: Value) -> Value:
     return value
 
 
-def _has_few_features(node: Node, machine: Machine) -> bool:
+def _has_few_features(graph: Graph, node: Node, machine: Machine) -> bool:
     attrs = node.attrs
     if not isinstance(attrs, ConvAttributes):
         return False
@@ -84,7 +86,21 @@ def _has_few_features(node: Node, machine: Machine) -> bool:
     assert isinstance(features, int)
     if attrs.groups > 1 or attrs.stride[-1] > MOST_STRIDE:
         return False
-    return machine.prefers_cells(features, cells, type.dtype)
+    return machine.prefers_cells(features, cells, type.dtype, _is_pooled(graph, node))
+
+
+def _is_pooled(graph: Graph, node: Node) -> bool:
+    """Whether a window is the only reader of what ``node`` computes, or of what is computed from that alone, element by
+    element."""
+    (value,) = node.values
+    while len(readers := graph.uses(value)) == 1:
+        (reader, _), shape = readers[0], graph.type(value).shape
+        if reader.op == "reduce_window":
+            return True
+        if not isinstance(primitive(reader.op), Elementwise) or reader.types[0].shape != shape:
+            return False
+        (value,) = reader.values
+    return False
 
 
 def _pays(graph: Graph, image: Value, machine: Machine) -> bool:
@@ -94,7 +110,7 @@ def _pays(graph: Graph, image: Value, machine: Machine) -> bool:
     if producer.op == "transpose":
         return False  # it is read in the order in which it is stored
     readers = list(_readers(graph, image))
-    few = [node for node in readers if _has_few_features(node, machine)]
+    few = [node for node in readers if _has_few_features(graph, node, machine)]
     if producer.op == "pad" and (len(few) < len(readers) or image in graph.outputs.values()):
         return False
     products = 0
