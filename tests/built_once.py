@@ -9,11 +9,13 @@ from __future__ import annotations
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
+from functools import cache
 from typing import Any
 
 import pytest
 
 from netwright.compiler.codegen.jit import NativeProgram, compile_jit
+from netwright.compiler.codegen.speed import Speed, measure_speed
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.graph.graph import Graph
 
@@ -24,13 +26,22 @@ _lowered: OrderedDict[str, Lowered] = OrderedDict()
 _compiled: dict[str, NativeProgram] = {}
 
 
+@cache
+def speed() -> Speed:
+    """How fast this computer is: measured once, which takes a second."""
+    return measure_speed()
+
+
 @contextmanager
 def built_once() -> Iterator[None]:
-    """As long as it is open, programs of the Python API are made from what is kept."""
+    """As long as it is open, programs of the Python API are made from what is kept, and commands measure this computer
+    once."""
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("netwright.build.lower", _lower)
         patch.setattr("netwright.build.compile_jit", _compile)
         patch.setattr("netwright.build.program_cache", lambda: None)
+        for command in ("explain", "machine", "profile"):
+            patch.setattr(f"netwright.cli.{command}.measure_speed", speed)
         yield
 
 

@@ -14,8 +14,6 @@ from .far import far_sine
 from .ir import FAR
 
 Lanes: TypeAlias = np.ndarray[Any, np.dtype[Any]]
-
-
 #: By the bytes of a number: up to so many lanes calling the C library for each is faster than emulation.
 _FEW = {4: 4, 8: 16}
 #: Where the sum of a product and a number in float64 is half way between two numbers of float32: these bits are only 1.

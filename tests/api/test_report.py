@@ -22,6 +22,8 @@ from netwright.runtime.metrics.records import epoch_record, step_record
 from netwright.runtime.plan import EpochRecord
 from netwright.specs.load import load_spec_text
 
+from ..slices import sliced
+
 DIGITS = Path(__file__).parents[2] / "examples" / "digits"
 BROWSER = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 RECURRENT = """\
@@ -146,7 +148,8 @@ def browse(page: str, folder: Path, width: int) -> tuple[str, str]:
 
 
 @pytest.mark.skipif(BROWSER is None, reason=NO_BROWSER)
-@pytest.mark.parametrize("width", [1400, 500])
+# Other tests open wide pages.
+@pytest.mark.parametrize("width", sliced([1400, 500], lambda width: width == 500))
 def test_in_a_browser(page: str, tmp_path: Path, width: int) -> None:
     document, console = browse(page.replace("</body>", CLICK), tmp_path, width)
     assert console == ""

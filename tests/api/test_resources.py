@@ -19,8 +19,6 @@ from netwright.model import Model
 from netwright.specs.dims import evaluate
 from netwright.specs.load import load_spec_text
 
-from ..specs.specs import PENDULUM
-
 EXAMPLES = Path(__file__).parents[2] / "examples"
 SPECS = [EXAMPLES / "lenet" / "lenet.yaml", EXAMPLES / "sunspots" / "sunspots.yaml"]
 
@@ -35,6 +33,17 @@ layers:
 outputs: {y: head}
 budget: {params: 4 k, flops: 0.5 M, memory: 64 KiB, latency_ms: 1e-6}
 """
+#: The same, small, and trained by windows.
+WINDOWED = (
+    BUDGET.partition("budget:")[0].replace("gru, units: 32", "rnn, units: 4").replace("64", "512")
+    + """\
+train:
+  data: {train: none.npz}
+  loss: {type: mse, output: y, target: t}
+  optimizer: {type: sgd, learning_rate: 0.1}
+  bptt: {window: 16}
+"""
+)
 
 
 @pytest.fixture(scope="module", params=SPECS, ids=lambda path: path.stem)
@@ -71,7 +80,7 @@ def test_weights_and_optimizer_state(pair) -> None:
 
 
 def test_truncated_training_reads_windows() -> None:
-    model = Model(load_spec_text(PENDULUM.replace("steps: last", "steps: all"), "p.yaml"))
+    model = Model(load_spec_text(WINDOWED, "p.yaml"))
     resources = Resources(model.load, model.network, ("train_step",))
     window = model.spec.train.bptt.window if model.spec.train and model.spec.train.bptt else 0
     assert 1 < window < 512

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import pytest
 from click.testing import Result
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from netwright.analysis.fields import receptive_fields
@@ -117,7 +117,6 @@ def chains(draw: st.DrawFn) -> list[dict[str, Any]]:
     return [*body, *([{"type": end}, {"type": "dense", "units": 2}] if end else [])]
 
 
-@settings(max_examples=60, deadline=None)
 @given(chains(), st.sampled_from([LENGTH, "T"]), st.integers(1, 2))
 def test_outputs_answer_as_they_are_said_to(
     layers: list[dict[str, Any]], size: int | str, times: int
@@ -158,7 +157,6 @@ def test_outputs_answer_as_they_are_said_to(
 
 
 @given(chains(), st.integers(0, LENGTH - 1))
-@settings(max_examples=40, deadline=None)
 def test_a_cell_sees_its_receptive_field_and_no_more(layers: list[dict[str, Any]], place: int) -> None:
     one = model(layers, signal())
     assume(one.is_valid)

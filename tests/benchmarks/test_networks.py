@@ -15,6 +15,8 @@ from benchmarks.problem import problem
 from benchmarks.roofline import graph_work
 from benchmarks.running import Disagreement, agree, own_runner
 
+from ..built_once import speed
+
 SMALL = {case.name: case for case in (*inference.cases(), *training.cases())}
 
 
@@ -89,6 +91,7 @@ def test_a_run_prints_a_table_and_writes_numbers(
         str(path),
     ]
     monkeypatch.setattr("sys.argv", ["benchmarks", *arguments])
+    monkeypatch.setattr("benchmarks.roofline.measure_speed", speed)
     assert command_line.main() == 0
     printed = capfd.readouterr().out.splitlines()
     assert printed[0].startswith("one thread, peak ")

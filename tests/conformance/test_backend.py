@@ -10,31 +10,53 @@ from __future__ import annotations
 import re
 import zlib
 from collections.abc import Iterable
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 
+import onnx
+
 from netwright.onnx.backend import NetwrightBackend
 from netwright.onnx.errors import OnnxError
 
+from ..conftest import Golden
 from .cases import all_cases, data_of, listed, model_of, traits
 
 #: Of the cases of an op one in so many runs by default.
 SLICE = 36
 #: Networks take seconds each, and have a test of their own with random weights.
 ALWAYS = {"real/test_squeezenet"}
+KEPT = Path(__file__).parent / "golden" / "by_default.txt"
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     """One test a case."""
     if "case" not in metafunc.fixturenames:
         return
+    every = metafunc.config.getoption("--conformance") or metafunc.config.getoption("--deep")
+    metafunc.parametrize("case", list(all_cases()) if every else by_default())
+
+
+def by_default() -> list[str]:
+    """The names of the cases that run by default. They are kept for the version of `onnx`, which takes seconds to make
+    all of its cases, in each process that collects the tests."""
+    version, *names = KEPT.read_text(encoding="utf-8").splitlines()
+    return names if version == onnx.__version__ else chosen()
+
+
+def chosen() -> list[str]:
     names = list(all_cases())
-    if not (metafunc.config.getoption("--conformance") or metafunc.config.getoption("--deep")):
-        names = [name for name in names if name in ALWAYS] + few_of_each_op(names)
-    metafunc.parametrize("case", names)
+    return [name for name in names if name in ALWAYS] + few_of_each_op(names)
+
+
+def test_the_cases_of_a_default_run_are_kept(golden: Golden) -> None:
+    version = KEPT.read_text(encoding="utf-8").partition("\n")[0]
+    if version != onnx.__version__ and not golden.update:
+        pytest.skip(f"they are kept for onnx {version}, and here is {onnx.__version__}")
+    golden.check(KEPT.name, "\n".join([onnx.__version__, *chosen(), ""]))
 
 
 def few_of_each_op(names: Iterable[str]) -> list[str]:

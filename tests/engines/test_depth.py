@@ -110,7 +110,7 @@ def test_code_grows_with_the_operations_not_with_the_reads(spec: Any, training: 
 
 
 def test_reused_values_are_right() -> None:
-    model = Model(trained(reusing_cell(11), "N", "T", 4))
+    model = Model(trained(reusing_cell(11), "N", "T", 4), entries=("predict", "train_step"))
     model.check_predict({"N": 3, "T": 4})
     model.check_training({"N": 3, "T": 4})
 

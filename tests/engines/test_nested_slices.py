@@ -13,6 +13,7 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.slice_pad import PadAttributes, SliceAttributes
 
+from ..slices import sliced
 from .test_found import one_input
 
 
@@ -48,7 +49,8 @@ def test_slices_of_slices(least: int, slices: list[dict[str, Any]]) -> None:
         model.check_predict({"T": cells}, loops=cells < 4)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 3, 4, 6, 7, 10])  # others leave nothing of known cells, an error
+# Other seeds leave nothing of known cells, an error.
+@pytest.mark.parametrize("seed", sliced([0, 1, 3, 4, 6, 7, 10], {1, 3, 6, 10}.__contains__))
 def test_drawn_slices_of_slices_in_training(seed: int) -> None:
     """Their gradients put cells back where they came from."""
     random = Random(seed)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import zlib
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,8 @@ FILES = sorted(HERE.glob("*/*.txt"))
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: f"{path.parent.name}/{path.stem}")
-def test_plan(path: Path, request: pytest.FixtureRequest) -> None:
+def test_plan(path: Path, request: pytest.FixtureRequest, deep: bool) -> None:
+    """By default, half of the kernels are interpreted, and all texts compared."""
     case = read_case(path, "plan", MARK)
     assert case.what == path.parent.name
     text = "\n".join(PLANS[case.what](case))
@@ -28,6 +30,8 @@ def test_plan(path: Path, request: pytest.FixtureRequest) -> None:
         assert text == case.after
     if case.what in ("planning", "prefetches", "outer"):
         return  # sizes at which choices turn take the loop interpreter long; such kernels run in cases of tilings
+    if not deep and zlib.crc32(path.stem.encode()) % 2:
+        return
     inputs = case.inputs()
     found = run_loops(case.before, inputs, case.dims, case.machine, opens=case.opens)
     for name, value in evaluate(case.before, inputs, case.dims).items():

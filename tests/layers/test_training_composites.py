@@ -91,7 +91,7 @@ train:
 """)
     model = netwright.load(path)
     assert model.is_valid, model.diagnostics.to_text()
-    native, reference = model.compile(), model.compile(engine="reference")
+    native, reference = model.compile(entries=["predict", "train_step"]), model.compile(engine="reference")
     rng = np.random.default_rng(0)
     sizes = {"N": 3, "T": 5}
     x, t = (

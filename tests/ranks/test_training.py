@@ -135,6 +135,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.deep  # below, of a run
 def test_only_the_first_process_prints_and_writes(folder: Path) -> None:
     process = started(2, "netwright", "train", "line.yaml", "--weights", "line.safetensors", cwd=folder)
     assert process.returncode == 0, process.stderr
@@ -148,6 +149,9 @@ def test_only_the_first_process_prints_and_writes(folder: Path) -> None:
 def test_a_run_is_of_all_processes_and_one_can_go_on_with_it(folder: Path) -> None:
     process = started(2, "netwright", "train", "line.yaml", "--runs", "runs", "--no-report", cwd=folder)
     assert process.returncode == 0, process.stderr
+    words = [line.split()[0] for line in process.stdout.splitlines() if line]
+    assert sorted(words) == sorted({"run", "epoch", "1/2", "2/2", "wrote"})  # each once
+    assert process.stderr == ""
     run = folder / "runs" / "line-001"
     assert {"run.json", "metrics.jsonl", "weights.safetensors", "weights.checkpoint"} <= {
         path.name for path in run.iterdir()

@@ -11,6 +11,7 @@ from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.target import named_target
 
 from ..codegen.test_statements import gemm_kernel
+from ..slices import sliced
 from .counting import NONE, Spills, assembly_of, count
 from .networks import lenet, lstm, resnet8
 from .table import CPUS, kernels
@@ -24,7 +25,7 @@ def test_no_reduction_spills_where_networks_predict(network: type, cpu: str) -> 
     assert [found for found in kernels(network(), "predict", cpu) if found[1].reduction] == []
 
 
-@pytest.mark.parametrize("cpu", ["haswell", "x86-64-v2"])
+@pytest.mark.parametrize("cpu", sliced(["haswell", "x86-64-v2"], lambda cpu: cpu == "haswell"))
 def test_no_reduction_spills_where_networks_are_trained(cpu: str) -> None:
     assert [found for found in kernels(lenet(), "train_step", cpu) if found[1].reduction] == []
 
