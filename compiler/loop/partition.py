@@ -18,8 +18,8 @@ from .typing import VerifyError
 
 @dataclass(frozen=True, slots=True)
 class _Range:
-    """On ``axis`` of the buffer seen in ``shape``: ``count`` = factor·step indices, from ``start`` = factor·v + k on for
-    some k.
+    """On ``axis`` of the buffer seen in ``shape``: ``count`` = factor·step indices, from ``start`` = factor·v + k on,
+    for some k.
     """
 
     shape: Shape
