@@ -31,8 +31,7 @@ class Graph:
         self.name = name
         self._nodes: list[Node] = []  # by their ids
         self._operands: list[tuple[Value, ...]] = []  # of each node
-        self._readers: dict[Value, list[tuple[Node, int]]] = {}  # of the first ``_indexed`` nodes
-        self._indexed = 0
+        self._readers: tuple[int, dict[Value, list[tuple[Node, int]]]] = (0, {})  # of so many nodes
         self._network: nx.MultiDiGraph | None = None
         self._inputs: dict[str, Value] = {}
         self._outputs: dict[str, Value] = {}
@@ -98,17 +97,17 @@ class Graph:
     @property
     def network(self) -> nx.MultiDiGraph:
         """The graph of networkx, for analyses; read-only. An edge's key is the operand's position, its ``port`` says
-        which of the producer's results it is. It is made when it is first asked for, and gets nodes that were added
-        since.
+        which of the producer's results it is. It is made when it is first asked for, and anew after nodes were added.
         """
         import networkx as nx  # takes longer to load than small networks to lower
 
-        if self._network is None:
-            self._network = nx.MultiDiGraph()
-        for id in range(len(self._network), len(self)):
-            self._network.add_node(id, node=self._nodes[id])
-            for position, value in enumerate(self._operands[id]):
-                self._network.add_edge(value.node, id, key=position, port=value.port)
+        if self._network is None or len(self._network) != len(self):
+            network = nx.MultiDiGraph()
+            for node, operands in zip(self._nodes, self._operands, strict=True):
+                network.add_node(node.id, node=node)
+                for position, value in enumerate(operands):
+                    network.add_edge(value.node, node.id, key=position, port=value.port)
+            self._network = network
         return self._network
 
     def __len__(self) -> int:
@@ -132,12 +131,14 @@ class Graph:
 
     def uses(self, value: Value) -> Sequence[tuple[Node, int]]:
         """The readers of ``value``: (node, operand position), in topological order, without outputs."""
-        while self._indexed < len(self._nodes):
-            node = self._nodes[self._indexed]
-            for position, operand in enumerate(self._operands[self._indexed]):
-                self._readers.setdefault(operand, []).append((node, position))
-            self._indexed += 1
-        return self._readers.get(value, ())
+        known, readers = self._readers
+        if known != len(self._nodes):  # made as a whole, since threads may read one graph
+            readers = {}
+            for node, operands in zip(self._nodes, self._operands, strict=True):
+                for position, operand in enumerate(operands):
+                    readers.setdefault(operand, []).append((node, position))
+            self._readers = len(self._nodes), readers
+        return readers.get(value, ())
 
     def input_role(self, name: str) -> str:
         attrs = self.producer(self._inputs[name]).attrs
@@ -171,13 +172,13 @@ class Graph:
         new = Graph(self.name)
         moved: dict[Value, Value] = {}
         same = True  # so far, the new graph has the same nodes
-        for node, operands in zip(self._nodes, self._operands, strict=True):
+        for node, read in zip(self._nodes, self._operands, strict=True):
             if keep is not None and node.op != "input" and not keep(node):
                 same = False
                 continue
-            if not same:
-                # A dropped operand is fine if the rule replaces its reader by one without it.
-                operands = tuple([moved.get(value) for value in operands])  # pyright: ignore[reportAssignmentType]
+            # A dropped operand is fine if the rule replaces its reader by one without it.
+            mapped = read if same else tuple([moved.get(value) for value in read])
+            operands: tuple[Value, ...] = mapped  # pyright: ignore[reportAssignmentType]
             new.layer = node.layer
             results = None if node.op == "input" else rule(new, node, operands)
             if results is None:

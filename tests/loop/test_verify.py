@@ -8,7 +8,7 @@ from netwright.compiler.loop import ir
 from netwright.compiler.loop.interpreter import run_function
 from netwright.compiler.loop.memory import InterpreterError
 from netwright.compiler.loop.parse import parse_function, parse_program
-from netwright.compiler.loop.verify import VerifyError, verify_function, verify_program
+from netwright.compiler.loop.verify import VerifyError, verify_function, verify_kernel, verify_program
 from netwright.specs.dims import evaluate
 
 from .drawing import functions
@@ -73,9 +73,20 @@ NEST = """kernel nest(N >= 1)
       parallel for k in 0 .. 20 step 8:
         y[i, j, k]{count 20 - k} = neg(x[i, j, k]{8, count 20 - k})
 """
+TWICE = """kernel twice(N >= 1)
+  read x: float32[N]
+  write y: float32[N, 4]
+  for i in 0 .. N:
+    y[i, 0] = x[i - 1]{if i - 1 >= 0}
+    y[i, 1] = x[i]
+    for j in 0 .. 2:
+      y[i, j] = 0.0:float32
+    for j in 0 .. 2:
+      y[i, j] = 1.0:float32
+"""
 
 
-@pytest.mark.parametrize("text", [DENSE, CONV, GATHER, VECTORS, REST, NEST])
+@pytest.mark.parametrize("text", [DENSE, CONV, GATHER, VECTORS, REST, NEST, TWICE])
 def test_accepts(text: str) -> None:
     verify_function(parse_function(text))
 
@@ -97,6 +108,8 @@ MUTATIONS = [
     (DENSE, "0.0:float32x16", "0.0:float32x8", "fma of float32x16, float32x16, float32x8"),
     (DENSE, "for r in", "for i in", "i is declared twice"),
     (DENSE, "for r in", "parallel for r in", "parallel loop inside another"),
+    (TWICE, "= x[i]", "= x[i - 1]", "load of x, axis 0"),  # which a condition has admitted before
+    (TWICE, "0 .. 2:\n      y[i, j] = 1", "0 .. 5:\n      y[i, j] = 1", "store to y, axis 1"),  # another j
     (NEST, "y[i, j, k]", "y[0, j, k]", "loop over i: .* different elements of y"),
     (NEST, "y[i, j, k]", "y[i, 0, k]", "loop over j: .* different elements of y"),
     (NEST, "step 8", "step 7", "loop over k: .* different elements of y"),
@@ -161,6 +174,13 @@ def test_one_change(text: str, before: str, after: str, why: str | None) -> None
     else:
         with pytest.raises(VerifyError, match=why):
             verify_function(changed)
+
+
+def test_a_kernel_is_refused_as_often_as_it_comes() -> None:
+    kernel = parse_function(DENSE.replace("x[i + r, k]", "x[i + r - 1, k]"))
+    for _ in range(2):
+        with pytest.raises(VerifyError, match="load of x, axis 0"):
+            verify_kernel(kernel)
 
 
 @given(functions())

@@ -58,9 +58,10 @@ AT_HOME = {  # packages that are nothing without them
     "uvicorn": "netwright.serving",
 }
 LAZY = (
-    "netwright",
+    "netwright",  # the front door: `import netwright` and each command load what they need
     "netwright.cli",
-)  # the front door: `import netwright` and each command load what they need
+    "netwright.compiler.graph.graph",  # networkx, for those who ask for its graph: compiling does not need it
+)
 CODE_FROM_DATA = {"dill", "marshal", "pickle", "shelve"}
 
 
