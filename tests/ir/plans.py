@@ -21,6 +21,7 @@ from netwright.compiler.lowering.ahead import ahead
 from netwright.compiler.lowering.blocks import chains
 from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.inside import values_inside
+from netwright.compiler.lowering.outer_parts import parts_of
 from netwright.compiler.lowering.outer_tiling import OuterTiling, outer_tiling
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.reuse import values_over
@@ -74,6 +75,16 @@ def tilings(case: Case) -> Iterator[str]:
             stored = [value for part in group.members for value in part.node.values if groups.stored(value)]
             for tiling in choose_tilings(groups.roles, group, group.space, stored, case.machine):
                 yield f"  {_tiling(tiling)}"
+
+
+def parts(case: Case) -> Iterator[str]:
+    """A line per group with a product: in how many parts it is summed up, of samples and of each one's cells."""
+    groups = Grouping(Roles(case.before))
+    for group in groups.groups:
+        if group.multiplies:
+            found = parts_of(groups.roles, group, dict.fromkeys(case.dims, 1), case.machine)
+            how = "at once" if found is None else f"{found.samples}×{found.rows} {found.name}"
+            yield f"{_group(group)}: {how}"
 
 
 def inside(case: Case) -> Iterator[str]:
@@ -213,6 +224,7 @@ PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "grouping": grouping,
     "tilings": tilings,
     "outer": outer,
+    "parts": parts,
     "planning": planning,
     "kernels": kernels,
     "prefetches": prefetches,
