@@ -22,7 +22,7 @@ def values_over(
     are the orders of groups that run later than their order says."""
     over: dict[Value, Value] = {}
     for group in grouping.groups:
-        if group.order in late or any(part.role != "elementwise" for part in group.members):
+        if any(part.role != "elementwise" for part in group.members):
             continue  # the tiles of other kernels may overlap, and compute an element twice
         olds = list(dict.fromkeys(_read(roles, group)))
         for new in [value for part in group.members for value in part.node.values]:

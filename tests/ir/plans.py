@@ -103,7 +103,9 @@ def over(case: Case) -> Iterator[str]:
     outputs = set(case.before.outputs.values())
     lying = values_inside(groups.roles, groups, outputs, dict.fromkeys(case.dims, 1))
     fixed = {*outputs, *lying, *(place.whole for place in lying.values())}
-    for new, old in values_over(groups.roles, groups, fixed, ()).items():
+    blocks = chains(groups.roles, groups, case.machine)
+    late = {group.order for chain in blocks for group in (chain.into, chain.multiplied, chain.back)}
+    for new, old in values_over(groups.roles, groups, fixed, late).items():
         yield f"{print_value(case.before, new)} over {print_value(case.before, old)}"
 
 
