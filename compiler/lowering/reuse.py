@@ -85,5 +85,4 @@ def _read(roles: Roles, group: Group) -> Iterator[Value]:
 
 def _has_memory(roles: Roles, grouping: Grouping, value: Value) -> bool:
     """Whether ``value`` is computed by a kernel that stores it to memory of its own."""
-    made = roles.part(value).role in (*MEMBERS, "transform", "opaque", "into")
-    return made and value.node in grouping.group_of and grouping.stored(value)
+    return roles.part(value).role in (*MEMBERS, "transform", "opaque", "into") and grouping.stored(value)
