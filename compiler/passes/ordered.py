@@ -15,7 +15,6 @@ from ..graph.node import Attributes, Node, Value
 from ..ops.dot import DotAttributes
 from ..ops.windows import ConvAttributes
 
-
 #: Fewer columns than these may leave lanes empty, whatever the machine.
 FEW_COLUMNS = 8
 
