@@ -34,6 +34,5 @@ def even_tile(rows: int, vectors: int, number: int, products: int, cells: int) -
         tiles = -(-BATCH // size[0])
         return min(BATCH, -(-tiles // 2) * size[0])
 
-    given = rows, vectors
-    others = [(rows * vectors // width, width) for width in range(vectors - 1, 0, -1)]
+    given, *others = [(rows * vectors // width, width) for width in range(vectors, 0, -1)]
     return min([given, *(size for size in others if whole(size) <= whole(given))], key=slower)

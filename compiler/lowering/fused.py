@@ -267,11 +267,12 @@ class _Attempt:
                 with begin() as i:
                     self._loops(inner, {**index, axis: i}, columns, number)
         else:
-            step = self.tiling.bands if axis == self.tiling.band_axis else 1
-            if self.space[axis] == step:  # no loop: those around and inside may be parallel, and are nested
+            step, kind = self.tiling.bands if axis == self.tiling.band_axis else 1, self._kind(axis)
+            if self.space[axis] == 1 or (self.space[axis] == step and kind == "serial"):
+                # No loop: those around and inside may be parallel, and are nested.
                 self._loops(inner, {**index, axis: 0}, columns, rows)
                 return
-            with self.b.loop("i", 0, self.space[axis], step, self._kind(axis)) as i:
+            with self.b.loop("i", 0, self.space[axis], step, kind) as i:
                 self._loops(inner, {**index, axis: i}, columns, rows)
 
     def _cells(self, index: Mapping[int, DimLike], columns: Sequence[Column], rows: int) -> list[Cell]:

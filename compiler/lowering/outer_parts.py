@@ -64,7 +64,7 @@ def parts_of(roles: Roles, group: Group, dims: Mapping[str, int], machine: Machi
         return None
     rows, *inside = cells
     least, _ = bounds(samples, {name: (low, None) for name, low in dims.items()})
-    divides = inside and isinstance(rows, int) and isinstance(count, int) and least is not None and least >= 1
+    divides = inside and isinstance(count, int) and least is not None and least >= 1
     divided = min(most // number, MOST_ROWS, terms // LEAST_CELLS, typical(rows)) if divides else 1
     name = "parts"
     while name in dims:

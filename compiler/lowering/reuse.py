@@ -22,7 +22,7 @@ def values_over(
     are the orders of groups that run later than their order says."""
     over: dict[Value, Value] = {}
     for group in grouping.groups:
-        if group.order in late or any(part.role != "elementwise" for part in group.members):
+        if any(part.role != "elementwise" for part in group.members):
             continue  # the tiles of other kernels may overlap, and compute an element twice
         olds = list(dict.fromkeys(_read(roles, group)))
         for new in [value for part in group.members for value in part.node.values]:
@@ -85,5 +85,4 @@ def _read(roles: Roles, group: Group) -> Iterator[Value]:
 
 def _has_memory(roles: Roles, grouping: Grouping, value: Value) -> bool:
     """Whether ``value`` is computed by a kernel that stores it to memory of its own."""
-    made = roles.part(value).role in (*MEMBERS, "transform", "opaque", "into")
-    return made and value.node in grouping.group_of and grouping.stored(value)
+    return roles.part(value).role in (*MEMBERS, "transform", "opaque", "into") and grouping.stored(value)

@@ -123,7 +123,8 @@ class Source:
 #: In which order a contraction combines its terms, where that has to be known to the bit. "any": as is fastest.
 #: "fixed": in an order that does not depend on how many results there are, so that a row of a product has the same
 #: bits in a product with more rows. "ascending", "descending": one after the other along the reduction, so that a sum
-#: over parts of it, each of which starts from the sum of those before, has the same bits.
+#: over parts of it, each of which starts from the sum of those before, has the same bits, as has a step of a recurrence
+#: wherever it is computed.
 Order: TypeAlias = Literal["any", "fixed", "ascending", "descending"]
 
 

@@ -13,8 +13,6 @@ from dataclasses import dataclass, field, replace
 from itertools import accumulate
 from typing import ClassVar
 
-from netwright.specs.dims import product
-
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.base import BroadcastAttributes
@@ -60,6 +58,12 @@ class _Family:
     def parts(self) -> list[Value]:
         """The values that are parts of the whole."""
         return [node.values[0] for node in self.sums or self.products]
+
+
+def _columns(node: Node) -> int:
+    columns = node.types[0].shape[-1]
+    assert isinstance(columns, int)
+    return columns
 
 
 @dataclass(frozen=True)
@@ -124,7 +128,7 @@ class _Joining:
 
     def _is_product(self, node: Node) -> bool:
         """Whether ``node`` is the product of something with many rows and a constant matrix."""
-        if node.attrs != MATMUL or len(self.body.operands(node)) != 2:
+        if node.attrs != MATMUL:
             return False
         left, right = self.body.operands(node)
         if right not in self.consts or left in self.consts or self.body.type(left).rank != 2:
@@ -134,8 +138,7 @@ class _Joining:
         return isinstance(columns, int) and not few
 
     def _family(self, products: list[Node], matrices: list[Value]) -> _Family:
-        widths = [product(node.types[0].shape[-1:]) for node in products]
-        ends = list(accumulate(width for width in widths if isinstance(width, int)))
+        ends = list(accumulate(_columns(node) for node in products))
         family = _Family(products, matrices, list(zip([0, *ends], ends, strict=False)))
         added = [self._vector(node) for node in products]
         known = [pair for pair in added if pair is not None]

@@ -15,6 +15,9 @@ from ..graph.node import Attributes, Node, Value
 from ..ops.dot import DotAttributes
 from ..ops.windows import ConvAttributes
 
+#: Fewer columns than these may leave lanes empty, whatever the machine.
+FEW_COLUMNS = 8
+
 
 def is_ordered(attrs: Attributes) -> bool:
     """Whether ``attrs`` are those of a product whose terms are added up one after the other."""
@@ -38,11 +41,19 @@ def in_order(graph: Graph, node: Node) -> Attributes:
     return attrs
 
 
-def products_in_order(body: Graph) -> Graph:
-    """``body`` with an order for each of its products."""
+def products_in_order(body: Graph, copies: bool) -> Graph:
+    """``body`` with an order for each of its products. Where it has no ``copies`` of a step, only for those whose lanes
+    run along one axis or another, as memory is read: convolutions, and products of few columns."""
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+        if not copies and not isinstance(node.attrs, ConvAttributes) and not _has_few_columns(node):
+            return None
         attrs = in_order(body, node)
         return None if attrs is node.attrs else new.add(node.op, operands, attrs, layer=node.layer).values
 
     return body.rewrite(rule)
+
+
+def _has_few_columns(node: Node) -> bool:
+    columns = node.types[0].shape[-1:]
+    return not columns or (isinstance(columns[0], int) and columns[0] < FEW_COLUMNS)

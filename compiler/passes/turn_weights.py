@@ -88,9 +88,8 @@ def _turned_consts(
         read = body.operands(own)
         own_attrs: Any = own.attrs
         values = [moved[value] if value in moved else columns[value] for value in read]
-        right = read[1] if _reads_terms(own) else None
-        if right in turned or (right in beside and is_ordered(own_attrs)):
-            own_attrs, values[1] = replace(own_attrs, rhs_contract=(0,)), columns[right]
+        if _reads_terms(own) and (read[1] in turned or (read[1] in beside and is_ordered(own_attrs))):
+            own_attrs, values[1] = replace(own_attrs, rhs_contract=(0,)), columns[read[1]]
         results = inner.add(own.op, values, own_attrs, layer=own.layer).values
         moved.update(zip(own.values, results, strict=True))
     for name, value in body.outputs.items():

@@ -35,7 +35,7 @@ class UnrollScans(Pass):
 
     Checkpoints say which steps are copies and which are single, and the bits are the same: in training the products of
     copies have an order, and copies of all steps are the only step of a loop, so that no kernel computes a part of them
-    with what is around.
+    with what is around. See ``ordered`` for what has an order without copies.
     """
 
     name: ClassVar[str] = "unroll_scans"
@@ -49,15 +49,15 @@ class UnrollScans(Pass):
                 return None
             unroll = attrs.unroll
             copies = unroll == "full" or (isinstance(unroll, int) and unroll > 1)
-            if context.trains and copies:
-                attrs = replace(attrs, body=products_in_order(attrs.body))
+            if context.trains:
+                attrs = replace(attrs, body=products_in_order(attrs.body, copies))
             if isinstance(unroll, int) and copies and not _has_at_most(attrs, unroll):
                 return _Steps(new, attrs, operands).partly(unroll)
             if copies:
                 return _Steps(new, attrs, operands).full(self.limit, in_loop=context.trains)
             if attrs.length == 1 and not attrs.part:
                 return _Steps(new, attrs, operands).full(self.limit)
-            return None
+            return None if attrs.body is node.attrs.body else new.add("scan", operands, attrs).values
 
         return graph.rewrite(rule)
 

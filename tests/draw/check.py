@@ -84,7 +84,7 @@ def check_kernels(model: Model, seed: int) -> None:
         try:
             compare(lowered.program.kernels[name], native.address(symbol), seed)
         except Difference as error:
-            raise Finding(f"kernel of {', '.join(lowered.layers[name])}: {error}") from error
+            raise Finding(f"kernel {name}: {error}") from error
 
 
 def check_predict(model: Model, seed: int, dims: Mapping[str, int]) -> None:

@@ -21,6 +21,7 @@ from netwright.compiler.lowering.ahead import ahead
 from netwright.compiler.lowering.blocks import chains
 from netwright.compiler.lowering.groups import Group, Grouping
 from netwright.compiler.lowering.inside import values_inside
+from netwright.compiler.lowering.outer_parts import parts_of
 from netwright.compiler.lowering.outer_tiling import OuterTiling, outer_tiling
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.reuse import values_over
@@ -76,6 +77,16 @@ def tilings(case: Case) -> Iterator[str]:
                 yield f"  {_tiling(tiling)}"
 
 
+def parts(case: Case) -> Iterator[str]:
+    """A line per group with a product: in how many parts it is summed up, of samples and of each one's cells."""
+    groups = Grouping(Roles(case.before))
+    for group in groups.groups:
+        if group.multiplies:
+            found = parts_of(groups.roles, group, dict.fromkeys(case.dims, 1), case.machine)
+            how = "at once" if found is None else f"{found.samples}×{found.rows} {found.name}"
+            yield f"{_group(group)}: {how}"
+
+
 def inside(case: Case) -> Iterator[str]:
     """A line per value that lies inside another: in which one, and how far its elements are moved there."""
     groups = Grouping(Roles(case.before))
@@ -92,7 +103,9 @@ def over(case: Case) -> Iterator[str]:
     outputs = set(case.before.outputs.values())
     lying = values_inside(groups.roles, groups, outputs, dict.fromkeys(case.dims, 1))
     fixed = {*outputs, *lying, *(place.whole for place in lying.values())}
-    for new, old in values_over(groups.roles, groups, fixed, ()).items():
+    blocks = chains(groups.roles, groups, case.machine)
+    late = {group.order for chain in blocks for group in (chain.into, chain.multiplied, chain.back)}
+    for new, old in values_over(groups.roles, groups, fixed, late).items():
         yield f"{print_value(case.before, new)} over {print_value(case.before, old)}"
 
 
@@ -213,6 +226,7 @@ PLANS: dict[str, Callable[[Case], Iterator[str]]] = {
     "grouping": grouping,
     "tilings": tilings,
     "outer": outer,
+    "parts": parts,
     "planning": planning,
     "kernels": kernels,
     "prefetches": prefetches,
