@@ -5,6 +5,7 @@ The command line imports this module before all others, so it must import next t
 
 from __future__ import annotations
 
+import atexit
 import os
 import signal
 import sys
@@ -23,11 +24,20 @@ def end_on_signals() -> None:
     half-written files. Signals that the process was told to ignore stay ignored.
 
     Raising an exception would not do: Python drops exceptions in some places, such as finalizers, and turns them into
-    others while it imports modules.
+    others while it imports modules. A signal that comes when all is done changes nothing any more.
     """
+    atexit.register(_ignore_signals)
     for number in _SIGNALS:
         if signal.getsignal(number) not in (signal.SIG_IGN, None):
             signal.signal(number, _end)
+
+
+def _ignore_signals() -> None:
+    """Python restores the system's handlers when it ends, and a late signal would then end the process by itself."""
+    if threading.current_thread() is threading.main_thread():
+        for number in _SIGNALS:
+            if signal.getsignal(number) is _end:
+                signal.signal(number, signal.SIG_IGN)
 
 
 @contextmanager

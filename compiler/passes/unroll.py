@@ -47,7 +47,7 @@ class UnrollScans(Pass):
             attrs = node.attrs
             if not isinstance(attrs, ScanAttributes):
                 return None
-            unroll = attrs.unroll
+            unroll, body = attrs.unroll, attrs.body
             copies = unroll == "full" or (isinstance(unroll, int) and unroll > 1)
             if context.trains:
                 attrs = replace(attrs, body=products_in_order(attrs.body, copies))
@@ -57,7 +57,7 @@ class UnrollScans(Pass):
                 return _Steps(new, attrs, operands).full(self.limit, in_loop=context.trains)
             if attrs.length == 1 and not attrs.part:
                 return _Steps(new, attrs, operands).full(self.limit)
-            return None if attrs.body is node.attrs.body else new.add("scan", operands, attrs).values
+            return None if attrs.body is body else new.add("scan", operands, attrs).values
 
         return graph.rewrite(rule)
 
