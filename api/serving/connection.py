@@ -34,8 +34,8 @@ class Connection(HttpToolsProtocol):
     def __init__(self, *args: Any, **options: Any):
         super().__init__(*args, **options)
         app: object = self.app
-        self._application = app if isinstance(app, Application) else None
-        self._heads = Heads(app.infer_paths if isinstance(app, Application) else ())
+        self._application = application = app if isinstance(app, Application) else None
+        self._heads = Heads(() if application is None else application.infer_paths)
         #: The head of the request that arrives, and all that has arrived of it, or behind one that is ``taken``.
         self._head: Head | None = None
         self._held = bytearray()
@@ -131,8 +131,7 @@ class Connection(HttpToolsProtocol):
         if not application.take(head, data[head.size :], alone=alone, answer=self._answer):
             self.taken = False
             return False
-        if self.timeout_keep_alive_task is not None:
-            self._unset_keepalive_if_required()
+        self._unset_keepalive_if_required()
         if self.taken:
             self._deadline.clear()
         return True

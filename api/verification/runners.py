@@ -19,7 +19,7 @@ _MACHINES = {
     40: ("armv7l", "qemu-arm"),
 }
 #: By an emulator: where Debian keeps the C library of its system, and the package with it.
-_LIBRARIES = {
+LIBRARIES = {
     "qemu-x86_64": (Path("/usr/x86_64-linux-gnu"), "libc6-amd64-cross"),
     "qemu-aarch64": (Path("/usr/aarch64-linux-gnu"), "libc6-arm64-cross"),
     "qemu-riscv64": (Path("/usr/riscv64-linux-gnu"), "libc6-riscv64-cross"),
@@ -53,7 +53,7 @@ def runner(path: Path) -> list[str]:
     if shutil.which(emulator) is None:
         raise RequestError(f"{path} is a program for {machine}, which needs {emulator} (Debian's qemu-user)")
     if any(loader in head for loader in _LOADERS) and "QEMU_LD_PREFIX" not in os.environ:
-        folder, package = _LIBRARIES[emulator]
+        folder, package = LIBRARIES[emulator]
         if not folder.is_dir():
             raise RequestError(
                 f"{path} needs {machine}'s C library (Debian's {package}; or QEMU_LD_PREFIX=FOLDER says where it is)"

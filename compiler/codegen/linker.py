@@ -38,12 +38,11 @@ def small(command: Sequence[str], target: Target) -> list[str]:
     """The flags that make a program or a shared library small, with its segments one after the other in the file: what
     must not be executed has to be in sections that can be written at first (``contents.write_contents``).
     """
-    if target.is_windows:
-        return SMALL
+    flags = SMALL if target.is_windows else [*SMALL, *_NO_TABLES]
     if not joins_segments(command, target):
-        return [*SMALL, *_NO_TABLES]
+        return flags
     joined = ["-Wl,--gc-sections", "-Wl,--build-id=none", "-Wl,--no-eh-frame-hdr", "-Wl,-z,noseparate-code"]
-    return [*SMALL, *_NO_TABLES, "-fno-plt", *joined]
+    return [*flags, "-fno-plt", *joined]
 
 
 def joins_segments(command: Sequence[str], target: Target) -> bool:

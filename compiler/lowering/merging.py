@@ -26,7 +26,7 @@ def merged(b: KernelBuilder, vectors: Sequence[Expr]) -> list[Expr]:
     if number & (number - 1):
         if number % 2 or lanes == 1:
             return _picked_all(b, vectors, 1)
-        pairs = [(x, y) for x, y in zip(vectors[::2], vectors[1::2], strict=True)]
+        pairs = list(zip(vectors[::2], vectors[1::2], strict=True))
         return [
             vector
             for order in (low, high)

@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from itertools import product as combinations
-from typing import Any, TypeAlias
+from typing import Any, TypeAlias, TypeGuard
 
 from netwright.specs.descent import Descent, descend
 from netwright.specs.dims import (
@@ -216,7 +216,7 @@ class Reader:
 
     def settled(self, index: Sequence[DimLike]) -> Indices:
         """``index`` without the quotients that are 0 in all lanes that exist, whatever the loop variables."""
-        return tuple([self._settled(i) if not isinstance(i, int) and LANE in i.symbols else i for i in index])
+        return tuple([self._settled(i) if moves(i) else i for i in index])
 
     def _settled(self, index: Dim) -> DimLike:
         if all(isinstance(atom, str) for monomial, _ in index.terms for atom in monomial):
@@ -377,7 +377,7 @@ class Reader:
             stack += reversed(below)
 
 
-def moves(index: DimLike) -> bool:
+def moves(index: DimLike) -> TypeGuard[Dim]:
     """Whether an index differs from lane to lane."""
     return not isinstance(index, int) and LANE in index.symbols
 

@@ -13,7 +13,7 @@ from ..plans.tuning import TileChoice, TuningError
 from .groups import Group
 from .roles import ContractionPart
 from .sliding import fits_sliding
-from .tile_size import MOST_ROWS, fits, tile_sizes
+from .tile_size import MOST_ROWS, fits, many, tile_sizes
 
 #: What it costs more to load a vector from the second cache, where a multiply-add costs 1 (measured: a tile of 4 × 4
 #: vectors then takes twice as long, one of 8 × 3 1.4 times).
@@ -57,7 +57,7 @@ class TileRoom:
 
     def cost(self, rows: int, height: int, width: int) -> float:
         """The cost of a step of the sums for all results of ``rows`` rows in such tiles."""
-        number = self.vectors if isinstance(self.vectors, int) else 8 * self.most
+        number = many(self.vectors, self.most)
         cost = step_cost(rows, number, height, width, self.products, self.cells)
         if self.taps > 1 and fits_sliding(height, width, self.products, self.cells, self.taps, self.machine):
             cost -= (1 - 1 / self.taps) * BROADCAST * self.cells * rows * -(-number // width)
@@ -72,7 +72,7 @@ class TileRoom:
         assert isinstance(self.rows, int)
         if not isinstance(bands, int) or bands == 1 or 2 * self.rows > MOST_ROWS or rows != self.rows:
             return rows, vectors, 1
-        whole, number = bands * self.rows, self.vectors if isinstance(self.vectors, int) else 8 * self.most
+        whole, number = bands * self.rows, many(self.vectors, self.most)
 
         loads = 0 if shared <= self.machine.l1_bytes else FROM_FAR
 

@@ -24,7 +24,7 @@ def tile_sizes(
     """Rows and vectors of all tiles that fit, the cheapest first, for ``rows`` by ``vectors`` results (an open number
     of vectors counts as many) of ``products`` with operands of their own, each of which needs ``cells`` accumulators
     per result."""
-    number = vectors if isinstance(vectors, int) else 8 * most_vectors
+    number = many(vectors, most_vectors)
     sizes = [
         (height, width)
         for width in range(1, max(2, min(most_vectors, number) + 1))
@@ -32,6 +32,11 @@ def tile_sizes(
         if (height, width) == (1, 1) or fits(height, width, products, cells, machine)
     ]
     return sorted(sizes, key=lambda size: (step_cost(rows, number, *size, products, cells), size))
+
+
+def many(vectors: DimLike, most_vectors: int) -> int:
+    """How many vectors are counted on: an open number counts as many tiles."""
+    return vectors if isinstance(vectors, int) else 8 * most_vectors
 
 
 def fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) -> bool:

@@ -10,14 +10,15 @@ convolution before stores none. Windows may overlap: a cell that is the maximum 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import ClassVar
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.constant import ConstantAttributes
+from ..ops.constant import splat_like
 from ..ops.reduce_window import ReduceWindowAttributes, WindowAttributes
 from .base import Pass, PassContext
+from .simplify import scalar_of
 
 
 @dataclass(frozen=True)
@@ -39,14 +40,12 @@ class MaskWindows(Pass):
             if scattered.op != "max_window_gradient" or given in outputs or len(graph.uses(given)) > 1:
                 return None
             y, dy = new.operands(scattered)
-            pooled = _pooled(new, y, scattered)
-            if pooled is None or not _masks(new, operands[0], operands[1], y):
+            pooled, least = _pooled(new, y, scattered), _least(new, operands[0], y)
+            zero = scalar_of(new, operands[1])
+            if pooled is None or least is None or zero != 0:
                 return None
-            least, zero = (
-                _numbers(new, numbers, pooled)
-                for numbers in (new.operands(new.producer(operands[0]))[1], operands[1])
-            )
-            masked = new.apply("select", new.apply("le", pooled, least), zero, dy)
+            bound, nothing = (splat_like(new, number, pooled) for number in (least, zero))
+            masked = new.apply("select", new.apply("le", pooled, bound), nothing, dy)
             return new.add(scattered.op, (y, masked), scattered.attrs, layer=scattered.layer).values
 
         return graph.rewrite(context.limit(rule))
@@ -60,30 +59,13 @@ def _pooled(graph: Graph, y: Value, scattered: Node) -> Value | None:
     return next((node.values[0] for node, _ in graph.uses(y) if node.attrs == wanted), None)
 
 
-def _masks(graph: Graph, mask: Value, zero: Value, y: Value) -> bool:
-    """Whether ``mask`` tells where an operand of the maximum ``y`` is at most the number that is its other operand, and
-    ``zero`` is zero."""
+def _least(graph: Graph, mask: Value, y: Value) -> float | int | None:
+    """The number that is one operand of the maximum ``y``, if ``mask`` tells where the other one is at most that."""
     compared, chosen = graph.producer(mask), graph.producer(y)
-    if compared.op != "le" or chosen.op != "max" or _scalar(graph, zero) != 0:
-        return False
+    if compared.op != "le" or chosen.op != "max":
+        return None
     x, least = graph.operands(compared)
-    number = _scalar(graph, least)
+    number = scalar_of(graph, least)
     own = graph.operands(chosen)
-    return (
-        number is not None
-        and x in own
-        and any(_scalar(graph, other) == number for other in own if other != x)
-    )
-
-
-def _scalar(graph: Graph, value: Value) -> float | int | None:
-    """The number that all elements of ``value`` are, if it is such a constant."""
-    attrs = graph.producer(value).attrs
-    return attrs.scalar if isinstance(attrs, ConstantAttributes) else None
-
-
-def _numbers(graph: Graph, numbers: Value, like: Value) -> Value:
-    """The constant ``numbers`` in the shape of ``like``."""
-    attrs = graph.producer(numbers).attrs
-    assert isinstance(attrs, ConstantAttributes)
-    return graph.apply("constant", attrs=replace(attrs, shape=graph.type(like).shape))
+    same = number is not None and x in own
+    return number if same and any(scalar_of(graph, other) == number for other in own if other != x) else None

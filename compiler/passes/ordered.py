@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
+from ..graph.types import TensorType
 from ..ops.dot import DotAttributes
 from ..ops.windows import ConvAttributes
 
@@ -22,6 +23,11 @@ FEW_COLUMNS = 8
 def is_ordered(attrs: Attributes) -> bool:
     """Whether ``attrs`` are those of a product whose terms are added up one after the other."""
     return isinstance(attrs, DotAttributes | ConvAttributes) and attrs.order == "ascending"
+
+
+def is_matrix(type: TensorType) -> bool:
+    """Whether ``type`` has two axes, and no open size: weights that can be turned."""
+    return type.rank == 2 and all(isinstance(size, int) for size in type.shape)
 
 
 def in_order(graph: Graph, node: Node) -> Attributes:
@@ -35,8 +41,7 @@ def in_order(graph: Graph, node: Node) -> Attributes:
         return replace(attrs, order="ascending")
     if isinstance(attrs, DotAttributes) and attrs.order == "any":
         right = graph.type(graph.operands(node)[1])
-        matrix = right.rank == 2 and all(isinstance(size, int) for size in right.shape)
-        along_terms = right.rank - 1 in attrs.rhs_contract and not matrix
+        along_terms = right.rank - 1 in attrs.rhs_contract and not is_matrix(right)
         return replace(attrs, order="fixed" if along_terms else "ascending")
     return attrs
 

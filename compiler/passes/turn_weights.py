@@ -26,7 +26,7 @@ from ..ops.layout import TransposeAttributes
 from ..ops.panels import copied
 from ..ops.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
-from .ordered import is_ordered
+from .ordered import is_matrix, is_ordered
 
 #: With so many rows, products of few terms pay for a copy of their weights.
 MANY_ROWS = 64
@@ -109,7 +109,7 @@ def _consts_to_turn(body: Graph, consts: Sequence[Value], machine: Machine) -> t
     for value in consts:
         uses = body.uses(value)
         terms = [user for user, position in uses if position == 1 and _reads_terms(user)]
-        ordered = any(is_ordered(user.attrs) for user in terms) and _is_matrix(body.type(value))
+        ordered = any(is_ordered(user.attrs) for user in terms) and is_matrix(body.type(value))
         if not ordered and not (terms and _has_columns(body.type(value), machine)):
             continue
         if len(terms) == len(uses) and value not in body.outputs.values():
@@ -129,22 +129,17 @@ def _reads_terms(node: Node) -> bool:
     return isinstance(node.attrs, DotAttributes) and node.attrs.rhs_contract == (1,) and not node.attrs.batch
 
 
-def _is_matrix(type: TensorType) -> bool:
-    """Whether ``type`` has two axes, and no open size."""
-    return type.rank == 2 and all(isinstance(size, int) for size in type.shape)
-
-
 def _has_columns(type: TensorType, machine: Machine) -> bool:
     """Whether a right side of ``type`` is a matrix with columns for two vectors or more."""
     columns = type.shape[0]
-    return _is_matrix(type) and isinstance(columns, int) and columns >= 2 * machine.lanes(type.dtype)
+    return is_matrix(type) and isinstance(columns, int) and columns >= 2 * machine.lanes(type.dtype)
 
 
 def _pays(graph: Graph, node: Node, right: Value, machine: Machine) -> bool:
     """Whether a product is faster with a copy of its ``right`` side, or needs one to add up its terms in order."""
     if is_ordered(node.attrs):
         # The loop around turns what its body gets, for all of its steps.
-        return _is_matrix(graph.type(right)) and not _is_of_body(graph, right)
+        return is_matrix(graph.type(right)) and not _is_of_body(graph, right)
     return _has_columns(graph.type(right), machine) and _has_few_terms(graph, node, right, machine)
 
 

@@ -13,6 +13,7 @@ import numpy as np
 
 from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.platforms import chosen_target
+from netwright.verification.runners import LIBRARIES
 from netwright.verification.runners import runner as command_before
 
 from ..engines.harness import Arrays
@@ -46,8 +47,10 @@ def lacking(target: str) -> str | None:
         return str(error)
     if target in _QEMU and shutil.which(_QEMU[target]) is None:
         return f"{_QEMU[target]} is not installed (Debian's qemu-user)"
-    if target == "aarch64-linux-gnu" and not Path("/usr/aarch64-linux-gnu").is_dir():
-        return "there is no C library for AArch64 (Debian's libc6-arm64-cross)"
+    if target in _QEMU and target.endswith("-gnu"):
+        folder, package = LIBRARIES[_QEMU[target]]
+        if not folder.is_dir():
+            return f"there is no C library for {target} (Debian's {package})"
     if target.startswith("x86_64-linux") and (computer.machine(), computer.system()) != ("x86_64", "Linux"):
         return "this computer is no x86-64 with Linux"
     if target == "thumbv7em-none-eabi" and shutil.which("qemu-system-arm") is None:
