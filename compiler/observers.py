@@ -85,7 +85,7 @@ class Observer:
         """Two operations were not fused into one kernel."""
 
     def chose(self, choice: Choice) -> None:
-        """A pass chose among algorithms for an operation."""
+        """A pass, or lowering, chose among algorithms for an operation."""
 
     def lowered(self, entry: str, graph: Graph, stored: Sequence[Stored]) -> None:
         """An entry was lowered, of a graph that all passes have run on."""

@@ -321,6 +321,8 @@ def _step_of_write(program: ir.Program, entry: ir.Entry, buffer: str) -> int:
                 step += 1
                 walk(statement.body)
                 step += 1
+            elif isinstance(statement, ir.Divide):
+                walk(statement.body)
 
     walk(entry.function.body)
     return last

@@ -70,9 +70,12 @@ def command(
         if tuning is not None:
             target = host_target()
             machine = tuned_machine(describe(target), plans_for(read_tuning(tuning), target, str(tuning)))
-        plans = layer_plans(model, measure_speed(), entry, machine)
+        plans, loops = layer_plans(model, measure_speed(), entry, machine)
         if form == "json":
-            data = report.to_json() | {"plans": [plan.to_json() for plan in plans]}
+            data = report.to_json() | {
+                "plans": [plan.to_json() for plan in plans],
+                "loops": [loop.to_json() for loop in loops],
+            }
             click.echo(json.dumps(data, indent=2, ensure_ascii=False))
             return
         out = console()
@@ -83,6 +86,11 @@ def command(
             paragraph(out, "Plans of products, and the time of one run on one core of this computer:", 4)
         for line in [line for plan in plans for line in plan.lines()]:
             paragraph(out, f"  {line}", 6)
+        if loops:
+            paragraph(out, "", 4)
+            paragraph(out, "Loops over steps, how threads divide them, and why:", 4)
+        for loop in loops:
+            paragraph(out, f"  {loop}", 6)
         return
     page = pages().get(_normal(code))
     if page is None:

@@ -90,6 +90,15 @@ class Algorithm:
     def __str__(self) -> str:
         return f"{self.layer or 'no layer'}: {self.operation}: {self.algorithm}: {self.reason}"
 
+    def to_json(self) -> dict[str, Any]:
+        """The choice as a JSON object."""
+        return {
+            "layer": self.layer,
+            "operation": self.operation,
+            "algorithm": self.algorithm,
+            "reason": self.reason,
+        }
+
 
 @dataclass(frozen=True)
 class Optimizations:
@@ -148,15 +157,7 @@ class Optimizations:
                 for scan in self.scans
             ],
             "checkpoints": [checkpoints.to_json() for checkpoints in self.checkpoints],
-            "algorithms": [
-                {
-                    "layer": each.layer,
-                    "operation": each.operation,
-                    "algorithm": each.algorithm,
-                    "reason": each.reason,
-                }
-                for each in self.algorithms
-            ],
+            "algorithms": [each.to_json() for each in self.algorithms],
             "kernels": [
                 {
                     "layers": list(kernel.layers),
@@ -183,7 +184,7 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
     """How the compiler optimizes an entry on this machine. Raises SpecError, RequestError."""
     network = model.network
     graph = entry_graphs(network, [entry])[entry]
-    watch = _Watch(entry)
+    watch = _Watch(entry=entry)
     made = run(
         {entry: graph}, describe(host_target()), math=network.math, steady=network.has_time, observer=watch
     )[entry]
@@ -209,15 +210,21 @@ def optimizations(model: Model, entry: str = "predict") -> Optimizations:
 
 
 @dataclass
-class _Watch(Observer):
-    """An observer that records what each pass did to the graph of one entry."""
+class Choices(Observer):
+    """An observer that records choices among algorithms."""
 
-    entry: str
-    changes: list[Change] = field(default_factory=list)
     choices: list[Choice] = field(default_factory=list)
 
     def chose(self, choice: Choice) -> None:
         self.choices.append(choice)
+
+
+@dataclass
+class _Watch(Choices):
+    """An observer that records what each pass did to the graph of one entry, too."""
+
+    entry: str = ""
+    changes: list[Change] = field(default_factory=list)
 
     def passed(self, step: Step) -> None:
         if step.entry == self.entry and step.changed and step.name != "input":

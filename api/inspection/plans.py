@@ -12,11 +12,13 @@ from netwright.compiler.driver import lower
 from netwright.compiler.loop.marks import watched
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.machine import Machine
+from netwright.compiler.ops.scan import ScanAttributes
 from netwright.compiler.plans.costs import Rates, seconds
 
 from ..build import entry_graphs
 from ..identified import layer_names
 from ..model import Model
+from .optimizations import Algorithm, Choices
 
 
 @dataclass(frozen=True)
@@ -64,10 +66,10 @@ def rates(speed: Speed) -> Rates:
 
 def layer_plans(
     model: Model, speed: Speed, entry: str = "predict", machine: Machine | None = None
-) -> list[LayerPlan]:
-    """The plans of an entry's products, in the order in which its kernels run; open sizes are taken to be usual ones.
-    Raises SpecError, RequestError."""
-    network = model.network
+) -> tuple[list[LayerPlan], list[Algorithm]]:
+    """The plans of an entry's products, in the order in which its kernels run; open sizes are taken to be usual ones. And
+    how threads divide each of its loops over steps. Raises SpecError, RequestError."""
+    network, watch = model.network, Choices()
     lowered = lower(
         network.model,
         entry_graphs(network, [entry]),
@@ -76,6 +78,7 @@ def layer_plans(
         target="",
         machine=machine or describe(host_target()),
         math=network.math,
+        observer=watch,
     )
     shown = layer_names(network)
     plans: list[LayerPlan] = []
@@ -85,7 +88,8 @@ def layer_plans(
             plans.append(
                 _layer_plan(", ".join(dict.fromkeys(map(shown, call.info.layers))), planned, rates(speed))
             )
-    return plans
+    loops = [choice for choice in watch.choices if isinstance(choice.node.attrs, ScanAttributes)]
+    return plans, [Algorithm(shown(each.node.layer), "loop", each.algorithm, each.reason) for each in loops]
 
 
 def _layer_plan(layers: str, planned: Planned, known: Rates) -> LayerPlan:

@@ -60,7 +60,7 @@ class DebugInfo:
                 match statement:
                     case ir.Call():
                         made.append(own(statement))
-                    case ir.For():
+                    case ir.For() | ir.Divide():
                         made.append(replace(statement, body=inside(statement.body)))
                     case ir.If():
                         parts = {"body": inside(statement.body), "orelse": inside(statement.orelse)}

@@ -12,11 +12,12 @@ from collections.abc import Callable, Iterator, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from functools import partial
 
-from netwright.specs.dims import Range
+from netwright.specs.dims import Range, dim, product
 from netwright.specs.manifest import Manifest, c_prefix
 
 from ..loop import ir
 from ..loop.check_call import statements_of
+from ..loop.divided import groups_of, of_share, rows_of
 from ..loop.marks import MARK, marked, watched
 from ..loop.work import WorkEstimates
 from .expressions import Values
@@ -33,6 +34,8 @@ from .target import Target
 from .types import symbol
 from .writer import Writer
 
+#: The names, which no dim has, of the first sample of a share and of their number.
+_FIRST, _COUNT = "first sample", "samples"
 _CONTEXT = "{ ptr, ptr, ptr, ptr, ptr, ptr }"
 _DIMS, _BUFFERS, _ARENA, _OFFSETS, _BARRIER, _PASSED = range(6)
 
@@ -190,6 +193,7 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
         writer.line(f"store i32 {code}, ptr {result}")
         writer.branch("finish")
 
+    frame.parts.threads = frame.regions is Regions
     body = _Body(frame, writer, frame.regions.begun(writer, block), {}, fail)
     body.regions.limit_to(body.indices, frame.works.of_entry(frame.entry.function.body))
     statements = watched(frame.entry).body if frame.watch else marked(frame.entry)
@@ -205,6 +209,8 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
     yield head + writer.text() + "\n}\n"
     for name, (variables, statements) in frame.parts.by_name.items():
         yield _write_part(frame, name, variables, statements, declarations)
+    for name, divide in frame.parts.shares.items():
+        yield _write_share(frame, name, divide, declarations)
 
 
 def _write_part(
@@ -235,6 +241,17 @@ def _write_part(
     return head + writer.text() + "\n}\n"
 
 
+def _write_share(frame: _Frame, name: str, divide: ir.Divide, declarations: set[str]) -> str:
+    """What a thread runs for its share of samples; the result is the entry's error code."""
+    writer = Writer()
+    body = _Body(frame, writer, Alone.passed(writer), {}, lambda code: writer.line(f"ret i32 {code}"))
+    body.write_share(divide)
+    writer.line("ret i32 0")
+    declarations |= writer.declarations
+    arguments = "ptr %context, i32 %share, i32 %shares"
+    return f"define internal i32 {symbol(frame.part_symbol(name))}({arguments}) #0 {{\nentry:\n{writer.text()}\n}}\n"
+
+
 def _field(writer: Writer, number: int) -> str:
     """The value of a field of the context."""
     at = writer.value(f"getelementptr {_CONTEXT}, ptr %context, i32 0, i32 {number}")
@@ -258,12 +275,29 @@ class _Body:
         self.indices = Indices(writer, {**dims, **variables})
         regions.indices = self.indices
         buffers = frame.entry.function.buffers
+        self._shapes = {buffer.name: buffer.shape for buffer in buffers}
+        self._divide: ir.Divide | None = None
         self._memory = Memory(writer, self.indices, ((buffer, None) for buffer in buffers))
 
     def write(self, statements: tuple[ir.Stmt, ...]) -> None:
         values = Values(self._writer, self.indices, self._memory, self._frame.target)
         writer = Statements(self._writer, self.indices, self._memory, values, self._fail, self._call)
         writer.body(statements)
+
+    def write_share(self, divide: ir.Divide) -> None:
+        """Writes the body of ``divide`` for the samples of share %share of %shares."""
+        write = self._writer.result
+        samples, groups = self.indices.value(dim(divide.dim)), self.indices.value(groups_of(divide))
+        share, shares = (write(f"zext i32 {name} to i64") for name in ("%share", "%shares"))
+        edges: list[str] = []
+        for number in (share, write(f"add i64 {share}, 1")):
+            group = write(f"udiv i64 {write(f'mul i64 {groups}, {number}')}, {shares}")
+            row = write(f"mul i64 {group}, {divide.rows}")
+            edges.append(self._writer.call("i64", "llvm.smin.i64", ("i64", row), ("i64", samples)))
+        self.indices.open(_FIRST, edges[0], (0, None))
+        self.indices.open(_COUNT, write(f"sub i64 {edges[1]}, {edges[0]}"), (1, None))
+        self._divide = divide
+        self.write(divide.body)
 
     # -- the context ---------------------------------------------------------------------------------------
 
@@ -320,11 +354,15 @@ class _Body:
         if call.function in self._frame.parts.by_name:
             self._call_part(call)
             return
+        if call.function in self._frame.parts.shares:
+            self._call_shares(call.function)
+            return
         if call.function == MARK:
             self._pass_mark(call)
             return
         arguments = [f"ptr {self._address(part)}" for part in call.buffers]
-        arguments += [f"i64 {self.indices.value(size)}" for size in call.dims]
+        dims = call.dims if self._divide is None else of_share(call.dims, self._divide.dim, dim(_COUNT))
+        arguments += [f"i64 {self.indices.value(size)}" for size in dims]
         kernel = symbol(self._frame.kernel_symbols[call.function])
         types = [argument.split()[0] for argument in (*arguments, *self.regions.WHOLE)]
         self._writer.declarations.add(f"declare i32 {kernel}({', '.join(types)}) #0")
@@ -348,6 +386,14 @@ class _Body:
         self._writer.branch(stay)
         self._writer.start(stay)
 
+    def _call_shares(self, name: str) -> None:
+        """Has threads run the shares of what they divide by samples."""
+        divide, frame = self._frame.parts.shares[name], self._frame
+        calls = [call for call in statements_of(divide.body) if isinstance(call, ir.Call)]
+        fail = self._fail if any(call.function in frame.failing for call in calls) else None
+        work, share = frame.works.of_entry(divide.body), symbol(frame.part_symbol(name))
+        self.regions.write(work, False, share, ["ptr %context"], fail, groups_of(divide))
+
     def _call_part(self, call: ir.Call) -> None:
         write, label = self._writer.result, self._writer.label
         arguments = [*self._frame.parameters, *self.regions.arguments]
@@ -361,6 +407,11 @@ class _Body:
 
     def _address(self, part: ir.Slice) -> str:
         offset = self._memory.offset(part.buffer, part.leading, part.shape)
+        if self._divide is not None:
+            shape = self._shapes[part.buffer] if part.shape is None else part.shape
+            rows = rows_of(part, shape, self._divide.dim)
+            if rows is not None:
+                offset = offset + dim(_FIRST) * rows.each * product(shape[len(rows.shape) :])
         index, pointer = self.indices.value(offset), self._buffers[part.buffer]()
         if index == "0":
             return pointer

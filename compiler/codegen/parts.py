@@ -20,30 +20,44 @@ LONGEST = 64
 
 @dataclass
 class Parts:
-    """The parts of one entry by name, each after those that it calls: the variables of the loops around it, each with
-    its least value if known, and its body."""
+    """The parts of one entry: ``by_name``, each after those that it calls, the variables of the loops around it, each
+    with its least value if known, and its body; and ``shares``, by the names of the functions that run one of them.
+    ``threads``: whether there are any, to run shares."""
 
     by_name: dict[str, tuple[dict[str, int | None], tuple[ir.Stmt, ...]]] = field(default_factory=dict)
+    shares: dict[str, ir.Divide] = field(default_factory=dict)
+    threads: bool = False
 
     def divide(
         self, body: Sequence[ir.Stmt], variables: dict[str, int | None] | None = None
     ) -> tuple[ir.Stmt, ...]:
         """The body, with calls of parts where it is too long."""
         variables = variables or {}
-        short = [self._shortened(statement, variables) for statement in body]
+        short = [made for statement in body for made in self._shortened(statement, variables)]
         while sum(map(_length, short)) > LONGEST:
             short = self._joined(short, variables)
         return tuple(short)
 
-    def _shortened(self, statement: ir.Stmt, variables: dict[str, int | None]) -> ir.Stmt:
+    def _shortened(self, statement: ir.Stmt, variables: dict[str, int | None]) -> Sequence[ir.Stmt]:
         match statement:
             case ir.For(var, start):
                 inside = {**variables, var: start if isinstance(start, int) else None}
-                return replace(statement, body=self.divide(statement.body, inside))
+                return [replace(statement, body=self.divide(statement.body, inside))]
+            case ir.Divide():
+                return self._in_shares(statement, self.divide(statement.body, variables))
             case ir.If():
                 bodies = (self.divide(branch, variables) for branch in (statement.body, statement.orelse))
-                return replace(statement, **dict(zip(("body", "orelse"), bodies, strict=True)))
-        return statement
+                return [replace(statement, **dict(zip(("body", "orelse"), bodies, strict=True)))]
+        return [statement]
+
+    def _in_shares(self, divide: ir.Divide, whole: tuple[ir.Stmt, ...]) -> Sequence[ir.Stmt]:
+        """Shares where there are several groups of samples, else the ``whole`` body; a share is not split."""
+        if not self.threads or sum(map(_length, divide.body)) > LONGEST:
+            return whole
+        name = f"share{len(self.shares)}"
+        self.shares[name] = divide
+        several = dim(divide.dim) - divide.rows - 1
+        return [ir.If((several,), (ir.Call(name, (), ()),), whole)]
 
     def _joined(self, statements: Sequence[ir.Stmt], variables: dict[str, int | None]) -> list[ir.Stmt]:
         """Combines adjacent statements into parts, each as long as allowed."""

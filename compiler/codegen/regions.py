@@ -114,10 +114,17 @@ class Regions:
         self._limit = indices.once((), "limit of shares", write_limit)
 
     def write(
-        self, work: DimLike, finely: bool, kernel: str, arguments: list[str], fail: Fail | None
+        self,
+        work: DimLike,
+        finely: bool,
+        kernel: str,
+        arguments: list[str],
+        fail: Fail | None,
+        most: DimLike | None = None,
     ) -> None:
         """Writes the call of ``kernel`` with ``arguments``. Threads may have several shares each if it is ``finely``
-        divided. If a share fails, the entry fails with its code; ``fail`` is None for a kernel that never fails."""
+        divided, and there are at most ``most``. If a share fails, the entry fails with its code; ``fail`` is None for a
+        kernel that never fails."""
         writer = self._writer
         write, label = writer.result, writer.label
         single, run, over = label("single"), label("run"), label("over")
@@ -132,6 +139,10 @@ class Regions:
                 ("all shares", work, each),
                 lambda: writer.value(f"mul i32 {threads}, {each}"),
             )
+            if most is not None:
+                wide, limit = write(f"zext i32 {shares} to i64"), self.indices.value(most)
+                fewer = writer.call("i64", "llvm.smin.i64", ("i64", wide), ("i64", limit))
+                shares = write(f"trunc i64 {fewer} to i32")
             divide, take, count = label("divide"), label("take"), label("count")
             writer.branch_if(write(f"icmp sgt i32 {shares}, 1"), divide, single)
             writer.start(divide)
@@ -245,7 +256,13 @@ class Alone(Regions):
         pass
 
     def write(
-        self, work: DimLike, finely: bool, kernel: str, arguments: list[str], fail: Fail | None
+        self,
+        work: DimLike,
+        finely: bool,
+        kernel: str,
+        arguments: list[str],
+        fail: Fail | None,
+        most: DimLike | None = None,
     ) -> None:
         writer = self._writer
         code = writer.result(f"call i32 {kernel}({', '.join([*arguments, *self.WHOLE])})")

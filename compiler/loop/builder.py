@@ -156,6 +156,15 @@ class Builder:
         orelse = tuple(self._stack.pop())
         self.emit(ir.If(before.conditions, before.body, orelse))
 
+    @property
+    def last(self) -> ir.Stmt | None:
+        """The last statement of the present body."""
+        return self._stack[-1][-1] if self._stack[-1] else None
+
+    def replace_last(self, statement: ir.Stmt) -> None:
+        """Puts ``statement`` in place of the last one of the present body."""
+        self._stack[-1][-1] = statement
+
     def finish(self) -> ir.Function:
         (body,) = self._stack
         return ir.Function(self.name, self._dims, tuple(self._buffers.values()), tuple(body))

@@ -110,5 +110,8 @@ def statements_of(body: Iterable[ir.Stmt], into_parallel: bool = True) -> Iterat
             elif isinstance(statement, ir.If):
                 stack.append(iter((*statement.body, *statement.orelse)))
                 break
+            elif isinstance(statement, ir.Divide):
+                stack.append(iter(statement.body))
+                break
         else:
             stack.pop()

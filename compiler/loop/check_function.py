@@ -11,6 +11,7 @@ from netwright.specs.dims import DimLike, dim, dim_symbols, product
 
 from . import ir
 from .check_call import check_call
+from .divided import check_divide
 from .context import Context
 from .expressions import operands_of, postorder
 from .partition import Partition
@@ -118,6 +119,11 @@ class FunctionChecker:
                     self._body(orelse)
             case ir.Call():
                 check_call(self.context, statement, self.functions)
+            case ir.Divide():
+                self._body(statement.body)
+                function = self.context.function
+                shapes = {buffer.name: buffer.shape for buffer in function.buffers}
+                check_divide(statement, function.dims, shapes, self.functions)
             case ir.Barrier():
                 if self.context.partition is not None:
                     raise VerifyError("a barrier inside a parallel loop")

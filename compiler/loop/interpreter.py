@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from collections.abc import Callable, Generator, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from math import prod
 from typing import TypeAlias
@@ -18,6 +18,7 @@ import numpy as np
 from netwright.specs.dims import Atom, Dim, DimLike, constant_term
 
 from . import ir
+from .divided import rows_of
 from .memory import InterpreterError, Memory, View
 from .numeric import Lanes, cast
 from .tapes import Leaf, Tapes
@@ -86,7 +87,7 @@ def _run(
     parameters = [views[buffer.name] for buffer in function.parameters]
     tapes = Tapes()
     threads = [
-        _Thread(functions, tid, nthreads, tapes, iterations).call(function, parameters, values)
+        _Thread(functions, tid, nthreads, tid, nthreads, tapes, iterations).call(function, parameters, values)
         for tid in range(nthreads)
     ]
     with np.errstate(all="ignore"):
@@ -145,11 +146,21 @@ def size_of(value: DimLike, sizes: Sizes) -> int:
 
 
 @dataclass
+class _Share:
+    """The samples along ``dim`` that a thread runs a part of an entry for."""
+
+    dim: str
+    first: int
+    count: int
+
+
+@dataclass
 class _Frame:
     function: ir.Function
     views: dict[str, View]
     sizes: Sizes
     registers: dict[str, Lanes] = field(default_factory=dict)
+    share: _Share | None = None
 
     def size(self, value: DimLike) -> int:
         return size_of(value, self.sizes)
@@ -160,9 +171,13 @@ class _Frame:
 
 @dataclass
 class _Thread:
+    """A thread, and the part of parallel loops that it runs."""
+
     functions: Mapping[str, ir.Function]
     tid: int
     nthreads: int
+    part: int
+    parts: int
     tapes: Tapes
     iterations: Iterations | None = None
 
@@ -211,10 +226,13 @@ class _Thread:
                     code = yield from self._body(frame, inside if frame.all(conditions) else orelse)
                 case ir.Call(name, slices, dims):
                     parameters = [self._slice(frame, slice) for slice in slices]
-                    values = [frame.size(value) for value in dims]
+                    values = [size_of(value, self._sizes_of_share(frame)) for value in dims]
                     code = yield from self.call(self.functions[name], parameters, values)
+                case ir.Divide():
+                    code = yield from self._divide(frame, statement)
                 case ir.Barrier():
-                    yield
+                    if frame.share is None:
+                        yield
             if code:
                 return code
         return 0
@@ -233,7 +251,7 @@ class _Thread:
     def _nest(self, frame: _Frame, loops: tuple[ir.For, ...]) -> Steps:
         spans = [range(frame.size(loop.start), frame.size(loop.stop), loop.step) for loop in loops]
         count = prod(map(len, spans))
-        own = range(count)[count * self.tid // self.nthreads : count * (self.tid + 1) // self.nthreads]
+        own = range(count)[count * self.part // self.parts : count * (self.part + 1) // self.parts]
         chosen = spans if self.iterations is None else list(map(self.iterations, loops, spans))
         for iteration in itertools.product(*chosen):
             number = 0
@@ -245,6 +263,23 @@ class _Thread:
                 if code:
                     return code
         return 0
+
+    def _divide(self, frame: _Frame, divide: ir.Divide) -> Steps:
+        samples = frame.sizes[divide.dim]
+        groups = -(-samples // divide.rows)
+        shares = min(self.nthreads, groups)
+        if shares == 1:
+            return (yield from self._body(frame, divide.body))
+        if self.tid >= shares:
+            return 0
+        first, last = (min(samples, divide.rows * (groups * n // shares)) for n in (self.tid, self.tid + 1))
+        frame.share = _Share(divide.dim, first, last - first)
+        code = yield from replace(self, part=0, parts=1)._body(frame, divide.body)
+        frame.share = None
+        return code
+
+    def _sizes_of_share(self, frame: _Frame) -> Sizes:
+        return frame.sizes if frame.share is None else {**frame.sizes, frame.share.dim: frame.share.count}
 
     def _slice(self, frame: _Frame, slice: ir.Slice) -> View:
         view = frame.views[slice.buffer]
@@ -260,7 +295,14 @@ class _Thread:
                 raise InterpreterError(f"{slice.buffer}: index {value} on axis {axis} of size {size}")
             offset = offset * size + value
         rest = shape[len(slice.leading) :]
-        return View(slice.buffer, view.memory, rest, view.offset + offset * prod(rest))
+        start = view.offset + offset * prod(rest)
+        if (share := frame.share) is not None:
+            declared = next(buffer.shape for buffer in frame.function.buffers if buffer.name == slice.buffer)
+            rows = rows_of(slice, declared, share.dim)
+            if rows is not None:
+                start += share.first * rows.each * prod(rest[1:])
+                rest = (share.count * rows.each, *rest[1:])
+        return View(slice.buffer, view.memory, rest, start)
 
     def _active(self, frame: _Frame, access: ir.Load | ir.Store, lanes: int) -> int:
         if not frame.all(access.guards):

@@ -264,6 +264,22 @@ class If:
 
 
 @node
+class Divide:
+    """A part of an entry that threads may run for some samples each, and meet at its end only.
+
+    Each call in ``body`` computes the samples along dim ``dim`` by themselves, ``rows`` at a time: it may be run for a
+    multiple of ``rows`` of them, or up to the last, with the same results. They form r = ceil(``dim`` / ``rows``) groups and
+    s = min(r, nthreads) shares: thread tid < s has groups r·tid//s up to r·(tid+1)//s. It runs ``body`` as if there were
+    no other samples and no barriers: a call gets their number in place of ``dim``, and their part of each buffer in whose
+    shape, behind the leading indices, ``dim`` comes first. If there is one share, all threads run ``body`` as it is.
+    """
+
+    dim: str
+    rows: int
+    body: tuple[Stmt, ...]
+
+
+@node
 class Declare:
     """A new register with its first value, visible to the end of the enclosing body."""
 
@@ -321,7 +337,7 @@ class Barrier:
     """All threads arrive before any continues."""
 
 
-Stmt: TypeAlias = For | If | Declare | Assign | LetIndex | Store | Prefetch | Call | Barrier
+Stmt: TypeAlias = For | If | Divide | Declare | Assign | LetIndex | Store | Prefetch | Call | Barrier
 
 
 # -- functions ---------------------------------------------------------------------------------------------------
@@ -376,7 +392,7 @@ class Entry:
     """An entry of a program.
 
     The buffers of ``function`` are bound by name: to a slot of the arena if ``arena`` has the name, otherwise to the
-    program's table of caller-owned buffers. Its body holds For, If, Call and Barrier only.
+    program's table of caller-owned buffers. Its body holds For, If, Divide, Call and Barrier only.
     """
 
     name: str

@@ -80,6 +80,8 @@ def watched(entry: ir.Entry) -> Watched:
                     made.append(replace(statement, body=inside(statement.body, False)))
                     if outermost:
                         made.append(mark(None))
+                case ir.Divide():  # threads that do not meet have no moments in common
+                    made += inside(statement.body, outermost)
                 case ir.If(body=body, orelse=orelse):
                     made.append(replace(statement, body=inside(body, False), orelse=inside(orelse, False)))
                 case _:

@@ -78,7 +78,7 @@ def _verify_entry(program: ir.Program, entry: ir.Entry, table: Mapping[str, ir.B
         elif (table[buffer.name].dtype, table[buffer.name].shape) != (buffer.dtype, buffer.shape):
             raise VerifyError(f"{where}: {buffer.name} differs from the table's")
     for statement in statements_of(function.body):
-        if not isinstance(statement, ir.For | ir.If | ir.Call | ir.Barrier):
+        if not isinstance(statement, ir.For | ir.If | ir.Divide | ir.Call | ir.Barrier):
             raise VerifyError(f"{where}: {type(statement).__name__} has no place in an entry")
     verify_function(function, program.kernels)
     writer = _undivided_writer(function, program.kernels)

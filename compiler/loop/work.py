@@ -74,7 +74,7 @@ def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) ->
                     shared = count != 1
                     inside = inside * _is_several(count)
                 stack.append((loops[-1].body, inside, shared, starts))
-            elif isinstance(statement, ir.If):
+            elif isinstance(statement, ir.If | ir.Divide):
                 stack.append((statement.body, times, divided, dict(first)))
             else:
                 if isinstance(statement, ir.LetIndex):

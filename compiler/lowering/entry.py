@@ -7,11 +7,12 @@ from contextlib import contextmanager
 
 from netwright.specs.dims import DimLike, dim, product
 
-from ..graph.node import Value
+from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..loop import ir
 from ..loop.builder import Builder
-from ..observers import Observer, Stored
+from ..observers import Choice, Observer, Stored
+from .division import divided
 from .fused import Kernel
 from .places import Lifetimes, Place, Storage
 from .program import ProgramBuilder
@@ -79,6 +80,26 @@ class EntryBuilder:
         self.b.barrier()
         self.lifetimes.advance()
         self.moment += 1
+
+    def divide_loop(self, node: Node) -> None:
+        """Has threads run the loop that was added last, for ``node``, for some samples each, if it is an outermost one and
+        its calls compute samples by themselves."""
+        if self.depth > 1 or not isinstance(loop := self.b.last, ir.For):
+            return
+        shapes = {name: storage.type.shape for name, storage in self.storages.items()}
+        divide = divided(loop, tuple(self.program.dims.items()), shapes, self.program.kernels)
+        if isinstance(divide, ir.Divide):
+            self.b.replace_last(divide)
+            self.b.barrier()
+            self.lifetimes.keep_all()
+            how, why = (
+                "threads divide the samples",
+                f"in tiles of {divide.rows}, they are computed by themselves",
+            )
+        else:
+            how, why = "threads meet in each step", divide
+        if self.observer is not None:
+            self.observer.chose(Choice(node, how, why))
 
     def note(self, value: Value, place: Place, layers: Iterable[str]) -> None:
         """Notes that ``value`` is whole in memory now, but for parts of it that are noted later."""

@@ -108,6 +108,13 @@ class Lifetimes:
         self.advance()
         self._loops.append((self.step, set()))
 
+    def keep_all(self) -> None:
+        """Has what is used in the present loop live until it ends, for threads that are in different iterations of it."""
+        start, used = self._loops[-1]
+        for storage in used:
+            if storage.first >= start:
+                storage.first, storage.last = start, self.step
+
     def leave_loop(self) -> None:
         start, used = self._loops.pop()
         for storage in used:

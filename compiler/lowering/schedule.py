@@ -303,19 +303,24 @@ class _Scope:
             self.places[node.values[position]] = double.at(length - 2 * (length // 2))
         for place in results:
             entry.touch(place.storage, "write")
-        with entry.looped(), entry.b.loop("t", 0, length) as t:
-            step = length - 1 - t if attrs.reverse else t
-            parity = t - 2 * (t // 2)
-            places = [
-                *(self.place(value) for value in operands[:consts]),
-                *(double.at(parity) for double in doubles),
-                *(self.place(value).at(step) for value in operands[consts + carries :]),
-            ]
-            inner = _Scope(entry, body, dict(zip(body.inputs.values(), places, strict=True)), parity)
-            written = [*(double.at(1 - parity) for double in doubles), *(place.at(step) for place in results)]
-            for value, place in zip(body.outputs.values(), written, strict=True):
-                inner.bind_output(value, place)
-            inner.emit()
+        with entry.looped():
+            with entry.b.loop("t", 0, length) as t:
+                step = length - 1 - t if attrs.reverse else t
+                parity = t - 2 * (t // 2)
+                places = [
+                    *(self.place(value) for value in operands[:consts]),
+                    *(double.at(parity) for double in doubles),
+                    *(self.place(value).at(step) for value in operands[consts + carries :]),
+                ]
+                inner = _Scope(entry, body, dict(zip(body.inputs.values(), places, strict=True)), parity)
+                written = [
+                    *(double.at(1 - parity) for double in doubles),
+                    *(place.at(step) for place in results),
+                ]
+                for value, place in zip(body.outputs.values(), written, strict=True):
+                    inner.bind_output(value, place)
+                inner.emit()
+            entry.divide_loop(node)
         if entry.depth == 0:
             for value, place in zip(node.values[carries:], results, strict=True):
                 entry.note(value, place, [node.layer])

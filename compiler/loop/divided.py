@@ -1,0 +1,90 @@
+"""Parts of buffers that a share of a ``Divide`` has, and the check that shares do not share memory that one writes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
+
+from netwright.specs.dims import Dim, DimLike, Shape, ceil_div, coefficient, dim, dim_symbols, substitute
+
+from . import ir
+from .check_call import statements_of
+from .typing import VerifyError
+
+
+class Rows(NamedTuple):
+    """``each`` indices per sample on the last axis of ``shape``, the first axes of a buffer."""
+
+    shape: Shape
+    each: int
+
+
+def rows_of(slice: ir.Slice, shape: Shape, name: str) -> Rows | None:
+    """The rows of which a share gets its part, where ``slice`` is of a buffer of ``shape``; None if it gets all of it.
+
+    Raises VerifyError if the dim is elsewhere in the slice.
+    """
+    axes, leading = slice.shape or shape, slice.leading
+    rest = axes[len(leading) :]
+    each = per_sample(rest[0], name) if rest else None
+    others = (*axes[: len(leading)], *leading, *rest[each is not None :])
+    if any(name in dim_symbols(size) for size in others):
+        raise VerifyError(f"{slice.buffer}: {name} is not the first axis of what a call gets")
+    return None if each is None else Rows(axes[: len(leading) + 1], each)
+
+
+def groups_of(divide: ir.Divide) -> DimLike:
+    """The number of its groups of samples."""
+    return ceil_div(dim(divide.dim), divide.rows)
+
+
+def of_share(sizes: Iterable[DimLike], name: str, samples: DimLike) -> list[DimLike]:
+    """The dims of a call for a share's ``samples``."""
+    return [substitute(size, {name: samples}) for size in sizes]
+
+
+def per_sample(size: DimLike, name: str) -> int | None:
+    """c where ``size`` is c·dim, for a constant c ≥ 1."""
+    if not isinstance(size, Dim):
+        return None
+    each = coefficient(size, name)
+    return each if isinstance(each, int) and each >= 1 and size == each * dim(name) else None
+
+
+def check_divide(
+    divide: ir.Divide,
+    dims: Sequence[tuple[str, int]],
+    shapes: Mapping[str, Shape],
+    functions: Mapping[str, ir.Function],
+) -> None:
+    """Checks that a share may run the body: for any number of samples, in memory of its own. Raises VerifyError.
+
+    ``dims`` and ``shapes`` are those of the function that it is in, and of its buffers."""
+    what = f"division by {divide.dim}"
+    if (divide.dim, 1) not in dims or divide.rows < 1:
+        raise VerifyError(f"{what}: it is no dim that may be 1, or not by rows")
+    seen: dict[str, set[Rows | None]] = {}
+    written: set[str] = set()
+    for statement in statements_of(divide.body):
+        if not isinstance(statement, ir.For | ir.Call | ir.Barrier):
+            raise VerifyError(f"{what}: {type(statement).__name__} has no place in it")
+        if isinstance(statement, ir.For):
+            _check_free(what, divide.dim, (statement.start, statement.stop))
+        if isinstance(statement, ir.Call):
+            sizes = (size for size in statement.dims if per_sample(size, divide.dim) is None)
+            _check_free(what, divide.dim, sizes)
+            parameters = functions[statement.function].parameters
+            for slice, parameter in zip(statement.buffers, parameters, strict=True):
+                rows = rows_of(slice, shapes[slice.buffer], divide.dim)
+                seen.setdefault(slice.buffer, set()).add(rows)
+                if parameter.access != "read":
+                    written.add(slice.buffer)
+    for buffer in sorted(written):
+        if len(seen[buffer]) > 1 or None in seen[buffer]:
+            raise VerifyError(f"{what}: cannot show that its shares access different elements of {buffer}")
+
+
+def _check_free(what: str, name: str, sizes: Iterable[DimLike]) -> None:
+    for size in sizes:
+        if name in dim_symbols(size):
+            raise VerifyError(f"{what}: {size} depends on it")
