@@ -67,8 +67,8 @@ def rates(speed: Speed) -> Rates:
 def layer_plans(
     model: Model, speed: Speed, entry: str = "predict", machine: Machine | None = None
 ) -> tuple[list[LayerPlan], list[Algorithm]]:
-    """The plans of an entry's products, in the order in which its kernels run; open sizes are taken to be usual ones. And
-    how threads divide each of its loops over steps. Raises SpecError, RequestError."""
+    """The plans of an entry's products, in the order in which its kernels run; open sizes are taken to be usual ones.
+    And how threads divide each of its loops over steps. Raises SpecError, RequestError."""
     network, watch = model.network, Choices()
     lowered = lower(
         network.model,

@@ -11,8 +11,8 @@ from netwright.specs.dims import DimLike, dim, dim_symbols, product
 
 from . import ir
 from .check_call import check_call
-from .divided import check_divide
 from .context import Context
+from .divided import check_divide
 from .expressions import operands_of, postorder
 from .partition import Partition
 from .typing import VerifyError, check_const, check_dtype, check_expr, check_name

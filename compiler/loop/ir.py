@@ -267,11 +267,12 @@ class If:
 class Divide:
     """A part of an entry that threads may run for some samples each, and meet at its end only.
 
-    Each call in ``body`` computes the samples along dim ``dim`` by themselves, ``rows`` at a time: it may be run for a
-    multiple of ``rows`` of them, or up to the last, with the same results. They form r = ceil(``dim`` / ``rows``) groups and
-    s = min(r, nthreads) shares: thread tid < s has groups r·tid//s up to r·(tid+1)//s. It runs ``body`` as if there were
-    no other samples and no barriers: a call gets their number in place of ``dim``, and their part of each buffer in whose
-    shape, behind the leading indices, ``dim`` comes first. If there is one share, all threads run ``body`` as it is.
+    Each call in ``body`` computes the samples along ``dim`` by themselves, ``rows`` at a time: it may be run for a
+    multiple of ``rows`` of them, or up to the last, with the same results. They form r = ceil(``dim`` / ``rows``)
+    groups and s = min(r, nthreads) shares: thread tid < s has groups r·tid//s up to r·(tid+1)//s. It runs ``body`` as
+    if there were no other samples and no barriers: a call gets their number in place of ``dim``, and their part of each
+    buffer in whose shape, behind the leading indices, ``dim`` comes first. If there is one share, all threads run
+    ``body`` as it is.
     """
 
     dim: str

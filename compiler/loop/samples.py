@@ -1,10 +1,10 @@
 """Whether a kernel computes samples by themselves: then it can be run for some of them, with the same results.
 
 A kernel does if its loops over samples, i in 0 .. c·n step s for n samples, access no other rows than those of their
-tile in any buffer that has rows, and if nothing else in a tile depends on its position: what changes when i and c·n both
-grow by c are rows' indices alone, by as much as they should. A tile may ask whether it is whole, c·n - i - k ≥ 0 with k ≤ s.
-All tiles are but the last, so a share that ends with a tile computes the same as all samples at once; what only tiles
-that are not whole do may depend on c·n - i.
+tile in any buffer that has rows, and if nothing else in a tile depends on its position: what changes when i and c·n
+both grow by c are rows' indices alone, by as much as they should. A tile may ask whether it is whole, c·n - i - k ≥ 0
+with k ≤ s. All tiles are but the last, so a share that ends with a tile computes the same as all samples at once; what
+only tiles that are not whole do may depend on c·n - i.
 """
 
 from __future__ import annotations
@@ -182,7 +182,7 @@ class _Tiles:
         return isinstance(rest, int) and rest <= self.tile.step
 
     def _is_own(self, row: DimLike, each: int, reach: DimLike) -> bool:
-        """Whether ``reach`` rows from ``row`` on, of a buffer with ``each`` rows per sample, are in the present tile."""
+        """Whether ``reach`` rows from ``row`` on, of a buffer with ``each`` per sample, are in the present tile."""
         if self.tile is None or substitute(row, self.grown) != row + each or not isinstance(reach, int):
             return False
         for var in self.grown.keys() - {self.name}:

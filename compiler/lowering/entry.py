@@ -82,8 +82,8 @@ class EntryBuilder:
         self.moment += 1
 
     def divide_loop(self, node: Node) -> None:
-        """Has threads run the loop that was added last, for ``node``, for some samples each, if it is an outermost one and
-        its calls compute samples by themselves."""
+        """Has threads run the loop that was added last, for ``node``, for some samples each, if it is an outermost one
+        and its calls compute samples by themselves."""
         if self.depth > 1 or not isinstance(loop := self.b.last, ir.For):
             return
         shapes = {name: storage.type.shape for name, storage in self.storages.items()}

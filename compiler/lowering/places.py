@@ -109,7 +109,7 @@ class Lifetimes:
         self._loops.append((self.step, set()))
 
     def keep_all(self) -> None:
-        """Has what is used in the present loop live until it ends, for threads that are in different iterations of it."""
+        """Has what is used in the present loop live until it ends: threads may be in different iterations of it."""
         start, used = self._loops[-1]
         for storage in used:
             if storage.first >= start:
