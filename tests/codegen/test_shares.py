@@ -137,5 +137,5 @@ def test_the_interpreter_sees_what_shares_write_together() -> None:
     text = text.replace("        call copy(g", "        call first(g, f; N)\n        call copy(g", 1)
     text = text.replace("  arena g of", "  arena f of 16 live 0 .. 5\n  arena g of")
     text = text.replace("    readwrite g: ", "    readwrite f: float32[4]\n    readwrite g: ")
-    with pytest.raises(InterpreterError, match="race|thread"):
+    with pytest.raises(InterpreterError, match=r"race|thread"):
         run_entry(parse_program(text), "predict", arrays(8, 3), {"N": 8, "T": 3}, 2)
