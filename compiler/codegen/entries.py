@@ -74,6 +74,7 @@ def write_entries(
         ]
     declarations = {*PLANNER_DECLARATIONS, PLAN_DECLARATION}
     declarations.update(SHARE_DECLARATIONS if has_threads(target) else ())
+    shared: set[str] = set()
     works = WorkEstimates(program.kernels)
     failing = {name for name, kernel in program.kernels.items() if _may_fail(kernel)}
     for entry in program.entries.values():
@@ -81,7 +82,7 @@ def write_entries(
         given = (direct or {}).get(entry.name)
         frame = _Frame(program, entry, kernel_symbols, target, works, failing, watch, given)
         definitions += [
-            *_write_entry(frame, declarations),
+            *_write_entry(frame, declarations, shared),
             write_guard(program, entry, name, entered_symbol(name), contents, multiples or {}, target, given),
             write_plan(
                 program,
@@ -91,7 +92,7 @@ def write_entries(
                 apart=target.is_bare,
             ),
         ]
-    return module(target, declarations, *definitions, small=target.family.compact)
+    return module(target, declarations, *sorted(shared), *definitions, small=target.family.compact)
 
 
 def direct_entries(program: ir.Program, manifest: Manifest, target: Target) -> dict[str, tuple[str, ...]]:
@@ -178,8 +179,9 @@ class _Frame:
         return f"{self.symbol}.{part}"
 
 
-def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
-    """The entry, as its guard calls it, and its parts."""
+def _write_entry(frame: _Frame, declarations: set[str], shared: set[str]) -> Iterator[str]:
+    """The entry, as its guard calls it, and its parts. Adds what they declare, and the functions that they share with
+    other entries."""
     writer, target = Writer(), frame.target
     result = writer.slot("i32")
     block = _field(writer, _BARRIER) if frame.direct is None else "null"
@@ -200,11 +202,12 @@ def _write_entry(frame: _Frame, declarations: set[str]) -> Iterator[str]:
     target.family.restore_denormals(writer, status)
     writer.line(f"ret i32 {code}")
     declarations |= writer.declarations
+    shared |= writer.definitions
     parameters = [*frame.parameters, *(["i32 %nthreads"] if frame.direct is None else [])]
     head = f"define i32 {symbol(frame.symbol)}({', '.join(parameters)}) #0 {{\nentry:\n"
     yield head + writer.text() + "\n}\n"
     for name, (variables, statements) in frame.parts.by_name.items():
-        yield _write_part(frame, name, variables, statements, declarations)
+        yield _write_part(frame, name, variables, statements, declarations, shared)
 
 
 def _write_part(
@@ -213,6 +216,7 @@ def _write_part(
     variables: Mapping[str, int | None],
     statements: tuple[ir.Stmt, ...],
     declarations: set[str],
+    shared: set[str],
 ) -> str:
     """A part of the entry: its parameters are values that the entry has computed, its result is the entry's error
     code."""
@@ -226,6 +230,7 @@ def _write_part(
     body.write(statements)
     writer.line("ret i32 0")
     declarations |= writer.declarations
+    shared |= writer.definitions
     arguments = [
         *frame.parameters,
         *frame.regions.PARAMETERS,
