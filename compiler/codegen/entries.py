@@ -19,6 +19,7 @@ from ..loop import ir
 from ..loop.check_call import statements_of
 from ..loop.marks import MARK, marked, watched
 from ..loop.work import WorkEstimates
+from .begins import begins
 from .expressions import Values
 from .features import attributes_of_all, missing_symbol, write_missing
 from .guards import write_guard
@@ -76,11 +77,12 @@ def write_entries(
     declarations.update(SHARE_DECLARATIONS if has_threads(target) else ())
     shared: set[str] = set()
     works = WorkEstimates(program.kernels)
+    begun = {name: begins(kernel) for name, kernel in program.kernels.items()}
     failing = {name for name, kernel in program.kernels.items() if _may_fail(kernel)}
     for entry in program.entries.values():
         name = entry_symbol(program.model, entry.name)
         given = (direct or {}).get(entry.name)
-        frame = _Frame(program, entry, kernel_symbols, target, works, failing, watch, given)
+        frame = _Frame(program, entry, kernel_symbols, target, works, failing, begun, watch, given)
         definitions += [
             *_write_entry(frame, declarations, shared),
             write_guard(program, entry, name, entered_symbol(name), contents, multiples or {}, target, given),
@@ -140,6 +142,7 @@ class _Frame:
     target: Target
     works: WorkEstimates
     failing: Set[str]
+    begins: Mapping[str, Mapping[str, int]]
     watch: bool = False
     direct: Sequence[str] | None = None
     parts: Parts = field(default_factory=Parts)
@@ -328,7 +331,7 @@ class _Body:
         if call.function == MARK:
             self._pass_mark(call)
             return
-        arguments = [f"ptr {self._address(part)}" for part in call.buffers]
+        arguments = [f"ptr {address}" for address in self._addresses(call)]
         arguments += [f"i64 {self.indices.value(size)}" for size in call.dims]
         kernel = symbol(self._frame.kernel_symbols[call.function])
         types = [argument.split()[0] for argument in (*arguments, *self.regions.WHOLE)]
@@ -364,10 +367,18 @@ class _Body:
         self._fail(code)
         self._writer.start(stay)
 
-    def _address(self, part: ir.Slice) -> str:
-        offset = self._memory.offset(part.buffer, part.leading, part.shape)
-        index, pointer = self.indices.value(offset), self._buffers[part.buffer]()
-        if index == "0":
-            return pointer
-        element = self._memory.element(part.buffer)
-        return self._writer.result(f"getelementptr {element}, ptr {pointer}, i64 {index}")
+    def _addresses(self, call: ir.Call) -> Iterator[str]:
+        """Where a kernel begins in each of the buffers that it is called with."""
+        before = self._frame.begins[call.function]
+        parameters = self._frame.program.kernels[call.function].parameters
+        for part, parameter in zip(call.buffers, parameters, strict=True):
+            offset = self._memory.offset(part.buffer, part.leading, part.shape) + before.get(
+                parameter.name, 0
+            )
+            index, pointer = self.indices.value(offset), self._buffers[part.buffer]()
+            element = self._memory.element(part.buffer)
+            yield (
+                pointer
+                if index == "0"
+                else self._writer.result(f"getelementptr {element}, ptr {pointer}, i64 {index}")
+            )
