@@ -16,6 +16,7 @@ from ..loop.interpreter import run_function
 from ..loop.memory import InterpreterError
 from ..loop.parse import parse_program
 from ..loop.sampling import Sample, TooLarge, elements, sample
+from .begins import begins
 from .jit import LinkedObjects
 from .target import Target
 
@@ -84,7 +85,13 @@ def _run(
     buffers = function.parameters
     first = {buffer.name: _draw(buffer, elements(buffer, dims), rng, round) for buffer in buffers}
     guarded = {name: _guarded(array) for name, array in first.items()}
-    codes = _call(address, [guarded[buffer.name][1] for buffer in buffers], list(dims.values()), threads)
+    begun = begins(function)
+    places = [guarded[buffer.name][1].ctypes.data for buffer in buffers]
+    places = [
+        place + begun.get(buffer.name, 0) * first[buffer.name].itemsize
+        for place, buffer in zip(places, buffers, strict=True)
+    ]
+    codes = _call(address, places, list(dims.values()), threads)
     here = " and ".join(
         [*(f"{name} = {size}" for name, size in dims.items()), f"{threads} thread{'s' * (threads > 1)}"]
     )
@@ -136,11 +143,12 @@ def _intact(memory: np.ndarray, inside: np.ndarray) -> bool:
     return bool((memory[:start] == PATTERN).all() and (memory[start + inside.nbytes :] == PATTERN).all())
 
 
-def _call(address: int, arrays: list[np.ndarray], dims: list[int], threads: int) -> list[int]:
-    """The error codes of the threads' shares, run one after another."""
-    types = [ctypes.c_void_p] * len(arrays) + [ctypes.c_int64] * len(dims) + [ctypes.c_int32] * 2
+def _call(address: int, places: list[int], dims: list[int], threads: int) -> list[int]:
+    """The error codes of the threads' shares, run one after another. ``places`` are the addresses where the kernel
+    begins in its buffers."""
+    types = [ctypes.c_void_p] * len(places) + [ctypes.c_int64] * len(dims) + [ctypes.c_int32] * 2
     call = ctypes.CFUNCTYPE(ctypes.c_int32, *types)(address)
-    return [call(*(array.ctypes.data for array in arrays), *dims, tid, threads) for tid in range(threads)]
+    return [call(*places, *dims, tid, threads) for tid in range(threads)]
 
 
 def _same(a: np.ndarray, b: np.ndarray) -> np.ndarray:

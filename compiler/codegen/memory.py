@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 
 from netwright.specs.dims import DimLike, dim, dim_symbols, product, total
 
@@ -14,11 +14,18 @@ from .writer import Writer
 
 class Memory:
     """The buffers of a function, each with the operand that points to it (None: it is never accessed, only offsets
-    are computed)."""
+    are computed), or to the element there whose number is in ``begins``."""
 
-    def __init__(self, writer: Writer, indices: Indices, buffers: Iterable[tuple[ir.Buffer, str | None]]):
+    def __init__(
+        self,
+        writer: Writer,
+        indices: Indices,
+        buffers: Iterable[tuple[ir.Buffer, str | None]],
+        begins: Mapping[str, int] | None = None,
+    ):
         self._writer = writer
         self._indices = indices
+        self._begins = begins or {}
         self._safe: str | None = None
         self._versions: dict[str, int] = {}  # by buffer: how often it may have been written
         self._pointers: dict[str, str] = {}
@@ -38,7 +45,10 @@ class Memory:
 
     def address(self, buffer: str, at: tuple[DimLike, ...]) -> str:
         """The address of the element at the indices."""
-        return self._indices.pointer(self._pointers[buffer], self._elements[buffer], self.offset(buffer, at))
+        offset = self.offset(buffer, at)
+        if buffer in self._begins:
+            offset = offset - self._begins[buffer]
+        return self._indices.pointer(self._pointers[buffer], self._elements[buffer], offset)
 
     def element(self, buffer: str) -> str:
         """The LLVM type of an element."""

@@ -8,11 +8,15 @@ has too little work for that.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from string import Template
 from typing import ClassVar, TypeAlias
 
-from netwright.specs.dims import DimLike, dim_symbols
+from netwright.specs.dims import DimLike
 
 from .indices import Indices
+from .types import symbol
 from .writer import Writer
 
 Fail: TypeAlias = Callable[[str], None]
@@ -37,6 +41,7 @@ FINE, MOST_EACH, MOST_SHARES = 8, 4, 32
 #: Offsets in the block that threads share, and in a thread's record of its progress (``walk``; ll/shares.ll).
 _LATCHED, _GRAIN, _SUMMON, _WORK = 16, 28, 32, 56
 _NUMBER, _STRETCH, _MISSED = 4, 8, 12
+_TEXT = Path(__file__).parent / "ll" / "divided.ll"
 
 
 class Regions:
@@ -122,63 +127,27 @@ class Regions:
         fail: Fail | None,
         most: DimLike | None = None,
     ) -> None:
-        """Writes the call of ``kernel`` with ``arguments``. Threads may have several shares each if it is ``finely``
-        divided, and there are at most ``most``. If a share fails, the entry fails with its code; ``fail`` is None for a
+        """Writes the call of ``kernel`` with ``arguments``. There are at most ``most`` shares, and several for each
+        thread only if it is ``finely`` divided. If a share fails, the entry fails with its code; ``fail`` is None for a
         kernel that never fails."""
-        writer = self._writer
-        write, label = writer.result, writer.label
-        single, run, over = label("single"), label("run"), label("over")
-        divides = work != 0
-        if not divides:
-            writer.branch(single)
-        else:
-            threads, worth = self._counted(work, self._limit), self._counted(work, str(WORTH_WAKING))
-            each = self._each(work) if finely else "1"
-            shares = self.indices.once(
-                dim_symbols(work),
-                ("all shares", work, each),
-                lambda: writer.value(f"mul i32 {threads}, {each}"),
-            )
-            if most is not None:
-                wide, limit = write(f"zext i32 {shares} to i64"), self.indices.value(most)
-                fewer = writer.call("i64", "llvm.smin.i64", ("i64", wide), ("i64", limit))
-                shares = write(f"trunc i64 {fewer} to i32")
-            divide, take, count = label("divide"), label("take"), label("count")
-            writer.branch_if(write(f"icmp sgt i32 {shares}, 1"), divide, single)
-            writer.start(divide)
-            numbers = f"ptr {self._block}, ptr {self._walk}, i32 %tid, i32 {worth}"
-            begun = write(f"call i32 @netwright.begin({numbers})")
-            writer.branch_if(write(f"icmp slt i32 {begun}, 0"), run, take)
-            writer.start(take)
-            running = writer.name()
-            region = write(f"phi i32 [ {begun}, %{divide} ], [ {running}, %{count} ]")
-            numbers = f"ptr {self._block}, i32 {region}, i32 %tid, i32 {shares}, i32 {each}"
-            share = write(f"call i32 @netwright.share({numbers})")
-            writer.branch_if(write(f"icmp slt i32 {share}, 0"), over, run)
-
-        writer.start(single)
-        writer.line(f"store i32 1, ptr {write(f'getelementptr i8, ptr {self._walk}, i32 {_STRETCH}')}")
-        writer.branch_if(write("icmp eq i32 %tid, 0"), run, over)
-
-        writer.start(run)
-        if not divides:
-            code = write(f"call i32 {kernel}({', '.join([*arguments, *self.WHOLE])})")
-            writer.branch(over)
-            before = [f"[ 0, %{single} ]"]
-        else:
-            mine = write(f"phi i32 [ 0, %{single} ], [ 0, %{divide} ], [ {share}, %{take} ]")
-            parts = write(f"phi i32 [ 1, %{single} ], [ 1, %{divide} ], [ {shares}, %{take} ]")
-            writer.line(f"{running} = phi i32 [ -1, %{single} ], [ -1, %{divide} ], [ {region}, %{take} ]")
-            code = write(f"call i32 {kernel}({', '.join([*arguments, f'i32 {mine}', f'i32 {parts}'])})")
-            writer.branch_if(write(f"icmp slt i32 {running}, 0"), over, count)
-            writer.start(count)
-            done = f"ptr {self._block}, i32 {running}, i32 {parts}, i32 {code}"
-            writer.line(f"call void @netwright.shared({done})")
-            writer.branch(take)
-            before = [f"[ 0, %{single} ]", f"[ 0, %{take} ]"]
-        writer.start(over)
+        types = [argument.split()[0] for argument in arguments]
+        divided, definition = _divided(tuple(types))
+        self._writer.definitions.add(definition)
+        limit = self._limit
+        if most is not None:
+            fewer = ("i64", limit), ("i64", self.indices.value(most))
+            limit = self._writer.call("i64", "llvm.smin.i64", *fewer)
+        numbers = [
+            *(f"ptr {value}" for value in (self._block, self._walk)),
+            "i32 %tid",
+            *(f"i64 {value}" for value in (self._grain, limit, self.indices.value(work))),
+            f"i1 {'true' if finely else 'false'}",
+        ]
+        code = self._writer.result(
+            f"call i32 {divided}({', '.join([*numbers, f'ptr {kernel}', *arguments])})"
+        )
         if fail is not None:
-            self._leave(write(f"phi i32 {', '.join([f'[ {code}, %{run} ]', *before])}"), fail)
+            self._leave(code, fail)
 
     def end(self, code: str, waits: bool) -> str:
         """The code that the entry returns when it leaves with ``code``. If ``waits``, threads first wait for what
@@ -200,39 +169,6 @@ class Regions:
         writer.start(leave)
         fail(code)
         writer.start(stay)
-
-    def _counted(self, work: DimLike, most: str) -> str:
-        """How many shares a call's work pays for: at least one and at most ``most``."""
-
-        def write_count() -> str:
-            write = self._writer.value
-            worth = write(f"sdiv i64 {self.indices.value(work)}, {self._grain}")
-            fewer = self._writer.call("i64", "llvm.smin.i64", ("i64", worth), ("i64", most))
-            least = self._writer.call("i64", "llvm.smax.i64", ("i64", fewer), ("i64", "1"))
-            return write(f"trunc i64 {least} to i32")
-
-        return self.indices.once(dim_symbols(work), ("shares", work, most), write_count)
-
-    def _each(self, work: DimLike) -> str:
-        """How many shares of a call are each thread's own."""
-
-        def write_most() -> str:
-            write = self._writer.value
-            fair = write(f"sdiv i64 {MOST_SHARES}, {self._limit}")
-            least = self._writer.call("i64", "llvm.smin.i64", ("i64", fair), ("i64", str(MOST_EACH)))
-            single = write(f"icmp sle i64 {self._limit}, 1")
-            return write(f"select i1 {single}, i64 1, i64 {least}")
-
-        def write_count() -> str:
-            write, call = self._writer.value, self._writer.call
-            most = self.indices.once((), "most shares of a thread", write_most)
-            worth = write(f"sdiv i64 {self.indices.value(work)}, {self._grain}")
-            fine = write(f"sdiv i64 {worth}, {write(f'mul i64 {self._limit}, {FINE}')}")
-            fewer = call("i64", "llvm.smin.i64", ("i64", fine), ("i64", most))
-            least = call("i64", "llvm.smax.i64", ("i64", fewer), ("i64", "1"))
-            return write(f"trunc i64 {least} to i32")
-
-        return self.indices.once(dim_symbols(work), ("own shares", work), write_count)
 
 
 class Alone(Regions):
@@ -283,3 +219,21 @@ class Bare(Alone):
     each call."""
 
     WHOLE: ClassVar[tuple[str, ...]] = ()
+
+
+@cache
+def _divided(types: tuple[str, ...]) -> tuple[str, str]:
+    """The symbol and the text of the function that runs kernels whose arguments are of these types (ll/divided.ll)."""
+    name = symbol(f"divided.{''.join(type[0] for type in types)}")
+    arguments = [f"{type} %argument.{number}" for number, type in enumerate(types)]
+    text = Template(_TEXT.read_text(encoding="utf-8")).substitute(
+        divided=name,
+        arguments=", ".join(["", *arguments]),
+        given="".join(f"{argument}, " for argument in arguments),
+        stretch=_STRETCH,
+        wake=WORTH_WAKING,
+        fine=FINE,
+        each=MOST_EACH,
+        shares=MOST_SHARES,
+    )
+    return name, text

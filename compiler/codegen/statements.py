@@ -8,6 +8,8 @@ from netwright.specs.dims import DimLike, Range, ceil_div, dim, dim_max, product
 
 from ..loop import ir
 from ..loop.changes import changes
+from ..loop.walks import parallel_nest
+from .begins import begins
 from .expressions import Values
 from .indices import Indices, fits, narrowed
 from .memory import Memory
@@ -92,7 +94,7 @@ class Statements:
                 self._indices.unfix(loop.var)
             return
         if loop.kind == "parallel" and not self._alone:
-            self._nest(ir.parallel_nest(loop))
+            self._nest(parallel_nest(loop))
             return
         first, last = self._indices.value(start), self._indices.value(stop)
         low, _ = self._indices.bounds(stop - start)
@@ -240,7 +242,7 @@ def _is_met(start: DimLike, stop: DimLike, step: int) -> bool:
 
 def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
     """The LLVM module of one kernel: ``i32 name(ptr…, i64 dims…, i32 tid, i32 nthreads)``, the last two not on bare
-    machines."""
+    machines. The pointers are those of where the kernel ``begins`` in its buffers."""
     writer = Writer()
     arguments = [f"ptr noalias {symbol('buffer.' + buffer.name, '%')}" for buffer in function.parameters]
     dims: dict[str, tuple[str, Range]] = {
@@ -265,7 +267,7 @@ def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
                 count *= size
             pointer = writer.slot(f"[{count} x {memory_type(buffer.dtype)}]", align=64)
         buffers.append((buffer, pointer))
-    memory = Memory(writer, indices, buffers)
+    memory = Memory(writer, indices, buffers, begins(function))
     values = Values(writer, indices, memory, target, changes(function.body).registers)
     statements = Statements(
         writer, indices, memory, values, fail=lambda code: writer.line(f"ret i32 {code}"), alone=alone

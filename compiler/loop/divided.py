@@ -1,11 +1,18 @@
-"""Parts of buffers that a share of a ``Divide`` has, and the check that shares do not share memory that one writes."""
+"""Parts of entries that threads run for some samples each (``ir.Divide``), and the check that they may.
+
+Each call in such a part computes the samples along a dim by themselves, some rows at a time: it may be run for a
+multiple of these rows, or up to the last sample, with the same results. They form r = ceil(samples / rows) groups, and
+s = min(r, nthreads) shares: thread tid < s has groups r·tid//s up to r·(tid+1)//s. It runs the part as if there were
+no other samples and no barriers: a call gets their number in place of the dim, and their part of each buffer in whose
+shape, behind the leading indices, the dim comes first. If there is one share, all threads run the part as it is.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from netwright.specs.dims import Dim, DimLike, Shape, ceil_div, coefficient, dim, dim_symbols, substitute
+from netwright.specs.dims import Dim, DimLike, Shape, ceil_div, coefficient, dim, dim_symbols
 
 from . import ir
 from .check_call import statements_of
@@ -36,11 +43,6 @@ def rows_of(slice: ir.Slice, shape: Shape, name: str) -> Rows | None:
 def groups_of(divide: ir.Divide) -> DimLike:
     """The number of its groups of samples."""
     return ceil_div(dim(divide.dim), divide.rows)
-
-
-def of_share(sizes: Iterable[DimLike], name: str, samples: DimLike) -> list[DimLike]:
-    """The dims of a call for a share's ``samples``."""
-    return [substitute(size, {name: samples}) for size in sizes]
 
 
 def per_sample(size: DimLike, name: str) -> int | None:

@@ -22,6 +22,7 @@ from .divided import rows_of
 from .memory import InterpreterError, Memory, View
 from .numeric import Lanes, cast
 from .tapes import Leaf, Tapes
+from .walks import parallel_nest
 
 Sizes: TypeAlias = dict[str, int]
 Iterations: TypeAlias = Callable[[ir.For, range], Iterable[int]]
@@ -239,7 +240,7 @@ class _Thread:
 
     def _loop(self, frame: _Frame, loop: ir.For) -> Steps:
         if loop.kind == "parallel":
-            return (yield from self._nest(frame, ir.parallel_nest(loop)))
+            return (yield from self._nest(frame, parallel_nest(loop)))
         span = range(frame.size(loop.start), frame.size(loop.stop), loop.step)
         for value in span if self.iterations is None else self.iterations(loop, span):
             frame.sizes[loop.var] = value

@@ -246,14 +246,6 @@ class For:
     kind: Literal["serial", "parallel", "unrolled"] = "serial"
 
 
-def parallel_nest(loop: For) -> tuple[For, ...]:
-    """A parallel loop and those that form a nest with it, outermost first."""
-    nest = [loop]
-    while len(nest[-1].body) == 1 and isinstance(inner := nest[-1].body[0], For) and inner.kind == "parallel":
-        nest.append(inner)
-    return tuple(nest)
-
-
 @node
 class If:
     """Runs ``body`` if every condition is ≥ 0, else ``orelse``."""
@@ -265,15 +257,7 @@ class If:
 
 @node
 class Divide:
-    """A part of an entry that threads may run for some samples each, and meet at its end only.
-
-    Each call in ``body`` computes the samples along ``dim`` by themselves, ``rows`` at a time: it may be run for a
-    multiple of ``rows`` of them, or up to the last, with the same results. They form r = ceil(``dim`` / ``rows``)
-    groups and s = min(r, nthreads) shares: thread tid < s has groups r·tid//s up to r·(tid+1)//s. It runs ``body`` as
-    if there were no other samples and no barriers: a call gets their number in place of ``dim``, and their part of each
-    buffer in whose shape, behind the leading indices, ``dim`` comes first. If there is one share, all threads run
-    ``body`` as it is.
-    """
+    """A part of an entry that threads run for some samples along ``dim`` each (see ``divided``), ``rows`` at a time."""
 
     dim: str
     rows: int

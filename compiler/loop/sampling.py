@@ -18,7 +18,7 @@ from .changes import changes
 from .check_call import statements_of
 from .expressions import postorder
 from .interpreter import size_of
-from .walks import loops_of
+from .walks import loops_of, parallel_nest
 
 #: The interpreter evaluates this many nodes of expressions in about a tenth of a second.
 FEW = 12_000
@@ -64,7 +64,7 @@ def _free_loops(function: ir.Function) -> Iterable[int]:
     if _depends_on_order(function):
         # The iterations of one nest of parallel loops share nothing; of two nests this is not known.
         parallel = [loop for loop in loops_of(function.body) if loop.kind == "parallel"]
-        if parallel and list(ir.parallel_nest(parallel[0])) == parallel:
+        if parallel and list(parallel_nest(parallel[0])) == parallel:
             yield from map(id, parallel)
         return
     for loop in loops_of(function.body):

@@ -25,6 +25,16 @@ def loops_of(body: Iterable[ir.Stmt]) -> Iterator[ir.For]:
     return (statement for statement in statements_of(body) if isinstance(statement, ir.For))
 
 
+def parallel_nest(loop: ir.For) -> tuple[ir.For, ...]:
+    """A parallel loop and those that form a nest with it, outermost first."""
+    nest = [loop]
+    while (
+        len(nest[-1].body) == 1 and isinstance(inner := nest[-1].body[0], ir.For) and inner.kind == "parallel"
+    ):
+        nest.append(inner)
+    return tuple(nest)
+
+
 def accesses_of(body: Iterable[ir.Stmt]) -> Iterator[Access]:
     """All accesses to memory; calls make none themselves."""
     for statement in statements_of(body):

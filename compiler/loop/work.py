@@ -10,6 +10,7 @@ from netwright.specs.dims import DimLike, ceil_div, dim_min, substitute
 
 from . import ir
 from .expressions import operands_of
+from .walks import parallel_nest
 
 #: The cost of slow operations, in operations that a CPU starts in every cycle.
 _SLOW = {"div": 8, "rem": 8, "sqrt": 8}
@@ -64,7 +65,7 @@ def _total(body: Iterable[ir.Stmt], cost: Callable[[ir.Stmt, bool], DimLike]) ->
         for statement in statements:
             if isinstance(statement, ir.For):
                 divides = statement.kind == "parallel" and not divided
-                loops, starts = ir.parallel_nest(statement) if divides else (statement,), dict(first)
+                loops, starts = parallel_nest(statement) if divides else (statement,), dict(first)
                 count: DimLike = 1
                 for loop in loops:
                     starts[loop.var] = start = substitute(loop.start, first)

@@ -77,7 +77,7 @@ model: overlapping
 dims: {N: batch}
 inputs: {x: {shape: [N, 8, 8, 4]}}
 layers:
-  - {name: c, type: conv2d, filters: 4, kernel_size: 3}
+  - {name: c, type: conv2d, filters: 32, kernel_size: 3}
   - {name: p, type: max_pool2d, pool_size: 3, stride: 1}
 outputs: {y: p}
 """

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from netwright.compiler.loop import ir
+from netwright.compiler.loop.walks import parallel_nest
 from netwright.compiler.loop.work import WorkEstimates
 from netwright.runtime.session import Session
 from netwright.specs.dims import evaluate
@@ -55,7 +56,7 @@ def nests(function: ir.Function) -> list[tuple[ir.For, ...]]:
     while stack:
         statement = stack.pop()
         if isinstance(statement, ir.For) and statement.kind == "parallel":
-            found.append(ir.parallel_nest(statement))
+            found.append(parallel_nest(statement))
         elif isinstance(statement, ir.For | ir.If):
             stack += statement.body
     return found
