@@ -31,14 +31,18 @@ class WorkEstimates:
     def __init__(self, functions: Mapping[str, ir.Function]):
         self._functions = functions
         self._known: dict[str, DimLike] = {}
+        self._calls: dict[tuple[str, tuple[DimLike, ...]], DimLike] = {}
 
     def of_call(self, call: ir.Call) -> DimLike:
         """The operations of a call, over the names in scope there."""
-        function = self._functions[call.function]
-        if call.function not in self._known:
-            self._known[call.function] = _total(function.body, _operations)
-        binding = {name: value for (name, _), value in zip(function.dims, call.dims, strict=True)}
-        return substitute(self._known[call.function], binding)
+        key = call.function, tuple(call.dims)
+        if key not in self._calls:
+            function = self._functions[call.function]
+            if call.function not in self._known:
+                self._known[call.function] = _total(function.body, _operations)
+            binding = {name: value for (name, _), value in zip(function.dims, call.dims, strict=True)}
+            self._calls[key] = substitute(self._known[call.function], binding)
+        return self._calls[key]
 
     def is_all_divided(self, call: ir.Call) -> bool:
         """Whether the function consists of parallel loops: then its shares do nothing twice, however many there are."""

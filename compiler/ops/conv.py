@@ -136,7 +136,7 @@ class Conv(Contraction):
                 (
                     sample,
                     *input_cells(attrs, cells, taps),
-                    input_channel(attrs, operands[1], channel, feature),
+                    input_channel(attrs, operands[1].shape[-2:], channel, feature),
                 ),
             ),
             (1, (*taps, channel, feature)),

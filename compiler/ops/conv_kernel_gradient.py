@@ -101,9 +101,9 @@ class ConvKernelGradient(Contraction):
     ) -> Sequence[tuple[int, Sequence[Any]]]:
         *taps, channel, feature = index
         sample, *cells = reduction
-        (weights,) = self.infer(attrs, operands[:2]) if len(operands) == 2 else operands[2:]
+        channels = operands[0].shape[-1] // attrs.groups, operands[1].shape[-1]
         return [
-            (0, (sample, *input_cells(attrs, cells, taps), input_channel(attrs, weights, channel, feature))),
+            (0, (sample, *input_cells(attrs, cells, taps), input_channel(attrs, channels, channel, feature))),
             (1, (sample, *cells, feature)),
         ]
 

@@ -88,12 +88,13 @@ def input_cells(
 
 
 def input_channel(
-    attrs: ConvAttributes | ConvKernelGradientAttributes, weights: TensorType, channel: Any, feature: Any
+    attrs: ConvAttributes | ConvKernelGradientAttributes, channels: Shape, channel: Any, feature: Any
 ) -> Any:
-    """The input channel at position ``channel`` within the group of output channel ``feature``."""
+    """The input channel at position ``channel`` within the group of output channel ``feature``; ``channels`` are the
+    last two sizes of the weights."""
     if attrs.groups == 1:
         return channel
-    c_in, c_out = weights.shape[-2:]
+    c_in, c_out = channels
     assert isinstance(c_out, int)
     return feature // (c_out // attrs.groups) * c_in + channel
 

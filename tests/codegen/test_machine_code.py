@@ -21,9 +21,11 @@ LINUX = "x86_64-unknown-linux-gnu"
 @pytest.mark.parametrize("cpu", ["znver4", "skylake-avx512"])
 def test_register_tiles_stay_in_registers(rows: int, vectors: int, cpu: str) -> None:
     assembly = emit(single_kernel_program(gemm_kernel(rows, vectors)), "asm", named_target(cpu, LINUX))
-    assert assembly.count("vfmadd") >= rows * vectors
-    assert re.search(r"vfmadd\w+\s.*%zmm", assembly)
-    spilled = [line for line in assembly.splitlines() if re.search(r"%[xyz]mm\d+", line) and "(%rsp)" in line]
+    _, kernel = assembly.split("\nm.gemm:\n")  # entries copy arguments to the stack by vectors, too
+    kernel, _ = kernel.split(".Lfunc_end", 1)
+    assert kernel.count("vfmadd") >= rows * vectors
+    assert re.search(r"vfmadd\w+\s.*%zmm", kernel)
+    spilled = [line for line in kernel.splitlines() if re.search(r"%[xyz]mm\d+", line) and "(%rsp)" in line]
     assert spilled == []
 
 
