@@ -146,6 +146,8 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         self._deadline.set(IDLE)
+        if self._application is not None:
+            self._application.awake.answered(self.loop)
         if self._held:
             self.flow.resume_reading()
             self.data_received(self._unheld())
