@@ -9,9 +9,9 @@ from time import perf_counter
 from netwright.runtime.processors import processor_count
 
 #: So many seconds after an answer the loop stays awake. A client that goes on at once has asked again by then.
-AWAKE = 0.0001
+AWAKE = 0.0002
 #: If nothing was answered meanwhile, the loop sleeps after answers for so many seconds, and twice as many each time
-#: that it was in vain again, up to the most. A client that never asks in time costs 0.2 % of a processor.
+#: that it was in vain again, up to the most. A client that never asks in time costs 0.4 % of a processor.
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
 
 

@@ -14,7 +14,7 @@ import orjson
 from numpy.typing import NDArray
 
 from .answers import JSON, Answer
-from .forms import Forms, SequenceStep
+from .forms import Form, Forms
 from .refusals import Refusal
 from .tensors import DATATYPES, from_bytes, from_json, to_bytes, to_json
 
@@ -23,12 +23,13 @@ JSON_LENGTH = b"inference-header-content-length"
 
 
 class InferRequest(NamedTuple):
-    """A request for answers: arrays by name, and for each output that is wanted whether it is sent as bytes."""
+    """A request for answers: what its JSON says, and its arrays by name.
 
-    id: str | None
+    While it is held, so are the numbers that were in the JSON: they are let go after the answer, which is then sooner.
+    """
+
+    form: Form
     arrays: Mapping[str, NDArray]
-    wanted: Mapping[str, bool]
-    sequence: SequenceStep | None
 
 
 class Messages:
@@ -67,14 +68,14 @@ class Messages:
             at += size
         if at < len(body):
             raise Refusal(400, f"{len(body) - at} bytes follow the last tensor")
-        return InferRequest(form.id, arrays, form.wanted, form.sequence)
+        return InferRequest(form, arrays)
 
     def write(self, request: InferRequest, outputs: Mapping[str, NDArray]) -> Answer:
         """The answer. Outputs that are missing in ``outputs`` are left out. Raises Refusal."""
         parts = [self._beginning]
         behind: list[bytes] = []
         separator = b""
-        for name, binary in request.wanted.items():
+        for name, binary in request.form.wanted.items():
             array = outputs.get(name)
             if array is None:
                 continue
@@ -86,8 +87,8 @@ class Messages:
                 parts += b',"data":', to_json(name, array), b"}"
             separator = b","
         parts.append(b"]")
-        if request.id is not None:
-            parts += b',"id":', orjson.dumps(request.id)
+        if (identifier := request.form.id) is not None:
+            parts += b',"id":', orjson.dumps(identifier)
         parts.append(b"}")
         text = b"".join(parts)
         if not behind:

@@ -68,8 +68,8 @@ def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> ND
 
 
 def _packed(data: list[Any], shape: Sequence[int]) -> NDArray | None:
-    """``np.array(data)`` for numbers of this shape, nested as its axes are or in one list. It takes a third of the time,
-    since NumPy looks at all numbers before it takes them. None for what is not as usual.
+    """``np.array(data)`` for numbers of this shape, nested as its axes are or in one list. It takes a third of the
+    time, since NumPy looks at all numbers before it takes them. None for what is not as usual.
     """
     numbers = data
     if data and type(data[0]) is list:
