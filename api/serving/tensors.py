@@ -85,7 +85,7 @@ def _packed(data: list[Any], shape: Sequence[int]) -> NDArray | None:
     code, dtype = usual
     array = np.empty(shape, dtype)
     try:
-        struct.pack_into(f"{count}{code}", array, 0, *numbers)
+        struct.pack_into(f"{count}{code}", array.data, 0, *numbers)
     except struct.error:  # an integer is too large, or whatever is not a number
         return None
     return array
