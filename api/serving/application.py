@@ -11,6 +11,7 @@ from ..errors import RequestError
 from ..program import Program
 from ..version import VERSION as NETWRIGHT
 from .answers import Answer, failed, refused, told
+from .awake import Awake
 from .bodies import Bodies, Disconnected, Receive
 from .description import VERSION, server_metadata
 from .inference import Inference
@@ -36,6 +37,7 @@ class Application:
         self._limits = limits = limits or Limits()
         self._name = name = program.manifest.model
         self._bodies = Bodies(limits.body)
+        self.awake = Awake()
         self._sequences = Sequences(limits.sequences, limits.sequence_timeout)
         self._measures = measures = Measures(name, VERSION)
         self._inference = self.prepared(program)

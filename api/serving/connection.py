@@ -146,6 +146,8 @@ class Connection(HttpToolsProtocol):
             self.transport.close()
             return
         self._deadline.set(IDLE)
+        if self._application is not None:
+            self._application.awake.answered(self.loop)
         if self._held:
             self.flow.resume_reading()
             self.data_received(self._unheld())
@@ -172,7 +174,10 @@ class Connection(HttpToolsProtocol):
 
 
 def _message(answer: Answer, *, ends: bool) -> bytes:
-    lines = [b"%s: %s\r\n" % header for header in answer.all_headers]
+    parts = [STATUS_LINE[answer.status]]
+    for header in answer.all_headers:
+        parts.append(b"%s: %s\r\n" % header)
     if ends:
-        lines.append(b"connection: close\r\n")
-    return b"%s%s\r\n%s" % (STATUS_LINE[answer.status], b"".join(lines), answer.body)
+        parts.append(b"connection: close\r\n")
+    parts += b"\r\n", answer.body
+    return b"".join(parts)

@@ -79,7 +79,7 @@ class Inference:
         begun = perf_counter()
         try:
             request = self._messages.read(body, head.json_length)
-            if request.sequence is not None:
+            if request.form.sequence is not None:
                 return False
             outputs = self._scheduler.at_once(request.arrays, alone=alone)
             if outputs is None:
@@ -114,7 +114,7 @@ class Inference:
         answer(made)
 
     async def _computed(self, request: InferRequest) -> Arrays:
-        step = request.sequence
+        step = request.form.sequence
         if step is None:
             return await self._scheduler.predict(request.arrays)
         known = self._sequences.begin(step, self._stream)

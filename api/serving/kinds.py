@@ -5,6 +5,7 @@ from __future__ import annotations
 from math import inf
 
 from .joining import Arrays, Joining, Key
+from .remembering import keep
 
 #: So many combinations of shapes are remembered.
 _MOST_KINDS = 4096
@@ -42,23 +43,16 @@ class Kinds:
         if kind is None:
             joining = self._joining
             kind = Kind(None, 1) if joining is None else self.joined(*joining.described(arrays))
-            _keep(self._by_shapes, shapes, kind)
+            keep(self._by_shapes, shapes, kind, _MOST_KINDS)
         return kind
 
     def alone(self, arrays: Arrays) -> Kind:
         """The kind of other work with these arrays, which is never joined."""
         shapes = tuple([array.shape for array in arrays.values()])
         kind = self._by_key.get(shapes)
-        return _keep(self._by_key, shapes, Kind(None, 1)) if kind is None else kind
+        return keep(self._by_key, shapes, Kind(None, 1), _MOST_KINDS) if kind is None else kind
 
     def joined(self, key: Key, rows: int) -> Kind:
         """The kind of a batch of so many samples of requests with this key."""
         kind = self._by_key.get((rows, key))
-        return _keep(self._by_key, (rows, key), Kind(key, rows)) if kind is None else kind
-
-
-def _keep(known: dict[object, Kind], name: object, kind: Kind) -> Kind:
-    if len(known) >= _MOST_KINDS:
-        known.clear()
-    known[name] = kind
-    return kind
+        return keep(self._by_key, (rows, key), Kind(key, rows), _MOST_KINDS) if kind is None else kind

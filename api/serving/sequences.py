@@ -7,8 +7,8 @@ from time import monotonic
 
 from netwright.runtime.stream import Stream
 
+from .forms import SequenceStep
 from .joining import Arrays
-from .messages import SequenceStep
 from .refusals import Refusal
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import struct
 from collections.abc import Sequence
 from typing import Any
 
@@ -20,6 +21,11 @@ DATATYPES = {
 }
 #: The kinds of numbers that JSON may have for a kind of dtype.
 _KINDS = {"b": "b", "i": "iu", "u": "iu", "f": "iuf"}
+#: What NumPy makes of a list whose first number has this type, if all fit: the code of ``struct``, and the dtype.
+_USUAL: dict[type, tuple[str, np.dtype]] = {
+    float: ("d", np.dtype(np.float64)),
+    int: ("q", np.dtype(np.int64)),
+}
 #: Far below the largest float32, and its square is a float32 as well.
 _LARGE = 1e18
 #: Larger arrays are looked through: threads of the linear algebra library are not to be woken for a sum.
@@ -36,7 +42,7 @@ def from_bytes(name: str, data: memoryview, shape: Sequence[int], dtype: np.dtyp
     if dtype.kind == "b" and len(data) and np.frombuffer(data, np.uint8).max() > 1:
         raise Refusal(400, f"input {name!r}: a BOOL is a byte 0 or 1")
     # A copy is aligned and can be written to, which is what programs take without a further look.
-    return np.frombuffer(data, dtype.newbyteorder("<")).astype(dtype).reshape(shape)
+    return np.ndarray(shape, dtype.newbyteorder("<"), data).astype(dtype)
 
 
 def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> NDArray:
@@ -45,10 +51,12 @@ def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> ND
     """
     if not isinstance(data, list):
         raise Refusal(400, f"input {name!r}: data has to be a list of numbers")
-    try:
-        given = np.array(data)
-    except ValueError:
-        raise Refusal(400, f"input {name!r}: data is nested unevenly") from None
+    given = _packed(data, shape)
+    if given is None:
+        try:
+            given = np.array(data)
+        except ValueError:
+            raise Refusal(400, f"input {name!r}: data is nested unevenly") from None
     array = given if given.dtype == dtype else _converted(name, given, dtype)
     if array.shape == tuple(shape):
         return array
@@ -57,6 +65,30 @@ def from_json(name: str, data: Any, shape: Sequence[int], dtype: np.dtype) -> ND
         has = f"{array.size} numbers" if array.ndim == 1 else f"shape {list(array.shape)}"
         raise Refusal(400, f"input {name!r} of shape {list(shape)} needs {count} numbers, its data has {has}")
     return array.reshape(shape)
+
+
+def _packed(data: list[Any], shape: Sequence[int]) -> NDArray | None:
+    """``np.array(data)`` for numbers of this shape, nested as its axes are or in one list. It takes a third of the
+    time, since NumPy looks at all numbers before it takes them. None for what is not as usual.
+    """
+    numbers = data
+    if data and type(data[0]) is list:
+        for size in shape[1:]:
+            parts, numbers = numbers, []
+            for part in parts:
+                if type(part) is not list or len(part) != size:
+                    return None
+                numbers += part
+    count = element_count(shape)
+    if not 0 < count == len(numbers) or (usual := _USUAL.get(type(numbers[0]))) is None:
+        return None
+    code, dtype = usual
+    array = np.empty(shape, dtype)
+    try:
+        struct.pack_into(f"{count}{code}", array.data, 0, *numbers)
+    except struct.error:  # an integer is too large, or whatever is not a number
+        return None
+    return array
 
 
 def _converted(name: str, given: NDArray, dtype: np.dtype) -> NDArray:
