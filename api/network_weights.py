@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.frontend.network import Network
+from netwright.runtime.drawn import Drawn
 from netwright.runtime.errors import WeightsError
 from netwright.runtime.named_arrays import find_problems, weight_buffers
 from netwright.runtime.weights import load_weights
@@ -31,6 +33,21 @@ def weights_manifest(network: Network) -> Manifest:
         for name, parameter in network.parameters.items()
     ]
     return Manifest(netwright=VERSION, model=network.model, target="", dims=[], buffers=buffers, entries=[])
+
+
+def first_weights(
+    network: Network, weights: Weights | None, seed: int | None = None
+) -> dict[str, NDArray | Drawn]:
+    """What a program begins with: ``weights`` as ``read_weights`` reads them; without, the values that
+    ``initial_values`` returns, to be drawn when they are needed. Raises WeightsError.
+    """
+    if weights is not None:
+        return {**read_weights(network, weights)}
+    seed = network.seed if seed is None else seed
+    return {
+        name: Drawn(parameter.shape, np.dtype(parameter.type.dtype), partial(parameter.initial_value, seed))
+        for name, parameter in network.parameters.items()
+    }
 
 
 def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:

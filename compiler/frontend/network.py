@@ -40,10 +40,14 @@ class Parameter:
         """Whether the optimizer updates it."""
         return self.kind == "parameter" and not self.frozen
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape, which depends on no dim."""
+        return tuple(int(size) for size in self.type.shape)  # type: ignore[arg-type]
+
     def initial_value(self, seed: int) -> NDArray:
         """The initial values, drawn from the stream of (seed, name)."""
-        shape = tuple(int(size) for size in self.type.shape)  # type: ignore[arg-type]
-        return initialize(self.initializers, Stream.at(seed, self.name), shape, self.type.dtype)
+        return initialize(self.initializers, Stream.at(seed, self.name), self.shape, self.type.dtype)
 
 
 @dataclass(frozen=True, slots=True)
