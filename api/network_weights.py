@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from functools import partial
+from math import prod
 from pathlib import Path
 
 import numpy as np
@@ -15,10 +16,14 @@ from netwright.runtime.errors import WeightsError
 from netwright.runtime.named_arrays import find_problems, weight_buffers
 from netwright.runtime.weights import load_weights
 from netwright.specs.manifest import BufferInfo, Manifest
+from netwright.specs.random import Stream
 
+from .native_numbers import native_stream
 from .version import VERSION
 
 Weights = str | Path | Mapping[str, ArrayLike]
+#: From so many weights on, code that draws them is worth being compiled for the first network that needs it.
+_MANY = 1 << 21
 
 
 def weights_manifest(network: Network) -> Manifest:
@@ -36,18 +41,37 @@ def weights_manifest(network: Network) -> Manifest:
 
 
 def first_weights(
-    network: Network, weights: Weights | None, seed: int | None = None
+    network: Network, weights: Weights | None, seed: int | None = None, *, native: bool = True
 ) -> dict[str, NDArray | Drawn]:
     """What a program begins with: ``weights`` as ``read_weights`` reads them; without, the values that
-    ``initial_values`` returns, to be drawn when they are needed. Raises WeightsError.
+    ``compiler.frontend.network.initial_values`` returns, to be drawn when they are needed. Many are drawn by compiled
+    code if it may be ``native``. Raises WeightsError.
     """
     if weights is not None:
         return {**read_weights(network, weights)}
     seed = network.seed if seed is None else seed
+    count = sum(prod(parameter.shape) for parameter in network.parameters.values())
+    stream = native_stream if native and count >= _MANY else Stream.at
     return {
-        name: Drawn(parameter.shape, np.dtype(parameter.type.dtype), partial(parameter.initial_value, seed))
+        name: Drawn(
+            parameter.shape,
+            np.dtype(parameter.type.dtype),
+            partial(parameter.fill, seed=seed, stream=stream),
+        )
         for name, parameter in network.parameters.items()
     }
+
+
+def weights_or_first(network: Network, weights: Weights | None = None) -> dict[str, NDArray]:
+    """The arrays of ``first_weights``, all drawn. Raises WeightsError."""
+    arrays: dict[str, NDArray] = {}
+    for name, value in first_weights(network, weights).items():
+        if isinstance(value, Drawn):
+            arrays[name] = np.empty(value.shape, value.dtype)
+            value.fill(arrays[name])
+        else:
+            arrays[name] = value
+    return arrays
 
 
 def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:

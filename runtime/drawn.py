@@ -14,16 +14,16 @@ from numpy.typing import NDArray
 
 @dataclass(frozen=True, slots=True)
 class Drawn:
-    """An array of this shape and type that ``draw`` makes, the same one each time."""
+    """An array of this shape and type that ``fill`` fills, with the same values each time."""
 
     shape: tuple[int, ...]
     dtype: np.dtype
-    draw: Callable[[], NDArray]
+    fill: Callable[[NDArray], None]
 
 
 class Undrawn:
-    """Weights by name that nobody has needed yet. Threads may ask for them side by side: one makes them, the others wait
-    for it.
+    """Weights by name that nobody has needed yet. Threads may ask for them side by side: one makes them, the others
+    wait for it.
     """
 
     def __init__(self, drawn: Mapping[str, Drawn]):
@@ -38,7 +38,7 @@ class Undrawn:
         """Makes all that are left, in the arrays of their names. If that is interrupted, the next call goes on."""
         with self._lock:
             for name, drawn in list(self._left.items()):
-                arrays[name][...] = drawn.draw()
+                drawn.fill(arrays[name])
                 del self._left[name]
 
     def forget(self, names: Iterable[str]) -> None:

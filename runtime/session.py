@@ -170,8 +170,8 @@ class Session:
         return self._version
 
     def assign(self, weights: Mapping[str, ArrayLike], *, partial: bool = False) -> None:
-        """Replaces all parameters and statistics, with ``partial`` those of the names given. Raises WeightsError, without
-        any change, if they don't fit.
+        """Replaces all parameters and statistics, with ``partial`` those of the names given. Raises WeightsError,
+        without any change, if they don't fit.
         """
         given = self.check(weights, partial=partial)
         self._undrawn.forget(given)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from netwright.specs.dims import DimLike
 from netwright.specs.manifest import DimInfo, ScoreInfo, has_time
-from netwright.specs.models.initializers import InitializerSpec, initialize
+from netwright.specs.models.initializers import InitializerSpec, fill, initialize
 from netwright.specs.random import Stream
 from netwright.specs.source.tree import Span
 
@@ -48,6 +48,10 @@ class Parameter:
     def initial_value(self, seed: int) -> NDArray:
         """The initial values, drawn from the stream of (seed, name)."""
         return initialize(self.initializers, Stream.at(seed, self.name), self.shape, self.type.dtype)
+
+    def fill(self, values: NDArray, seed: int, stream: Callable[[int, str], Stream] = Stream.at) -> None:
+        """Fills an array with the initial values."""
+        fill(self.initializers, stream(seed, self.name), values)
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -19,13 +20,13 @@ Cli = Callable[..., Result]
 def drawn(monkeypatch: pytest.MonkeyPatch) -> list[str]:
     """The names of the weights that are drawn."""
     names: list[str] = []
-    initial_value = Parameter.initial_value
+    fill = Parameter.fill
 
-    def named(parameter: Parameter, seed: int) -> np.ndarray:
+    def named(parameter: Parameter, values: np.ndarray, **how: Any) -> None:
         names.append(parameter.name)
-        return initial_value(parameter, seed)
+        fill(parameter, values, **how)
 
-    monkeypatch.setattr(Parameter, "initial_value", named)
+    monkeypatch.setattr(Parameter, "fill", named)
     return names
 
 

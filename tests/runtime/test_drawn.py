@@ -2,6 +2,7 @@
 
 import os
 import threading
+from functools import partial
 
 import numpy as np
 import pytest
@@ -24,16 +25,16 @@ class Draws:
 
     def values(self) -> dict[str, Drawn]:
         return {
-            name: Drawn(array.shape, array.dtype, lambda name=name, array=array: self._draw(name, array))
+            name: Drawn(array.shape, array.dtype, partial(self._fill, name=name, array=array))
             for name, array in linear_values().items()
         }
 
-    def _draw(self, name, array):
+    def _fill(self, values, name, array):
         if self.fails:
             self.fails -= 1
             raise KeyboardInterrupt
         self.names.append(name)
-        return array
+        values[...] = array
 
 
 def test_weights_are_drawn_once_by_the_first_call():
@@ -51,7 +52,7 @@ def test_weights_are_drawn_once_by_the_first_call():
 def test_weights_are_drawn_when_they_are_asked_for(ask):
     draws = Draws()
     session = Session(
-        linear(), draws.values(), {"idle": Drawn((2,), np.dtype("f4"), lambda: np.ones(2, "f4"))}
+        linear(), draws.values(), {"idle": Drawn((2,), np.dtype("f4"), lambda values: values.fill(1))}
     )
     eager = Session(linear(), linear_values(), {"idle": np.ones(2, "f4")})
     given, wanted = ask(session), ask(eager)
@@ -93,10 +94,10 @@ def test_threads_wait_for_the_one_that_draws():
     values = draws.values()
     kernel = values["head.kernel"]
 
-    def slowly():
+    def slowly(values):
         begun.set()
         go_on.wait()
-        return kernel.draw()
+        kernel.fill(values)
 
     session = Session(linear(), {**values, "head.kernel": Drawn(kernel.shape, kernel.dtype, slowly)})
     answers = []
@@ -121,6 +122,6 @@ def test_threads_wait_for_the_one_that_draws():
 
 
 def test_drawn_weights_have_to_fit():
-    wrong = {**Draws().values(), "head.bias": Drawn((3,), np.dtype("f4"), lambda: np.zeros(3, "f4"))}
+    wrong = {**Draws().values(), "head.bias": Drawn((3,), np.dtype("f4"), lambda values: values.fill(0))}
     with pytest.raises(WeightsError, match=r"head.bias must have the shape"):
         Session(linear(), wrong)
