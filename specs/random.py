@@ -2,7 +2,7 @@
 
 The generator is counter-based: a number depends only on its key and counter, never on earlier draws. The key is
 `key_for(seed, path)`, so every layer's parameter and every dropout has its own stream; the counter names the element.
-The interpreter, the shuffling of samples and the initializers draw from here; native code computes the same bits.
+The interpreter, the shuffling of samples and the initializers draw from here; native code computes the same words.
 """
 
 from __future__ import annotations
