@@ -80,13 +80,13 @@ def _linear(change: Linear) -> NDArray[np.float64]:
     return np.array([mean, change.deviation, deviation * TOLERANCE + rounded])
 
 
-def native_stream(seed: int, path: str) -> NativeStream:
-    """``Stream.at``, with compiled code, which is compiled once per computer."""
-    return NativeStream(key_for(seed, path), session=_session())
+def native_stream(seed: int, path: str, threads: int = 1) -> NativeStream:
+    """``Stream.at``, with compiled code, which is compiled once per computer, for up to ``threads`` threads."""
+    return NativeStream(key_for(seed, path), session=_session(threads))
 
 
 @cache
-def _session() -> Session:
+def _session(threads: int) -> Session:
     target, count = named_target("native"), COUNTERS
     uniforms, normals = Graph("uniforms"), Graph("normals")
     words = uniforms.input(_WORDS, WORDS, "input")
@@ -104,4 +104,4 @@ def _session() -> Session:
     texts = [str(graph) for graph in graphs.values()]
     lowering = lowering_of(_NAME, graphs, [], target, machine)
     build = Build(lowering, target, lambda: program_key(VERSION, repr(target), _NAME, repr(machine), *texts))
-    return Session(build.engine(threads=1), {})
+    return Session(build.engine(threads), {})

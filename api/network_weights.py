@@ -41,17 +41,18 @@ def weights_manifest(network: Network) -> Manifest:
 
 
 def first_weights(
-    network: Network, weights: Weights | None, seed: int | None = None, *, native: bool = True
+    network: Network, weights: Weights | None, seed: int | None = None, *, threads: int | None = 1
 ) -> dict[str, NDArray | Drawn]:
     """What a program begins with: ``weights`` as ``read_weights`` reads them; without, the values that
     ``compiler.frontend.network.initial_values`` returns, to be drawn when they are needed. Many are drawn by compiled
-    code if it may be ``native``. Raises WeightsError.
+    code on ``threads`` threads, unless that is None. Raises WeightsError.
     """
     if weights is not None:
         return {**read_weights(network, weights)}
     seed = network.seed if seed is None else seed
     count = sum(prod(parameter.shape) for parameter in network.parameters.values())
-    stream = native_stream if native and count >= _MANY else Stream.at
+    compiled = threads is not None and count >= _MANY
+    stream = partial(native_stream, threads=threads) if compiled else Stream.at
     return {
         name: Drawn(
             parameter.shape,

@@ -90,7 +90,7 @@ class Program:
             made = self._native = built.engine(threads, pin)
         else:
             raise ValueError(f"engine is native or reference, not {engine!r}")
-        values = first_weights(network, weights, seed, native=engine == "native")
+        values = first_weights(network, weights, seed, threads=self.threads if self._native else None)
         known = {buffer.name for buffer in made.manifest.buffers}
         idle = {name: array for name, array in values.items() if name not in known}
         #: The vocabularies of the inputs that are made from text: the weights' or the training data's.

@@ -42,6 +42,12 @@ def test_normals(size: int, change: Linear | None) -> None:
     np.testing.assert_array_equal(given.view(np.uint32), wanted.view(np.uint32))
 
 
+def test_threads() -> None:
+    wanted = filled(Stream.at(6, "t"), SIZES[1], Linear(0.5))
+    for threads in (2, 3):
+        np.testing.assert_array_equal(filled(native_stream(6, "t", threads), SIZES[1], Linear(0.5)), wanted)
+
+
 @pytest.mark.parametrize("size", SIZES)
 def test_float64(size: int) -> None:
     native, numpy = native_stream(4, "b").attempt(2), Stream.at(4, "b").attempt(2)
