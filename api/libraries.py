@@ -16,13 +16,14 @@ from netwright.compiler.codegen.linker import LinkError, find_compiler
 from netwright.compiler.codegen.platforms import chosen_target
 from netwright.compiler.codegen.selection import without_entries
 from netwright.compiler.codegen.target import Target
-from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.frontend.network import Network, initial_states
 from netwright.specs.files import write_file
 from netwright.specs.manifest import PREPARE, TRAIN, Manifest
 
 from .build import Build
 from .contents import contents_of
 from .errors import RequestError
+from .network_weights import weights_or_first
 from .places import Places, shared_suffix
 from .request import Request
 
@@ -52,7 +53,7 @@ def write_library(
     trains = any(entry.name == TRAIN for entry in manifest.entries)
     contents = dict(made.lowered.constants)
     if weights is None and trains:  # a training begins with some
-        weights = {**initial_values(network)}
+        weights = weights_or_first(network)
     if weights is not None:
         contents |= contents_of(made, weights)
     if trains:

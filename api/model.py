@@ -150,7 +150,8 @@ class Model:
         """Compiles the model and returns it ready to run.
 
         ``weights`` are a safetensors file or arrays by name. Without them, initial values are drawn with ``seed``, by
-        default the spec's. With the ``engine`` "reference", NumPy interprets the graphs and nothing is compiled.
+        default the spec's, when they are needed: in the first call, or when weights are asked for. With the ``engine``
+        "reference", NumPy interprets the graphs and nothing is compiled.
         ``entries`` selects from `predict`, `loss` and `train_step`; the default is all that the spec has. ``cpu`` is
         the name of a CPU as LLVM spells it. ``math`` says how exact predictions are in float32, by default as the spec
         does: "fast" is within 1e-4 of exact results, relative to their root mean square, "strict" within 1e-5.

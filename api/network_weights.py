@@ -3,20 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
+from math import prod
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.frontend.network import Network
+from netwright.runtime.drawn import Drawn
 from netwright.runtime.errors import WeightsError
 from netwright.runtime.named_arrays import find_problems, weight_buffers
 from netwright.runtime.weights import load_weights
 from netwright.specs.manifest import BufferInfo, Manifest
+from netwright.specs.random import Stream
 
+from .native_numbers import native_stream
 from .version import VERSION
 
 Weights = str | Path | Mapping[str, ArrayLike]
+#: From so many weights on, code that draws them is worth being compiled for the first network that needs it.
+_MANY = 1 << 21
 
 
 def weights_manifest(network: Network) -> Manifest:
@@ -31,6 +38,41 @@ def weights_manifest(network: Network) -> Manifest:
         for name, parameter in network.parameters.items()
     ]
     return Manifest(netwright=VERSION, model=network.model, target="", dims=[], buffers=buffers, entries=[])
+
+
+def first_weights(
+    network: Network, weights: Weights | None, seed: int | None = None, *, threads: int | None = 1
+) -> dict[str, NDArray | Drawn]:
+    """What a program begins with: ``weights`` as ``read_weights`` reads them; without, the values that
+    ``compiler.frontend.network.initial_values`` returns, to be drawn when they are needed. Many are drawn by compiled
+    code on ``threads`` threads, unless that is None. Raises WeightsError.
+    """
+    if weights is not None:
+        return {**read_weights(network, weights)}
+    seed = network.seed if seed is None else seed
+    count = sum(prod(parameter.shape) for parameter in network.parameters.values())
+    compiled = threads is not None and count >= _MANY
+    stream = partial(native_stream, threads=threads) if compiled else Stream.at
+    return {
+        name: Drawn(
+            parameter.shape,
+            np.dtype(parameter.type.dtype),
+            partial(parameter.fill, seed=seed, stream=stream),
+        )
+        for name, parameter in network.parameters.items()
+    }
+
+
+def weights_or_first(network: Network, weights: Weights | None = None) -> dict[str, NDArray]:
+    """The arrays of ``first_weights``, all drawn. Raises WeightsError."""
+    arrays: dict[str, NDArray] = {}
+    for name, value in first_weights(network, weights).items():
+        if isinstance(value, Drawn):
+            arrays[name] = np.empty(value.shape, value.dtype)
+            value.fill(arrays[name])
+        else:
+            arrays[name] = value
+    return arrays
 
 
 def read_weights(network: Network, weights: Weights) -> dict[str, NDArray]:

@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from math import prod
 from pathlib import Path
 from typing import Any, Literal, TypeVar, overload
 
-import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from netwright.compiler.codegen.target import named_target
 from netwright.compiler.frontend.build import bounded_network
-from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.frontend.network import Network, initial_states
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.runtime.distributed.agreement import together
@@ -36,7 +36,7 @@ from .build import build, entry_graphs, reference
 from .collection import collected_seldom
 from .data.sets import DataSets, Given
 from .errors import RequestError
-from .network_weights import Weights, read_weights, weights_manifest
+from .network_weights import Weights, first_weights, weights_manifest
 from .ranks import Divided, communicator_of
 from .streams import Streams
 from .training import monitor_of, run_training, training_plan
@@ -53,7 +53,7 @@ _Out = TypeVar("_Out", bound=Out)
 class Program:
     """A model that can run: entries compiled for one CPU (or interpreted), and weights.
 
-    Several threads may call ``predict`` at once, but must not train.
+    Several threads may call ``predict`` at once, but must not train. Weights that are not given are drawn when needed.
     """
 
     def __init__(
@@ -90,7 +90,7 @@ class Program:
             made = self._native = built.engine(threads, pin)
         else:
             raise ValueError(f"engine is native or reference, not {engine!r}")
-        values = initial_values(network, seed) if weights is None else read_weights(network, weights)
+        values = first_weights(network, weights, seed, threads=self.threads if self._native else None)
         known = {buffer.name for buffer in made.manifest.buffers}
         idle = {name: array for name, array in values.items() if name not in known}
         #: The vocabularies of the inputs that are made from text: the weights' or the training data's.
@@ -203,7 +203,7 @@ class Program:
         start = warm_start(self.network, weights)
         if isinstance(weights, str | Path):
             self.vocabularies |= load_vocabularies(weights)
-        self.session.assign({**self.weights, **start.taken})
+        self.session.assign(start.taken, partial=True)
         self._taken |= start.taken.keys()
         return start
 
@@ -396,5 +396,5 @@ class Program:
         return artifacts.save(self.load, self.network, self.weights, Path(path), request)
 
     def __repr__(self) -> str:
-        size = sum(int(np.prod(array.shape)) for array in self.weights.values())
+        size = sum(prod(parameter.shape) for parameter in self.network.parameters.values())
         return f"<Program {self.manifest.model}: {', '.join(self.entries)}; {size:,} weights>"

@@ -16,7 +16,7 @@ from netwright.compiler.codegen.target import Target
 from netwright.compiler.codegen.trainer import link_trainer
 from netwright.compiler.codegen.trainer_tables import Part, SplitTable, TrainerPlan, VariationTable
 from netwright.compiler.driver import lower
-from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.frontend.network import Network, initial_states
 from netwright.compiler.frontend.training.around import (
     around_dims,
     around_graphs,
@@ -35,6 +35,7 @@ from netwright.specs.models.train import TrainSpec
 from .build import Build
 from .errors import RequestError
 from .identity import spec_identity
+from .network_weights import weights_or_first
 from .trainer_limits import balanced_classes, refusal, unvaried
 from .trainer_variations import NotVaried, variation_table
 from .training import training_plan
@@ -117,7 +118,7 @@ def _plan(
             Monitor.of(monitor, manifest.scores, validated=True)
     identity: dict[str, Any] = {**plan.identity(0, None), **spec_identity(load)}
     del identity["samples"], identity["monitor"]
-    values = initial_values(network) if weights is None else weights
+    values = weights_or_first(network) if weights is None else weights
     return TrainerPlan(
         identity=json.dumps(identity)[1:-1],
         settings=json.dumps(list(load.settings)),

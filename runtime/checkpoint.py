@@ -100,7 +100,6 @@ def load_checkpoint(
     Raises CheckpointError if the file is no checkpoint, is damaged, or belongs to another model or to a training with
     another ``identity``, other ``vocabularies`` or other ``classes``. In that case the session does not change.
     """
-    weights, state = session.weights, session.state
     try:
         file = TensorFile(path)
         if file.metadata.get("format") != CHECKPOINT:
@@ -115,12 +114,11 @@ def load_checkpoint(
         tensors = {name: file.read(name) for name in file.headers}
         if progress.best_epoch is not None:
             progress.best_weights = _selected(tensors, BEST)
-            session.assign(progress.best_weights)  # only for its checks
-        session.assign(_selected(tensors, LAST))
-        session.assign_state(_scaled(_selected(tensors, STATE), state))
-    except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+            session.check(progress.best_weights)
+        weights = session.check(_selected(tensors, LAST))
+        session.assign_state(_scaled(_selected(tensors, STATE), session.state))
         session.assign(weights)
-        session.assign_state(state)
+    except (WeightsError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         if isinstance(error, CheckpointError):
             raise
         detail = error if isinstance(error, WeightsError) else f"{type(error).__name__}: {error}"

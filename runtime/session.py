@@ -11,6 +11,7 @@ from netwright.specs.manifest import AVERAGE, GATHERED, PREPARE, SCALE, BufferIn
 
 from .arrays import aligned_copy, aligned_zeros, flat_zeros, zeros_together
 from .calls import EntryCall, StateAllocator
+from .drawn import Drawn, Undrawn
 from .engine import Engine, find_entry
 from .errors import ExecutionError, WeightsError
 from .named_arrays import WEIGHT_ROLES, find_problems, static_shape, weight_buffers
@@ -26,17 +27,23 @@ class Session:
 
     ``values`` holds every parameter and statistic, and the initial values of state buffers that don't start at zero. A
     program without the entry ``prepare``, as a library may be, also needs its packed weights there.
-    ``idle`` are weights that belong to the model, but that none of the entries reads. All are copied.
+    ``idle`` are weights that belong to the model, but that none of the entries reads. All are copied. Those that are
+    ``Drawn`` are made by the first call, or when weights are asked for; never, if others are assigned before.
 
     Raises WeightsError if the values don't fit the model. Several threads must not train one session at once.
     """
 
     def __init__(
-        self, engine: Engine, values: Mapping[str, ArrayLike], idle: Mapping[str, NDArray] | None = None
+        self,
+        engine: Engine,
+        values: Mapping[str, ArrayLike | Drawn],
+        idle: Mapping[str, NDArray | Drawn] | None = None,
     ):
         self.engine = engine
         manifest = engine.manifest
-        given = {name: np.asarray(value) for name, value in values.items()}
+        idle = idle or {}
+        drawn = {name: value for name, value in {**values, **idle}.items() if isinstance(value, Drawn)}
+        given = {name: np.asarray(value) for name, value in values.items() if not isinstance(value, Drawn)}
         packs = any(info.name == PREPARE for info in manifest.entries)
         given_roles = (*WEIGHT_ROLES, "state", "packed")
         expected = {info.name: info for info in manifest.buffers if info.role in given_roles}
@@ -45,8 +52,13 @@ class Session:
             for name, info in expected.items()
             if info.role == "state" or (info.role == "packed" and packs)
         ]
-        _check(manifest, expected, given, optional=optional)
-        self._idle = {name: np.array(array) for name, array in (idle or {}).items()}
+        described = {**given, **{name: value for name, value in drawn.items() if name in values}}
+        _check(manifest, expected, described, optional=optional)
+        self._undrawn = Undrawn(drawn)
+        self._idle = {
+            name: np.zeros(array.shape, array.dtype) if isinstance(array, Drawn) else np.array(array)
+            for name, array in idle.items()
+        }
         static = [(info, shape) for info in manifest.buffers if (shape := static_shape(info)) is not None]
         if problem := {info.name for info in manifest.buffers if info.role == "packed"} - {
             info.name for info, _ in static
@@ -123,6 +135,7 @@ class Session:
         if call is None:
             call = self._make_call(entry)
         if entry not in self._ready:
+            self._draw()
             if not self._packed_reads[entry] <= self._fresh:
                 self.prepare()
             self._ready.add(entry)
@@ -136,6 +149,7 @@ class Session:
 
     def prepare(self) -> None:
         """Packs the weights again. Entries that read packed weights do this themselves after parameters changed."""
+        self._draw()
         self.engine.run(PREPARE, {}, {**self._weights, **self._packed})
         self._fresh = set(self._packed)
 
@@ -147,6 +161,7 @@ class Session:
     @property
     def weights(self) -> dict[str, NDArray]:
         """Copies of all parameters and statistics, by name."""
+        self._draw()
         return {name: array.copy() for name, array in {**self._weights, **self._idle}.items()}
 
     @property
@@ -154,8 +169,19 @@ class Session:
         """Another number whenever weights have changed."""
         return self._version
 
-    def assign(self, weights: Mapping[str, ArrayLike]) -> None:
-        """Replaces all parameters and statistics. Raises WeightsError, without any change, if they don't fit."""
+    def assign(self, weights: Mapping[str, ArrayLike], *, partial: bool = False) -> None:
+        """Replaces all parameters and statistics, with ``partial`` those of the names given. Raises WeightsError,
+        without any change, if they don't fit.
+        """
+        given = self.check(weights, partial=partial)
+        self._undrawn.forget(given)
+        stored = {**self._weights, **self._idle}
+        for name, array in given.items():
+            stored[name][...] = array
+        self.changed()
+
+    def check(self, weights: Mapping[str, ArrayLike], *, partial: bool = False) -> dict[str, NDArray]:
+        """The weights as arrays that ``assign`` can take. Raises WeightsError if they don't fit."""
         given = {name: np.asarray(value) for name, value in weights.items()}
         idle = {
             name: BufferInfo(
@@ -163,11 +189,9 @@ class Session:
             )
             for name, array in self._idle.items()
         }
-        _check(self.manifest, {**weight_buffers(self.manifest), **idle}, given)
-        stored = {**self._weights, **self._idle}
-        for name, array in given.items():
-            stored[name][...] = array
-        self.changed()
+        expected = {**weight_buffers(self.manifest), **idle}
+        _check(self.manifest, expected, given, optional=list(expected) if partial else None)
+        return given
 
     @property
     def packed(self) -> dict[str, NDArray]:
@@ -261,6 +285,7 @@ class Session:
     @property
     def arrays(self) -> dict[str, NDArray]:
         """The parameters, statistics and states of known sizes themselves. Call ``changed`` after changing them."""
+        self._draw()
         known = {name: array for name, array in self._states.items() if name in self._static_states}
         return {**self._weights, **self._idle, **{name: known[name] for name in sorted(known)}}
 
@@ -279,6 +304,7 @@ class Session:
         """A call of an entry that has the states ``states`` of its own: those of static size are added to it, as zeros;
         ``allocate`` returns the others. It reads the session's weights.
         """
+        self._draw()
         if not self._packed.keys() <= self._fresh:
             self.prepare()
         used = find_entry(self.manifest, entry)
@@ -286,6 +312,11 @@ class Session:
             if info.role == "state" and info.name in used.reads and (shape := static_shape(info)) is not None:
                 states[info.name] = aligned_zeros(shape, np.dtype(info.dtype))
         return EntryCall(self.engine, used, {**self._weights, **self._packed, **states}, allocate)
+
+    def _draw(self) -> None:
+        """Makes the weights that were not needed so far."""
+        if self._undrawn:
+            self._undrawn.draw({**self._weights, **self._idle})
 
     def _make_call(self, name: str) -> EntryCall:
         entry = find_entry(self.manifest, name)
@@ -312,7 +343,7 @@ class Session:
 def _check(
     manifest: Manifest,
     expected: Mapping[str, BufferInfo],
-    given: Mapping[str, NDArray],
+    given: Mapping[str, NDArray | Drawn],
     optional: list[str] | None = None,
 ) -> None:
     described = {name: (array.shape, array.dtype) for name, array in given.items()}

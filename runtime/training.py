@@ -142,7 +142,7 @@ class _Training:
         self.monitor = None if name is None else Monitor.of(name, self.scores, validated=validated)
         watched = (plan.plateau and plan.plateau.monitor) or name or "train_loss"
         self.plateau_monitor = Monitor.of(watched, self.scores, validated=validated)
-        self.good_weights = session.weights
+        self.good_weights: dict[str, NDArray] = {}
         self.identity = {**plan.identity(self.batches.samples, name), **identity}
 
     def _batches_of(self, size: int) -> Batches:
@@ -158,8 +158,8 @@ class _Training:
                     resume, self.session, self.identity, self.data.vocabularies, self.data.classes
                 )
                 self.steps.restored()
-                self.good_weights = self._kept()
                 self._adopt_batch_size()
+            self.good_weights = self.session.weights if resume is None else self._kept()
         progress = self.progress
         if self.ranks.size > 1:
             check_equal(self.ranks, self._facts())

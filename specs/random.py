@@ -2,15 +2,15 @@
 
 The generator is counter-based: a number depends only on its key and counter, never on earlier draws. The key is
 `key_for(seed, path)`, so every layer's parameter and every dropout has its own stream; the counter names the element.
-The interpreter, the shuffling of samples and the initializers draw from here; native code computes the same bits.
+The interpreter, the shuffling of samples and the initializers draw from here; native code computes the same words.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from dataclasses import dataclass
-from math import prod
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from typing import Self, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -33,6 +33,12 @@ Key = tuple[int, int]
 _PIECE = 1 << 16
 #: How many counters of a stream are computed together.
 _PAIRS = 1 << 13
+
+Change: TypeAlias = Callable[[NDArray[np.float64]], NDArray[np.float64]]
+"""Changes each number by itself."""
+OfPairs: TypeAlias = Callable[
+    [NDArray[np.float64], NDArray[np.float64]], tuple[NDArray[np.float64], NDArray[np.float64]]
+]
 
 
 def philox4x32(key: Key, counter: NDArray[np.uint32]) -> NDArray[np.uint32]:
@@ -102,6 +108,17 @@ def normals(
 
 
 @dataclass(frozen=True, slots=True)
+class Linear:
+    """mean + deviation·x; without a mean deviation·x."""
+
+    deviation: float
+    mean: float | None = None
+
+    def __call__(self, x: NDArray[np.float64]) -> NDArray[np.float64]:
+        return self.deviation * x if self.mean is None else self.mean + self.deviation * x
+
+
+@dataclass(frozen=True, slots=True)
 class Stream:
     """A stream of random numbers: a key, and the upper half of the counter. The lower half counts elements.
 
@@ -116,43 +133,64 @@ class Stream:
         """The stream of a path (a parameter's full name) under a seed."""
         return cls(key_for(seed, path))
 
-    def part(self, index: int) -> Stream:
+    def part(self, index: int) -> Self:
         """The stream of one part, such as a gate's slice. Parts are independent of each other and of the whole."""
-        return Stream(self.key, (index + 1, self.upper[1]))
+        return replace(self, upper=(index + 1, self.upper[1]))
 
-    def attempt(self, index: int) -> Stream:
+    def attempt(self, index: int) -> Self:
         """The stream for another attempt at drawing the same elements."""
-        return Stream(self.key, (self.upper[0], index))
+        return replace(self, upper=(self.upper[0], index))
 
-    def _pairs(self, count: int) -> Iterator[tuple[slice, NDArray[np.float64], NDArray[np.float64]]]:
-        """Both uniforms of each counter, for ``count`` elements: piece by piece, so that what is computed on the way
-        stays in the cache. Each piece comes with its place among the counters."""
-        half = (count + 1) // 2
-        for start in range(0, half, _PAIRS):
-            numbers = np.arange(start, min(start + _PAIRS, half), dtype=np.uint64)
-            yield slice(start, start + len(numbers)), *self._at(numbers)
-
-    def _at(self, numbers: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+    def pairs(self, counters: NDArray[np.uint64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Both uniforms of each of these counters."""
-        upper = (np.full_like(numbers, word) for word in self.upper)
-        c0, c1, c2, c3 = _philox(self.key, numbers & _LOW, numbers >> _SHIFT, *upper)
+        upper = (np.full_like(counters, word) for word in self.upper)
+        c0, c1, c2, c3 = _philox(self.key, counters & _LOW, counters >> _SHIFT, *upper)
         return _float64(c0, c1), _float64(c2, c3)
+
+    def pairs_from(self, start: int, count: int) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
+        """Both uniforms of each of ``count`` counters from ``start`` on."""
+        return self.pairs(np.arange(start, start + count, dtype=np.uint64))
 
     def uniform(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Uniform float64 in [0, 1)."""
-        count = prod(shape)
-        values = np.empty(((count + 1) // 2, 2))
-        for piece, first, second in self._pairs(count):
-            values[piece, 0], values[piece, 1] = first, second
-        return values.reshape(-1)[:count].reshape(shape)
+        values = np.empty(shape)
+        self.fill_uniform(values)
+        return values
 
     def normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Standard normal float64."""
-        count = prod(shape)
-        values = np.empty(((count + 1) // 2, 2))
-        for piece, first, second in self._pairs(count):
-            values[piece, 0], values[piece, 1] = normals(first, second)
-        return values.reshape(-1)[:count].reshape(shape)
+        values = np.empty(shape)
+        self.fill_normal(values)
+        return values
+
+    def fill_uniform(self, values: NDArray[np.floating], change: Change | None = None) -> None:
+        """Fills an array of any type with what ``change`` makes of uniform float64 in [0, 1)."""
+        self._fill(values, lambda first, second: (first, second), change)
+
+    def fill_normal(self, values: NDArray[np.floating], change: Linear | None = None) -> None:
+        """Fills an array of any type with what ``change`` makes of standard normal float64."""
+        self._fill(values, normals, change)
+
+    def _fill(self, values: NDArray[np.floating], of_pairs: OfPairs, change: Change | None) -> None:
+        """Fills an array with what ``of_pairs`` makes of uniforms, changed: piece by piece, so that what is computed on
+        the way stays in the cache.
+        """
+        flat = flattened(values)
+        piece = np.empty((min(_PAIRS, (flat.size + 1) // 2), 2))
+        for start in range(0, (flat.size + 1) // 2, _PAIRS):
+            place = flat[2 * start : 2 * (start + _PAIRS)]
+            count = (place.size + 1) // 2
+            piece[:count, 0], piece[:count, 1] = of_pairs(*self.pairs_from(start, count))
+            numbers = piece.reshape(-1)[: place.size]
+            place[...] = numbers if change is None else change(numbers)
+        if not np.may_share_memory(flat, values):
+            values[...] = flat.reshape(values.shape)
+
+    def normals_at(self, elements: NDArray[np.int64]) -> NDArray[np.float64]:
+        """The elements of these numbers of what ``normal`` returns."""
+        counters, place = np.divmod(elements.astype(np.uint64), np.uint64(2))
+        first, second = normals(*self.pairs(counters))
+        return np.where(place, second, first)
 
     def truncated_normal(self, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Standard normal float64, each element drawn again (attempt 1, 2, …) until it is within [−2, 2]."""
@@ -161,12 +199,15 @@ class Stream:
         attempt = 0
         while outside.size:
             attempt += 1
-            numbers = outside.astype(np.uint64)
-            first, second = normals(*self.attempt(attempt)._at(numbers >> np.uint64(1)))
-            drawn = np.where(outside % 2, second, first)
+            drawn = self.attempt(attempt).normals_at(outside)
             values[outside] = drawn
             outside = outside[np.abs(drawn) > 2]
         return values.reshape(shape)
+
+
+def flattened(values: NDArray[np.floating]) -> NDArray[np.floating]:
+    """The elements of an array in one axis: the same ones, if they lie in order, else others that are not set."""
+    return values.reshape(-1) if values.flags.c_contiguous else np.empty(values.size, values.dtype)
 
 
 def permutation(seed: int, path: str, epoch: int, count: int) -> NDArray[np.int64]:

@@ -9,7 +9,6 @@ from typing import Any
 import click
 
 from netwright.compiler.codegen.platforms import NAMES, chosen_target
-from netwright.compiler.frontend.network import initial_values
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 
 from ..analysis.limits import latency_exceeded, memory_exceeded
@@ -18,7 +17,7 @@ from ..analysis.resources import Resources
 from ..describe import bytes_text
 from ..errors import RequestError
 from ..model import Model, load
-from ..network_weights import read_weights
+from ..network_weights import weights_or_first
 from .findings import show_diagnostics
 from .options import PATH, dim_option, format_option, settings_option, spec_argument, weights_option
 from .output import console, paragraph, show_warnings
@@ -121,7 +120,7 @@ def _show_card(
 
     settled = Model(model.load, Resources(model.load, model.network, ("predict",)).dims("predict", dims))
     network = settled.network
-    values = initial_values(network) if weights is None else read_weights(network, weights)
+    values = weights_or_first(network, weights)
     if calibration is not None:
         from ..quantization import quantize
 

@@ -25,7 +25,6 @@ from rich.table import Table
 from netwright.compiler.autodiff import gradients
 from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.frontend.build import layer_graph
-from netwright.compiler.frontend.network import initial_values
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
 from netwright.compiler.graph.types import FLOATS, TensorType
@@ -39,6 +38,7 @@ from netwright.specs.dims import evaluate as evaluate_size
 from ..analysis.measure import random_inputs
 from ..errors import RequestError
 from ..model import Model
+from ..network_weights import weights_or_first
 
 #: The number of samples; the default number of steps, for specs that don't limit the length of sequences; and the most
 #: steps that are measured by default.
@@ -180,7 +180,7 @@ def gradient_flow(
         for position, value in enumerate(graph.operands(node)):
             graph.set_output(f"{number}.{position}", value)
     samples = random_inputs(network, sizes, seed) if inputs is None else inputs
-    given = {**samples, **(weights or initial_values(network))}
+    given = {**samples, **(weights or weights_or_first(network))}
     try:
         values = evaluate(graph, {name: given[name] for name in graph.inputs}, sizes)
     except EvaluationError as error:

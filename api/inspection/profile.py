@@ -18,7 +18,7 @@ from netwright.compiler.codegen.jit import Recorder
 from netwright.compiler.codegen.speed import Speed
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.frontend.build import bounded_network
-from netwright.compiler.frontend.network import initial_states, initial_values
+from netwright.compiler.frontend.network import initial_states
 from netwright.compiler.loop.ir import Call
 from netwright.compiler.loop.marks import watched
 from netwright.compiler.lowering.plans import Planned
@@ -31,7 +31,7 @@ from ..build import build, entry_graphs
 from ..errors import RequestError
 from ..identified import layer_names
 from ..model import Model
-from ..network_weights import Weights, read_weights
+from ..network_weights import Weights, weights_or_first
 
 
 @dataclass(frozen=True, slots=True)
@@ -223,7 +223,7 @@ def profile(
     sizes = _sizes(made.lowered.manifest.dims, dims or {})
     inputs = generated_inputs(manifest, entry, sizes, whole=True)
     bound = bound_dims(manifest, sizes, inputs)
-    values = initial_values(network) if weights is None else read_weights(network, weights)
+    values = weights_or_first(network, weights)
     values |= initial_states(network, sizes)
     known = {buffer.name for buffer in manifest.buffers}
     engine = made.engine(threads, watch=True)

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.frontend.network import Network, Parameter, initial_values
+from netwright.compiler.frontend.network import Network, Parameter
 from netwright.specs.load import LoadResult
 from netwright.specs.models.layers.base import LayerSpec
 from netwright.specs.models.layers.conv import Convolution
@@ -15,6 +15,7 @@ from netwright.specs.models.layers.conv import Convolution
 from ..describe import count_text, shape_text
 from ..inspection.activity import Activity, histogram
 from ..markup import escape
+from ..network_weights import weights_or_first
 from .charts import Chart, ChartSheet, Line
 from .png import data_address
 
@@ -24,7 +25,7 @@ _MOST_CHARTS, _MOST_LAYERS, _MOST_FILTERS = 48, 24, 64
 
 def weight_section(network: Network, weights: Mapping[str, NDArray], sheet: ChartSheet) -> str:
     """Histograms of the trained parameters, of ``weights`` and of those that training begins with."""
-    first = initial_values(network)
+    first = weights_or_first(network)
     trained = [
         name for name, parameter in network.parameters.items() if parameter.trained and weights[name].size > 1
     ]

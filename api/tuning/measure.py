@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.generated import generated_inputs
 from netwright.compiler.codegen.jit import Recorder
 from netwright.compiler.codegen.target import host_target
-from netwright.compiler.frontend.network import Network, initial_states, initial_values
+from netwright.compiler.frontend.network import Network, initial_states
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.marks import watched
@@ -18,6 +18,7 @@ from netwright.compiler.machine import Machine
 from netwright.runtime.session import Session
 
 from ..build import build
+from ..network_weights import weights_or_first
 
 #: How many elements an open size has while it is tuned, unless it may not.
 OPEN = 8
@@ -39,7 +40,7 @@ class Trial:
             for dim in manifest.dims
             if dim.longest_of is None
         }
-        values = {**initial_values(network), **initial_states(network, sizes)}
+        values = {**weights_or_first(network), **initial_states(network, sizes)}
         known = {buffer.name for buffer in manifest.buffers}
         self.engine = made.engine(1, watch=True)
         self._session = Session(self.engine, {name: x for name, x in values.items() if name in known})

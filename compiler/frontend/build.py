@@ -10,6 +10,7 @@ from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import GRADIENT, DimInfo
 from netwright.specs.models.layers.recurrent import LENGTHS
+from netwright.specs.models.spec import ModelSpec
 from netwright.specs.models.train import TrainSpec
 
 from ..autodiff import gradients
@@ -63,7 +64,7 @@ def examine(load: LoadResult) -> Examined:
     if load.partial is None:
         return Examined(None, diagnostics)
     network = None
-    checked = _expanded(load, "loss", diagnostics=diagnostics)
+    checked = _expanded(load, _first_entry(load.partial), diagnostics=diagnostics)
     for problem in check_outputs(load, checked):
         diagnostics.add(problem.diagnostic)
     train = load.partial.train
@@ -102,7 +103,7 @@ def bounded_network(load: LoadResult, network: Network) -> Network:
     inputs = any(input.lengths is not None for input in model.inputs.values())
     if not inputs and not any(LENGTHS in given for given in load.wiring.given.values()):
         return network
-    checked = _expanded(load, "loss", bounded=True)
+    checked = _expanded(load, _first_entry(model), bounded=True)
     objective = Objective(checked, model.train) if model.train else None
     if objective:
         _build_loss(checked, objective)
@@ -168,7 +169,7 @@ def _expanded(
 
 def _network(load: LoadResult, checked: Expander, objective: Objective | None) -> Network:
     model = checked.spec
-    builders: dict[str, Callable[[], Graph]] = {"predict": lambda: _predict(load, checked.bounded)}
+    builders: dict[str, Callable[[], Graph]] = {"predict": lambda: _predict(load, checked)}
     states: dict[str, State] = {}
     checkpoints: tuple[Checkpoints, ...] = ()
     if model.train and objective:
@@ -212,8 +213,14 @@ def _network(load: LoadResult, checked: Expander, objective: Objective | None) -
 # Entries.
 
 
-def _predict(load: LoadResult, bounded: bool) -> Graph:
-    expander = _expanded(load, "predict", bounded=bounded)
+def _first_entry(spec: ModelSpec) -> str:
+    """What is made of the graph that a spec is checked by."""
+    return "loss" if spec.train else "predict"
+
+
+def _predict(load: LoadResult, checked: Expander) -> Graph:
+    again = checked.graph.name != "predict"
+    expander = _expanded(load, "predict", bounded=checked.bounded) if again else checked
     for name, ref in load.wiring.outputs.items():
         expander.graph.set_output(name, expander.signals[ref].tensor.value)
     return expander.graph

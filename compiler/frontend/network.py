@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from netwright.specs.dims import DimLike
 from netwright.specs.manifest import DimInfo, ScoreInfo, has_time
-from netwright.specs.models.initializers import InitializerSpec, initialize
+from netwright.specs.models.initializers import InitializerSpec, fill, initialize
 from netwright.specs.random import Stream
 from netwright.specs.source.tree import Span
 
@@ -40,10 +40,18 @@ class Parameter:
         """Whether the optimizer updates it."""
         return self.kind == "parameter" and not self.frozen
 
+    @property
+    def shape(self) -> tuple[int, ...]:
+        """Its shape, which depends on no dim."""
+        return tuple(int(size) for size in self.type.shape)  # type: ignore[arg-type]
+
     def initial_value(self, seed: int) -> NDArray:
         """The initial values, drawn from the stream of (seed, name)."""
-        shape = tuple(int(size) for size in self.type.shape)  # type: ignore[arg-type]
-        return initialize(self.initializers, Stream.at(seed, self.name), shape, self.type.dtype)
+        return initialize(self.initializers, Stream.at(seed, self.name), self.shape, self.type.dtype)
+
+    def fill(self, values: NDArray, seed: int, stream: Callable[[int, str], Stream] = Stream.at) -> None:
+        """Fills an array with the initial values."""
+        fill(self.initializers, stream(seed, self.name), values)
 
 
 @dataclass(frozen=True, slots=True)

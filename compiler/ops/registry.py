@@ -11,6 +11,7 @@ from .conv import Conv
 from .conv_kernel_gradient import ConvKernelGradient
 from .copy import Copy
 from .dot import Dot
+from .draw import DrawNormals, DrawUniforms
 from .elementwise import BINARY, COMPARE, UNARY
 from .gather import Gather, ScatterAdd
 from .interleave import Interleave
@@ -82,6 +83,8 @@ _PRIMITIVES: tuple[Primitive, ...] = (
     ResampleGradient(),
     RandomBits(),
     Permutation(),
+    DrawUniforms(),
+    DrawNormals(),
     VaryShift(),
     VaryFlip(),
     VaryCrop(),

@@ -178,22 +178,7 @@ class VariedSample:
         words = b.wide_philox(
             self.attrs.key, (b.cast(counter, "uint32"), low, high, b.broadcast(self.epoch, lanes))
         )
-        return self._unit(*words[:2]), self._unit(*words[2:])
-
-    def _unit(self, high: Any, low: Any) -> Any:
-        """``specs.random.uniform_float64``: no operation rounds."""
-        b, lanes = self.b, high.type.lanes
-
-        def number(whole: Any) -> Any:
-            """A whole number below 2⁵², as the low bits of one from 2⁵² on."""
-            bits = b.bit_or(whole, b.like(0x4330000000000000, whole))
-            value = b.bitcast(bits, "float64")
-            return b.sub(value, b.like(2.0**52, value))
-
-        mask = b.const(0xFFFFFFFF, "uint64", lanes)
-        upper = number(b.bit_and(high, mask))
-        lower = number(b.shr(b.bit_and(low, mask), b.const(11, "uint64", lanes)))
-        return b.fma(upper, b.like(2.0**-32, upper), b.mul(lower, b.like(2.0**-53, lower)))
+        return b.uniform_float64(*words[:2]), b.uniform_float64(*words[2:])
 
     def whole(self, stem: str, value: Any, low: DimLike, high: DimLike) -> Any:
         """The index ⌊value⌋, low ≤ it < high."""

@@ -41,7 +41,7 @@ class VaryNoise(Vary):
         with b.loop("i", 0, counted, 2 * lanes) as i:
             element = b.index_value(i, "uint64", lanes)
             counter = b.add(b.shr(element, b.like(1, element)), b.ramp("uint64", lanes))
-            first, second = self._normals(b, *sample.pair(counter))
+            first, second = b.normals(*sample.pair(counter))
             left = counted - i
             if lanes == 1:
                 self._store(sample, attrs, i, first, left)
@@ -53,13 +53,6 @@ class VaryNoise(Vary):
                 ]
                 self._store(sample, attrs, i, b.shuffle(first, second, order), left)
         sample.copy(counted, sample.size)
-
-    def _normals(self, b: Any, first: Any, second: Any) -> tuple[Any, Any]:
-        """``specs.random.normals``."""
-        logarithm = b.log(b.sub(b.like(1.0, first), first))
-        radius = b.let("radius", b.sqrt(b.mul(b.like(-2.0, first), logarithm)))
-        cosine, sine = b.cos_sin_of_turns(second)
-        return b.let("normal", b.mul(radius, cosine)), b.let("normal", b.mul(radius, sine))
 
     def _store(self, sample: VariedSample, attrs: VaryNoiseAttributes, i: Any, noise: Any, left: Any) -> None:
         b = sample.b

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
-from ..random import Stream
+from ..random import Linear, Stream
 from .base import Number, Positive, Size, SpecModel, by_name
 
 
@@ -36,6 +36,12 @@ class InitializerSpec(SpecModel):
 
     def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
         """Draws float64 values of the given shape."""
+        values = np.empty(shape)
+        self.fill(stream, values)
+        return values
+
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        """Draws values in float64, and casts them to the type of the array that they fill."""
         raise TypeError(f"{type(self).__name__} draws nothing")
 
 
@@ -44,8 +50,8 @@ class Zeros(InitializerSpec):
 
     type: Literal["zeros"] = "zeros"
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return np.zeros(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        values[...] = 0
 
 
 class Ones(InitializerSpec):
@@ -53,8 +59,8 @@ class Ones(InitializerSpec):
 
     type: Literal["ones"] = "ones"
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return np.ones(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        values[...] = 1
 
 
 class Constant(InitializerSpec):
@@ -64,8 +70,8 @@ class Constant(InitializerSpec):
     value: Number
     """The value of every element."""
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return np.full(shape, self.value)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        values[...] = np.float64(self.value)
 
 
 class Uniform(InitializerSpec):
@@ -77,8 +83,8 @@ class Uniform(InitializerSpec):
     high: Number = 0.05
     """The upper bound, exclusive."""
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return self.low + (self.high - self.low) * stream.uniform(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        stream.fill_uniform(values, Linear(self.high - self.low, self.low))
 
 
 class Normal(InitializerSpec):
@@ -90,8 +96,8 @@ class Normal(InitializerSpec):
     stddev: Positive = 0.05
     """The standard deviation."""
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return self.mean + self.stddev * stream.normal(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        stream.fill_normal(values, Linear(self.stddev, self.mean))
 
 
 class TruncatedNormal(InitializerSpec):
@@ -105,8 +111,8 @@ class TruncatedNormal(InitializerSpec):
     stddev: Positive = 0.05
     """The standard deviation before truncation."""
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return self.mean + self.stddev * stream.truncated_normal(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        values[...] = self.mean + self.stddev * stream.truncated_normal(values.shape)
 
 
 class GlorotUniform(InitializerSpec):
@@ -114,8 +120,8 @@ class GlorotUniform(InitializerSpec):
 
     type: Literal["glorot_uniform"] = "glorot_uniform"
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return _symmetric(stream, shape, sqrt(6 / max(1, sum(fans(shape)))))
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        _fill_symmetric(stream, values, sqrt(6 / max(1, sum(fans(values.shape)))))
 
 
 class GlorotNormal(InitializerSpec):
@@ -123,8 +129,8 @@ class GlorotNormal(InitializerSpec):
 
     type: Literal["glorot_normal"] = "glorot_normal"
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return sqrt(2 / max(1, sum(fans(shape)))) * stream.normal(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        stream.fill_normal(values, Linear(sqrt(2 / max(1, sum(fans(values.shape))))))
 
 
 class HeUniform(InitializerSpec):
@@ -132,8 +138,8 @@ class HeUniform(InitializerSpec):
 
     type: Literal["he_uniform"] = "he_uniform"
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return _symmetric(stream, shape, sqrt(6 / max(1, fans(shape)[0])))
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        _fill_symmetric(stream, values, sqrt(6 / max(1, fans(values.shape)[0])))
 
 
 class HeNormal(InitializerSpec):
@@ -141,8 +147,8 @@ class HeNormal(InitializerSpec):
 
     type: Literal["he_normal"] = "he_normal"
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return sqrt(2 / max(1, fans(shape)[0])) * stream.normal(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        stream.fill_normal(values, Linear(sqrt(2 / max(1, fans(values.shape)[0]))))
 
 
 class LecunUniform(InitializerSpec):
@@ -150,8 +156,8 @@ class LecunUniform(InitializerSpec):
 
     type: Literal["lecun_uniform"] = "lecun_uniform"
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return _symmetric(stream, shape, sqrt(3 / max(1, fans(shape)[0])))
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        _fill_symmetric(stream, values, sqrt(3 / max(1, fans(values.shape)[0])))
 
 
 class LecunNormal(InitializerSpec):
@@ -159,8 +165,8 @@ class LecunNormal(InitializerSpec):
 
     type: Literal["lecun_normal"] = "lecun_normal"
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        return sqrt(1 / max(1, fans(shape)[0])) * stream.normal(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        stream.fill_normal(values, Linear(sqrt(1 / max(1, fans(values.shape)[0]))))
 
 
 class Orthogonal(InitializerSpec):
@@ -175,12 +181,12 @@ class Orthogonal(InitializerSpec):
     gain: Number = 1.0
     """The factor on the orthonormal matrix."""
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        columns = shape[-1] if shape else 1
-        rows = prod(shape[:-1])
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        columns = values.shape[-1] if values.shape else 1
+        rows = prod(values.shape[:-1])
         q, r = np.linalg.qr(stream.normal((max(rows, columns), min(rows, columns))))
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
-        return (self.gain * (q if rows >= columns else q.T)).reshape(shape)
+        values[...] = (self.gain * (q if rows >= columns else q.T)).reshape(values.shape)
 
 
 class Identity(InitializerSpec):
@@ -192,12 +198,13 @@ class Identity(InitializerSpec):
     gain: Number = 1.0
     """The value on the diagonal."""
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        if len(shape) < 2:
-            return np.full(shape, self.gain)
-        values = np.zeros(shape)
-        values[tuple(size // 2 for size in shape[:-2])] = self.gain * np.eye(shape[-2], shape[-1])
-        return values
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        if values.ndim < 2:
+            values[...] = np.float64(self.gain)
+            return
+        values[...] = 0
+        centre = tuple(size // 2 for size in values.shape[:-2])
+        values[centre] = self.gain * np.eye(*values.shape[-2:])
 
 
 class Chrono(InitializerSpec):
@@ -211,14 +218,13 @@ class Chrono(InitializerSpec):
     gain: Number = 1.0
     """The factor on the logarithm."""
 
-    def draw(self, stream: Stream, shape: tuple[int, ...]) -> NDArray[np.float64]:
-        count = prod(shape)
-        places = (np.arange(count) + 0.5) / max(count, 1)
-        return (self.gain * np.log(1 + (self.steps - 2) * places)).reshape(shape)
+    def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
+        places = (np.arange(values.size) + 0.5) / max(values.size, 1)
+        values[...] = (self.gain * np.log(1 + (self.steps - 2) * places)).reshape(values.shape)
 
 
-def _symmetric(stream: Stream, shape: tuple[int, ...], limit: float) -> NDArray[np.float64]:
-    return limit * (2 * stream.uniform(shape) - 1)
+def _fill_symmetric(stream: Stream, values: NDArray[np.floating], limit: float) -> None:
+    stream.fill_uniform(values, lambda u: limit * (2 * u - 1))
 
 
 AnyInitializer = (
@@ -245,15 +251,23 @@ Initializer = Annotated[AnyInitializer, Field(discriminator="type"), by_name(Any
 def initialize(
     initializers: tuple[InitializerSpec, ...], stream: Stream, shape: tuple[int, ...], dtype: str = "float32"
 ) -> NDArray[np.floating]:
-    """Draws the initial values of a parameter, in float64.
+    """The initial values of a parameter: see ``fill``."""
+    values = np.empty(shape, dtype)
+    fill(initializers, stream, values)
+    return values
+
+
+def fill(initializers: tuple[InitializerSpec, ...], stream: Stream, values: NDArray[np.floating]) -> None:
+    """Draws the initial values of a parameter in float64, and casts them to the type of the array that they fill.
 
     Several initializers apply to as many equal slices of the last axis (a recurrent layer's gates). Each slice is drawn
     as a separate matrix, from its own part of the stream. Raises `ValueError` if the last axis does not divide evenly.
     """
     if len(initializers) == 1:
-        return initializers[0].draw(stream, shape).astype(dtype)
-    if not shape or shape[-1] % len(initializers):
-        raise ValueError(f"{shape} has no {len(initializers)} equal slices")
-    part = (*shape[:-1], shape[-1] // len(initializers))
-    slices = [initializer.draw(stream.part(i), part) for i, initializer in enumerate(initializers)]
-    return np.concatenate(slices, axis=-1).astype(dtype)
+        initializers[0].fill(stream, values)
+        return
+    if not values.shape or values.shape[-1] % len(initializers):
+        raise ValueError(f"{values.shape} has no {len(initializers)} equal slices")
+    size = values.shape[-1] // len(initializers)
+    for i, initializer in enumerate(initializers):
+        initializer.fill(stream.part(i), values[..., i * size : (i + 1) * size])

@@ -56,6 +56,32 @@ def test_keys_are_stable() -> None:
     assert key_for(7, "enc.kernel") == (897295412, 1987978307)
 
 
+def test_numbers_are_stable() -> None:
+    first = Stream.at(7, "enc.kernel").uniform((3,))
+    assert [value.hex() for value in first] == [
+        "0x1.3bc4ec7d732b0p-3",
+        "0x1.c71849957f1f2p-2",
+        "0x1.6e8e369aca745p-1",
+    ]
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("initializer", [GlorotUniform(), HeNormal(), Orthogonal(), Normal(mean=1.0)])
+def test_values_fill_whatever_holds_them(initializer, dtype) -> None:
+    """An array that does not lie in order, and one of more than one piece."""
+    shape = (260, 130)
+    wanted = initializer.draw(Stream.at(2, "w"), shape).astype(dtype)
+    held = np.full((*shape[:1], 3 * shape[1]), 7, dtype)
+    initializer.fill(Stream.at(2, "w"), held[:, 130:260])
+    np.testing.assert_array_equal(held[:, 130:260], wanted)
+    assert (held[:, :130] == 7).all()
+    assert (held[:, 260:] == 7).all()
+    together = initialize((initializer, Zeros(), initializer), Stream.at(2, "w"), held.shape, dtype)
+    for gate in (0, 2):
+        part = initializer.draw(Stream.at(2, "w").part(gate), shape).astype(dtype)
+        np.testing.assert_array_equal(together[:, 130 * gate : 130 * (gate + 1)], part)
+
+
 def test_uniforms_are_below_one() -> None:
     top = np.array([0xFFFFFFFF, 0], dtype=np.uint32)
     assert uniform_float32(top).tolist() == [1 - 2**-24, 0]

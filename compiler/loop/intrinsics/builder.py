@@ -8,14 +8,14 @@ from netwright.specs.dims import dim, substitute
 
 from ..builder import Builder
 from ..ir import Expr, Index
-from . import elementary, philox
+from . import elementary, numbers, philox
 
 #: The name of the lane number inside an index: lane l of a vector is at the index with LANE = l.
 LANE = "lane"
 
 
 class KernelBuilder(Builder):
-    """``Builder`` with the functions of ``elementary`` and ``philox`` as methods."""
+    """``Builder`` with the functions of ``elementary``, ``philox`` and ``numbers`` as methods."""
 
     def lane_index(self, index: Index, dtype: str, lanes: int) -> Expr:
         """An index as data; it may depend on the lane (LANE), affinely.
@@ -65,3 +65,11 @@ class KernelBuilder(Builder):
     ) -> tuple[Expr, Expr, Expr, Expr]:
         """The same words in the low halves of uint64; see ``philox.wide_philox``."""
         return philox.wide_philox(self, key, counter)
+
+    def uniform_float64(self, high: Expr, low: Expr) -> Expr:
+        """A number in [0, 1) of two words; see ``numbers.uniform_float64``."""
+        return numbers.uniform_float64(self, high, low)
+
+    def normals(self, first: Expr, second: Expr) -> tuple[Expr, Expr]:
+        """Two normal numbers of two uniform ones; see ``numbers.normals``."""
+        return numbers.normals(self, first, second)
