@@ -96,8 +96,8 @@ class _Tiles:
                 self.tile = loop
                 self.body(loop.body)
                 self.tile = None
-        elif self.tile is not None and self._grows(loop.start):
-            self._rest(loop, self.tile)
+        elif not self.whole and self._is_end(loop.stop):
+            self._rest(loop)
         else:
             self._same(loop.start, loop.stop)
             if isinstance(loop.start, int) and isinstance(loop.stop, int):
@@ -105,20 +105,22 @@ class _Tiles:
             self.body(loop.body)
             self.spans.pop(loop.var, None)
 
-    def _rest(self, loop: ir.For, tile: ir.For) -> None:
-        """A loop over rows of a tile that is not whole: from a row of it on, at most to the last one."""
-        before = self.whole or tile.stop != dim(self.name) or not self._grows(loop.stop)
-        rest = substitute(loop.start - dim(tile.var), {self.name: dim(tile.var) + dim(_REST)})
-        least, _ = bounds(rest, {_REST: (1, tile.step)})
-        if before or least is None or least < 0:
+    def _is_end(self, size: DimLike) -> bool:
+        """Whether ``size`` is the last sample, or some before it, where samples have one row each."""
+        assert self.tile is not None
+        beyond = size - self.tile.stop
+        return self.tile.stop == dim(self.name) and isinstance(beyond, int) and beyond <= 0
+
+    def _rest(self, loop: ir.For) -> None:
+        """A loop over rows of a tile that is not whole, from one of them to the last."""
+        tile = self.tile
+        assert tile is not None
+        first = substitute(loop.start - dim(tile.var), {self.name: dim(tile.var) + dim(_REST)})
+        least, _ = bounds(first, {_REST: (1, tile.step)})
+        if least is None or least < 0:
             raise _Together
         with self._row(loop.var, 1):
             self.body(loop.body)
-
-    def _grows(self, size: DimLike) -> bool:
-        """Whether ``size`` is a row: with one more sample before it, it grows by the rows of a sample."""
-        each = self.tile and per_sample(self.tile.stop, self.name)
-        return each is not None and substitute(size, self.grown) == size + each
 
     @contextmanager
     def _row(self, var: str, each: int) -> Iterator[None]:
@@ -140,21 +142,18 @@ class _Tiles:
         """Whether all tiles but the last fulfill the condition, c·n - i - k ≥ 0."""
         return len(conditions) == 1 and self._is_all(conditions[0], 0)
 
-    def _same(self, *sizes: DimLike | None) -> None:
+    def _same(self, *sizes: DimLike) -> None:
         """Raises _Together if one of ``sizes`` depends on where the present tile is."""
         for size in sizes:
-            if size is None or isinstance(size, int):
-                continue
-            if self.whole and dim_symbols(size) & self.grown.keys():
-                raise _Together
-            if substitute(size, self.grown) != size:
+            depends = dim_symbols(size) & self.grown.keys()
+            if depends and (self.whole or substitute(size, self.grown) != size):
                 raise _Together
 
     def _value(self, value: ir.Expr) -> None:
         for node in postorder(value):
             if isinstance(node, ir.Load):
-                lanes = 1 if node.type.lanes == 1 else 1 + (node.type.lanes - 1) * node.stride
-                self._access(node.buffer, node.indices, lanes, node.count, node.guards)
+                reach = 1 + (node.type.lanes - 1) * node.stride
+                self._access(node.buffer, node.indices, reach, node.count, node.guards)
             elif isinstance(node, ir.IndexValue):
                 self._same(node.index)
 
@@ -183,19 +182,19 @@ class _Tiles:
 
     def _is_own(self, row: DimLike, each: int, reach: DimLike) -> bool:
         """Whether ``reach`` rows from ``row`` on, of a buffer with ``each`` per sample, are in the present tile."""
-        if self.tile is None or substitute(row, self.grown) != row + each or not isinstance(reach, int):
+        if not isinstance(reach, int) or reach < 1:
             return False
         for var in self.grown.keys() - {self.name}:
+            assert self.tile is not None
             factor, rest = divmod(each, constant_term(self.grown[var]))
             within = row - factor * dim(var)
             if not rest and not dim_symbols(within) & self.grown.keys():
                 # Rows of a tile that is not whole end where the buffer does.
-                most = factor * self.tile.step - reach if var == self.tile.var else None
-                return self._between(within, most)
+                return self._between(within, factor * self.tile.step - reach)
         return False
 
-    def _between(self, value: DimLike, most: int | None) -> bool:
-        """Whether ``value`` is at least 0, and at most ``most`` if that is given."""
+    def _between(self, value: DimLike, most: int) -> bool:
+        """Whether ``value`` is at least 0 and at most ``most``."""
         low = high = constant_term(value)
         for name in dim_symbols(value):
             factor = coefficient(value, name)
@@ -203,4 +202,4 @@ class _Tiles:
                 return False
             ends = [factor * end for end in self.spans[name]]
             low, high = low + min(ends), high + max(ends)
-        return low >= 0 and (most is None or high <= most)
+        return low >= 0 and high <= most
