@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from netwright.specs.dims import Dim, DimLike, Shape, ceil_div, coefficient, dim, dim_symbols
+from netwright.specs.dims import DimLike, Shape, ceil_div, coefficient, dim, dim_symbols
 
 from . import ir
 from .check_call import statements_of
@@ -47,10 +47,8 @@ def groups_of(divide: ir.Divide) -> DimLike:
 
 def per_sample(size: DimLike, name: str) -> int | None:
     """c where ``size`` is c·dim, for a constant c ≥ 1."""
-    if not isinstance(size, Dim):
-        return None
     each = coefficient(size, name)
-    return each if isinstance(each, int) and each >= 1 and size == each * dim(name) else None
+    return each if each and size == each * dim(name) else None
 
 
 def check_divide(

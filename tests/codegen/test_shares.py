@@ -79,6 +79,7 @@ def test_text_and_checks() -> None:
     made = program()
     assert parse_program(program_text(made)) == made
     verify_program(made)
+    verify_program(program("divide N by 2", "divide N by 1"))
 
 
 @pytest.mark.parametrize(
@@ -139,3 +140,5 @@ def test_the_interpreter_sees_what_shares_write_together() -> None:
     text = text.replace("    readwrite g: ", "    readwrite f: float32[4]\n    readwrite g: ")
     with pytest.raises(InterpreterError, match=r"race|thread"):
         run_entry(parse_program(text), "predict", arrays(8, 3), {"N": 8, "T": 3}, 2)
+    with pytest.raises(VerifyError, match="different elements of f"):
+        verify_program(parse_program(text))
