@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import partial
 from math import prod
 from pathlib import Path
@@ -51,8 +51,9 @@ def first_weights(
         return {**read_weights(network, weights)}
     seed = network.seed if seed is None else seed
     count = sum(prod(parameter.shape) for parameter in network.parameters.values())
-    compiled = threads is not None and count >= _MANY
-    stream = partial(native_stream, threads=threads) if compiled else Stream.at
+    stream: Callable[[int, str], Stream] = Stream.at
+    if threads is not None and count >= _MANY:
+        stream = partial(native_stream, threads=threads)
     return {
         name: Drawn(
             parameter.shape,

@@ -1,7 +1,8 @@
 """`compile`: how long networks take to compile, without the cache and with it, and for T = 1000 beside T = 32.
 
 Times are those of the process's CPU, from the spec to a program that can be called. Both compiles happen in one
-process, after one of another network, so that no import counts.
+process, after one of another network, so that no import counts. The first call of a program without weights also draws
+them: `weights` is how long that takes.
 """
 
 from __future__ import annotations
@@ -33,7 +34,9 @@ def measured(options: argparse.Namespace) -> int:
         return 0
     with cold_cache():
         seconds(cases[0], {})
-    print(f"{'network':30} {'entry':11} {'cold, s':>8} {'cached, s':>10} {f'T={LONG} / T={SHORT}':>16}")
+    print(
+        f"{'network':30} {'entry':11} {'cold, s':>8} {'cached, s':>10} {'weights, s':>10} {f'T={LONG} / T={SHORT}':>16}"
+    )
     rows = []
     for row in _rows(cases, options.threads[0]):
         print(_line(row), flush=True)
@@ -56,7 +59,7 @@ def _rows(cases: list[Case], threads: int) -> Iterator[Row]:
     for case in cases:
         with cold_cache():
             cold = seconds(case, {}, threads)
-            extra = {"cached": seconds(case, {}, threads)}
+            extra = {"cached": seconds(case, {}, threads), "weights": drawing_seconds(case, threads)}
         if "T" in case.network().spec["dims"]:
             for length in (SHORT, LONG):
                 with cold_cache():
@@ -74,7 +77,16 @@ def seconds(case: Case, dims: Mapping[str, int], threads: int = 1) -> float:
     return time.process_time() - start
 
 
+def drawing_seconds(case: Case, threads: int = 1) -> float:
+    """CPU seconds in which a program's first weights are drawn."""
+    program = netwright.load(case.network().spec).compile(entries=[ENTRIES[case.kind]], threads=threads)
+    start = time.process_time()
+    program.session.draw()
+    return time.process_time() - start
+
+
 def _line(row: Row) -> str:
     name, entry = row.case, "train_step" if row.case.count("/") > 1 else "predict"
     longer = f"{row.extra[f'T={LONG}'] / row.extra[f'T={SHORT}']:.2f}" if f"T={LONG}" in row.extra else ""
-    return f"{name:30} {entry:11} {row.ours:8.2f} {row.extra['cached']:10.2f} {longer:>16}"
+    times = f"{row.ours:8.2f} {row.extra['cached']:10.2f} {row.extra['weights']:10.2f}"
+    return f"{name:30} {entry:11} {times} {longer:>16}"

@@ -135,7 +135,7 @@ class Session:
         if call is None:
             call = self._make_call(entry)
         if entry not in self._ready:
-            self._draw()
+            self.draw()
             if not self._packed_reads[entry] <= self._fresh:
                 self.prepare()
             self._ready.add(entry)
@@ -149,7 +149,7 @@ class Session:
 
     def prepare(self) -> None:
         """Packs the weights again. Entries that read packed weights do this themselves after parameters changed."""
-        self._draw()
+        self.draw()
         self.engine.run(PREPARE, {}, {**self._weights, **self._packed})
         self._fresh = set(self._packed)
 
@@ -158,10 +158,15 @@ class Session:
         reads = set(find_entry(self.manifest, entry).reads)
         return [info for info in self.manifest.buffers if info.role == "input" and info.name in reads]
 
+    def draw(self) -> None:
+        """Makes the weights that are drawn when they are needed. Calls do this themselves."""
+        if self._undrawn:
+            self._undrawn.draw({**self._weights, **self._idle})
+
     @property
     def weights(self) -> dict[str, NDArray]:
         """Copies of all parameters and statistics, by name."""
-        self._draw()
+        self.draw()
         return {name: array.copy() for name, array in {**self._weights, **self._idle}.items()}
 
     @property
@@ -285,7 +290,7 @@ class Session:
     @property
     def arrays(self) -> dict[str, NDArray]:
         """The parameters, statistics and states of known sizes themselves. Call ``changed`` after changing them."""
-        self._draw()
+        self.draw()
         known = {name: array for name, array in self._states.items() if name in self._static_states}
         return {**self._weights, **self._idle, **{name: known[name] for name in sorted(known)}}
 
@@ -304,7 +309,7 @@ class Session:
         """A call of an entry that has the states ``states`` of its own: those of static size are added to it, as zeros;
         ``allocate`` returns the others. It reads the session's weights.
         """
-        self._draw()
+        self.draw()
         if not self._packed.keys() <= self._fresh:
             self.prepare()
         used = find_entry(self.manifest, entry)
@@ -312,11 +317,6 @@ class Session:
             if info.role == "state" and info.name in used.reads and (shape := static_shape(info)) is not None:
                 states[info.name] = aligned_zeros(shape, np.dtype(info.dtype))
         return EntryCall(self.engine, used, {**self._weights, **self._packed, **states}, allocate)
-
-    def _draw(self) -> None:
-        """Makes the weights that were not needed so far."""
-        if self._undrawn:
-            self._undrawn.draw({**self._weights, **self._idle})
 
     def _make_call(self, name: str) -> EntryCall:
         entry = find_entry(self.manifest, name)

@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from pydantic import Field
 
+from ..one_thread import one_thread
 from ..random import Linear, Stream
 from .base import Number, Positive, Size, SpecModel, by_name
 
@@ -184,7 +185,9 @@ class Orthogonal(InitializerSpec):
     def fill(self, stream: Stream, values: NDArray[np.floating]) -> None:
         columns = values.shape[-1] if values.shape else 1
         rows = prod(values.shape[:-1])
-        q, r = np.linalg.qr(stream.normal((max(rows, columns), min(rows, columns))))
+        normal = stream.normal((max(rows, columns), min(rows, columns)))
+        with one_thread():
+            q, r = np.linalg.qr(normal)
         q = q * np.where(np.diagonal(r) < 0, -1.0, 1.0)
         values[...] = (self.gain * (q if rows >= columns else q.T)).reshape(values.shape)
 

@@ -1,6 +1,9 @@
 """Random bits against the published known answers, and the initializers against their formulas."""
 
 import math
+import os
+import subprocess
+import sys
 
 import numpy as np
 import pytest
@@ -175,3 +178,24 @@ def test_gates_are_their_own_matrices() -> None:
     assert bias.tolist() == [0] * 3 + [1] * 3 + [0] * 6
     with pytest.raises(ValueError):
         initialize((Zeros(), Ones()), stream, (3,))
+
+
+def test_orthogonal_values_do_not_depend_on_processors() -> None:
+    """OpenBLAS divides a decomposition among as many threads as there are processors, and rounds other sums then."""
+    code = (
+        "import hashlib\nfrom netwright.specs.models.initializers import Orthogonal\n"
+        "from netwright.specs.random import Stream\n"
+        "values = Orthogonal().draw(Stream.at(0, 'w'), (300, 131))\n"
+        "print(hashlib.sha256(values.tobytes()).hexdigest())"
+    )
+    answers = {
+        subprocess.run(
+            [sys.executable, "-c", code],
+            env={**os.environ, "OPENBLAS_NUM_THREADS": threads},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for threads in ("1", "2")
+    }
+    assert len(answers) == 1
