@@ -13,18 +13,20 @@ AWAKE = 0.0002
 #: If nothing was answered meanwhile, the loop sleeps after answers for so many seconds, and twice as many each time
 #: that it was in vain again, up to the most. A client that never asks in time costs 0.4 % of a processor.
 FIRST_PAUSE, LONGEST_PAUSE = 0.001, 0.05
+#: A turn of the loop that takes so many seconds was interrupted by another process.
+INTERRUPTED = 0.0005
 
 
 class Awake:
     """Keeps an event loop awake between requests that follow each other closely.
 
     A processor that has gone to sleep wakes late, and with cold caches: on a virtual machine that takes longer than to
-    answer a small request. Where other processes need the processor, the client among them, nothing comes in time, and
-    the loop sleeps. With a single processor it always does.
+    answer a small request. Where other processes need the processor, perhaps the client's, the loop sleeps. With a
+    single processor it always does.
     """
 
     def __init__(self) -> None:
-        self._until = 0.0
+        self._until = self._looked = 0.0
         self._sleeps_until = 0.0 if processor_count() > 1 else inf
         self._pause = FIRST_PAUSE
         #: The loop is kept awake.
@@ -40,12 +42,15 @@ class Awake:
         else:
             self.active = True
             loop.call_soon(self._turn, loop)
-        self._until = now + AWAKE
+        self._looked, self._until = now, now + AWAKE
 
     def _turn(self, loop: asyncio.AbstractEventLoop) -> None:
         """Comes back when the loop has looked for what has arrived."""
         now = perf_counter()
-        if now < self._until:
+        if now - self._looked > INTERRUPTED:
+            self._pause = LONGEST_PAUSE
+        elif now < self._until:
+            self._looked = now
             loop.call_soon(self._turn, loop)
             return
         self.active = False

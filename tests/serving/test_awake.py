@@ -19,6 +19,7 @@ def test_the_loop_stays_awake_after_an_answer_until_none_comes_in_time(
     async def asked() -> None:
         loop, waiting = asyncio.get_running_loop(), Awake()
         monkeypatch.setattr(awake, "AWAKE", inf)
+        monkeypatch.setattr(awake, "INTERRUPTED", inf)
         for _ in range(3):
             waiting.answered(loop)
             for _ in range(5):
@@ -50,6 +51,23 @@ def test_pauses_grow_while_it_is_in_vain(monkeypatch: pytest.MonkeyPatch) -> Non
         return made
 
     assert 1 <= asyncio.run(tries()) < 60
+
+
+def test_a_processor_that_others_need_is_left_to_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(awake, "processor_count", lambda: 2)
+    monkeypatch.setattr(awake, "AWAKE", inf)
+    monkeypatch.setattr(awake, "INTERRUPTED", 0.0)  # any turn takes longer
+    monkeypatch.setattr(awake, "LONGEST_PAUSE", inf)
+
+    async def asked() -> list[bool]:
+        loop, waiting, active = asyncio.get_running_loop(), Awake(), []
+        for _ in range(2):
+            waiting.answered(loop)
+            active.append(waiting.active)
+            await asyncio.sleep(0.001)
+        return [*active, waiting.active]
+
+    assert asyncio.run(asked()) == [True, False, False]
 
 
 def test_a_single_processor_is_left_to_the_client(monkeypatch: pytest.MonkeyPatch) -> None:
