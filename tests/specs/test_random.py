@@ -185,7 +185,7 @@ def test_orthogonal_values_do_not_depend_on_processors() -> None:
     code = (
         "import hashlib\nfrom netwright.specs.models.initializers import Orthogonal\n"
         "from netwright.specs.random import Stream\n"
-        "values = Orthogonal().draw(Stream.at(0, 'w'), (300, 131))\n"
+        "values = Orthogonal().draw(Stream.at(0, 'w'), (700, 700))\n"
         "print(hashlib.sha256(values.tobytes()).hexdigest())"
     )
     answers = {
