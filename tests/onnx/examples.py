@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .example import IMAGE, LOGITS, MATRIX, POOL, SEQUENCE, Example, X, floats, ints
+from .example import IMAGE, LOGITS, MATRIX, POOL, SEQUENCE, Example, X, floats, ints, weight_codes
 from .opset_examples import (
     batch_norm,
     clip,
@@ -232,7 +232,7 @@ EXAMPLES: dict[str, Callable[[int], Example]] = {
             ints(0, 256, 2, 4, 7, 6).astype(np.uint8),
             np.float32(0.02),
             np.uint8(9),
-            ints(-128, 128, 6, 2, 2, 3).astype(np.int8),
+            weight_codes(np.int8, 6, 2, 2, 3),
             np.array([0.01, 0.02, 0.03, 0.01, 0.02, 0.03], np.float32),
             np.zeros(6, np.int8),
             np.float32(0.3),

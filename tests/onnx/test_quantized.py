@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from onnx.helper import make_node
 
 from .compared import built, compare
+from .example import weight_codes
 
 RNG = np.random.default_rng(8)
 F = np.float32
@@ -117,8 +118,7 @@ def dynamic(kernel: NDArray, zero: NDArray | None, op: str, shape: list[Any], **
 @pytest.mark.parametrize(("dtype", "rows"), [(np.int8, 20), (np.uint8, 20), (np.int8, 3000)])
 @pytest.mark.parametrize("rank", [2, 3])
 def test_dynamically_quantized_products(dtype: type, rows: int, rank: int) -> None:
-    limits = np.iinfo(dtype)
-    kernel = RNG.integers(limits.min, limits.max + 1, (rows, 6)).astype(dtype)
+    kernel = weight_codes(dtype, rows, 6)
     shape = ["N", rows] if rank == 2 else ["N", "T", rows]
     found = dynamic(kernel, np.array(3, dtype), "MatMulInteger", shape)
     sizes = [(2, rows), (5, rows)] if rank == 2 else [(2, 3, rows), (1, 4, rows)]

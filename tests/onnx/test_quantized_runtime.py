@@ -21,6 +21,7 @@ from netwright.onnx import OnnxError, import_model
 
 from ..slices import sliced
 from .compared import built, compare, run
+from .example import weight_codes
 from .models import onnxruntime_outputs
 
 RNG = np.random.default_rng(18)
@@ -148,7 +149,7 @@ def test_matrices_with_a_bias(dtype: type, quantized: bool, columns: bool) -> No
 @pytest.mark.parametrize("bias", [True, False])
 @pytest.mark.parametrize("rows", [20, 2000])
 def test_products_that_give_floats(dtype: type, bias: bool, rows: int) -> None:
-    constants = {"w": codes(dtype, rows, 6), "ws": np.abs(draw(6)) / 50, "wz": np.zeros(6, dtype)}
+    constants = {"w": weight_codes(dtype, rows, 6), "ws": np.abs(draw(6)) / 50, "wz": np.zeros(6, dtype)}
     last = {"b": draw(6)} if bias else {}
     nodes = [make_node("DynamicQuantizeMatMul", ["x", *constants, *last], ["y"], domain=DOMAIN)]
     found = built(nodes, {"x": (F, ["N", "T", rows])}, ["y"], constants | last)
@@ -179,8 +180,8 @@ def quantized_lstm(
     directions, features = 2 if both else 1, 10
     shape = (directions, 4 * units) if columns else (directions,)
     constants = {
-        "w": codes(dtype, directions, features, 4 * units),
-        "r": codes(dtype, directions, units, 4 * units),
+        "w": weight_codes(dtype, directions, features, 4 * units),
+        "r": weight_codes(dtype, directions, units, 4 * units),
     }
     constants |= {name: (RNG.random(shape) / 300 + 0.001).astype(F) for name in ("ws", "rs")}
     zeros = [np.zeros(shape, dtype) if columns else np.full(shape, at, dtype) for at in (3, 7)]

@@ -17,6 +17,7 @@ from onnx import helper
 from onnx.helper import make_node
 
 from ..onnx.compared import built
+from ..onnx.example import weight_codes
 from ..onnx.models import model
 from . import golden
 from .arrays import answers, session
@@ -46,7 +47,7 @@ def test_an_exported_network_gives_the_answers_of_onnxruntime(name: str, tmp_pat
 
 def test_quantized_networks_are_judged_stage_by_stage() -> None:
     random = np.random.default_rng(2)
-    constants = {f"w{i}": random.integers(-127, 128, (8, 8)).astype(np.int8) for i in range(2)}
+    constants = {f"w{i}": weight_codes(np.int8, 8, 8) for i in range(2)}
     nodes, value = [], "x"
     for i in range(2):
         codes, scale, zero, total = (f"{name}{i}" for name in ("codes", "scale", "zero", "total"))
