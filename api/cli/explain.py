@@ -55,7 +55,8 @@ def command(
     """Explain a diagnostic's CODE with an example: lines with (-) are wrong, lines with (+) are right.
 
     Given a SPEC, explain how the compiler optimizes it: what each pass changes, which operations become one kernel,
-    and how each product is computed, with the time that is predicted for it and the next best plan.
+    how each product is computed, with the time that is predicted for it and the next best plan, and how threads
+    divide loops over steps.
     Without either, list all codes.
     """
     if code is None:

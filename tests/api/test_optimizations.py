@@ -111,5 +111,14 @@ def test_command(cli: Callable[..., Result]) -> None:
     found = json.loads(cli("explain", SUNSPOTS, "--entry", "train_step", "--format", "json").stdout)
     assert found["entry"] == "train_step"
     assert found["operations"]["before"] > 100
+    how = [(loop["layer"], loop["operation"], loop["algorithm"]) for loop in found["loops"]]
+    assert how == [("memory", "loop", "threads divide the samples")] * 2
     assert cli("explain", LENET.parent / "none.yaml").exit_code == 1
     assert cli("explain", SUNSPOTS, "--set", "layers.memory.units=0").exit_code == 1
+
+
+def test_loops_that_threads_do_not_divide_say_why(cli: Callable[..., Result]) -> None:
+    speech = EXAMPLES / "speech" / "speech.yaml"
+    section = cli("explain", speech, "--entry", "train_step").stdout.partition("Loops over steps")[2]
+    assert "memory: loop: threads divide the samples: in tiles of " in section
+    assert "threads meet in each step: pad: not shown to compute samples along N by themselves" in section
