@@ -28,9 +28,10 @@ class Machine:
     Registers: ``vector_registers`` of ``vector_bytes`` each.
 
     Instructions: ``fma``: a·b + c with one rounding; ``masked``: loads and stores of the first few lanes;
-    ``broadcast_operand``: arithmetic reads a scalar from memory for all lanes, without a register for it; ``gather``:
-    one load from many addresses; ``prefetch``: a load into a cache only; ``flushes_denormals``: entries treat
-    denormals as zero.
+    ``broadcast_operand``: arithmetic reads a scalar from memory for all lanes, without a register for it;
+    ``early_elements``: where it does not, how many scalars LLVM loads before the arithmetic needs them, each in a
+    register of its own; ``gather``: one load from many addresses; ``prefetch``: a load into a cache only;
+    ``flushes_denormals``: entries treat denormals as zero.
 
     ``quantized_data``: the dtype of quantized data that its products of bytes take; weights are int8.
 
@@ -47,6 +48,7 @@ class Machine:
     fma: bool = True
     masked: bool = True
     broadcast_operand: bool = False
+    early_elements: int = 4
     gather: bool = False
     prefetch: bool = False
     flushes_denormals: bool = False
@@ -84,10 +86,12 @@ class Machine:
     def accumulators(self) -> int:
         """How many vector registers a tile may fill with accumulators; the others hold the operands.
 
-        A quarter of all registers holds vectors of an operand. An eighth holds broadcasts unless instructions read
-        these from memory, and another eighth holds products unless multiplying and adding is one instruction.
+        A quarter of all registers holds vectors of an operand. Where multiplying and adding is not one instruction, an
+        eighth holds products. Unless instructions read broadcasts from memory, an eighth holds these if they are
+        loaded early, or if products overwrite them.
         """
-        eighths = 6 - (not self.broadcast_operand) - (not self.fma)
+        broadcasts = not self.broadcast_operand and (self.early_elements > 0 or not self.fma)
+        eighths = 6 - broadcasts - (not self.fma)
         return self.vector_registers * eighths // 8
 
     @property

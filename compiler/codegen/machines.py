@@ -34,6 +34,7 @@ def describe(target: Target) -> Machine:
         fma=has_instruction(target, "fma", 3),
         masked=vector_bytes > 16,
         broadcast_operand=family.broadcast_operand(code),
+        early_elements=family.early_elements,
         gather="gather" in code,
         prefetch=re.search(r"\b(prefetch\w*|prfm|pld)\s", code) is not None,
         flushes_denormals=family.flushes_denormals,

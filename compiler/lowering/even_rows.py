@@ -6,6 +6,7 @@ from __future__ import annotations
 
 from netwright.specs.dims import DimLike, typical
 
+from ..machine import Machine
 from ..plans.shapes import step_cost
 
 #: The size of a batch for which tiles are chosen.
@@ -22,12 +23,12 @@ def is_long_batch(extent: DimLike, products: DimLike) -> bool:
     return batch and typical(products) >= LEAST_PRODUCTS
 
 
-def even_tile(rows: int, vectors: int, number: int, products: int, cells: int) -> tuple[int, int]:
+def even_tile(rows: int, vectors: int, number: int, products: int, cells: int, machine: Machine) -> tuple[int, int]:
     """Rows and vectors of the tile of which the slower one of two threads gets the fewest, among those of
     no more accumulators than ``rows`` by ``vectors`` that cost one thread no more."""
 
     def whole(size: tuple[int, int]) -> float:
-        return step_cost(BATCH, number, *size, products, cells)
+        return step_cost(BATCH, number, *size, products, cells, machine)
 
     def slower(size: tuple[int, int]) -> int:
         """The rows of the thread that gets more."""

@@ -192,9 +192,11 @@ def _tiles(
 ) -> Iterator[tuple[int, int, int]]:
     """(row axis, rows along it, vectors) of the tiles that fit the registers."""
     for vectors in range(1, -(-columns // lanes) + 1):
-        most = machine.accumulators
+        left = machine.vector_registers - vectors - 1
         if machine.broadcast_operand:  # rows need no registers, or one where they are vectors
-            most = max(most, min(MOST_ACCUMULATORS, machine.vector_registers - vectors - 1 - along))
+            most = max(machine.accumulators, min(MOST_ACCUMULATORS, left - along))
+        else:
+            most = min(machine.accumulators, left - 1)
         most //= vectors
         for axis in range(len(sizes)):
             behind = prod(sizes[axis + 1 :])

@@ -16,7 +16,6 @@ from ..graph.types import FLOATS
 from ..machine import Machine
 from .indices import Indices
 from .roles import ContractionPart
-from .tile_size import EARLY
 
 #: How many steps of the loop over channels a body has, the first of these that is short enough.
 STEPS = (4, 2, 1)
@@ -42,7 +41,7 @@ def fits_sliding(rows: int, vectors: int, products: int, cells: int, taps: int, 
     """Whether the weights of all ``taps`` fit into the registers beside the accumulators of a tile, of which there are
     enough to hide the latency of a multiply-add."""
     accumulators = rows * vectors * products * cells
-    early = 0 if machine.broadcast_operand else EARLY
+    early = 0 if machine.broadcast_operand else machine.early_elements
     registers = accumulators + taps * vectors * products + early + 1
     return accumulators >= machine.partial_sums and registers <= machine.vector_registers
 

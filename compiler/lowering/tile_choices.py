@@ -58,7 +58,7 @@ class TileRoom:
     def cost(self, rows: int, height: int, width: int) -> float:
         """The cost of a step of the sums for all results of ``rows`` rows in such tiles."""
         number = many(self.vectors, self.most)
-        cost = step_cost(rows, number, height, width, self.products, self.cells)
+        cost = step_cost(rows, number, height, width, self.products, self.cells, self.machine)
         if self.taps > 1 and fits_sliding(height, width, self.products, self.cells, self.taps, self.machine):
             cost -= (1 - 1 / self.taps) * BROADCAST * self.cells * rows * -(-number // width)
         return cost

@@ -14,8 +14,6 @@ from ..plans.shapes import step_cost
 
 #: More rows make kernels long without making them faster.
 MOST_ROWS = 14
-#: About so many single elements wait in registers, where instructions cannot read them from memory for all lanes.
-EARLY = 4
 
 
 def tile_sizes(
@@ -31,7 +29,7 @@ def tile_sizes(
         for height in range(1, min(rows, MOST_ROWS) + 1)
         if (height, width) == (1, 1) or fits(height, width, products, cells, machine)
     ]
-    return sorted(sizes, key=lambda size: (step_cost(rows, number, *size, products, cells), size))
+    return sorted(sizes, key=lambda size: (step_cost(rows, number, *size, products, cells, machine), size))
 
 
 def many(vectors: DimLike, most_vectors: int) -> int:
@@ -45,6 +43,11 @@ def fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) -
     left = machine.vector_registers - vectors * products - 2
     if machine.broadcast_operand and machine.fma:
         return accumulators <= left
-    # LLVM loads the elements of some rows early, where each needs a register.
-    early = min(rows * cells, EARLY)
+    early = min(rows * cells, machine.early_elements)
     return accumulators <= min(left - early - (not machine.fma), machine.accumulators)
+
+
+def open_rows(vectors: int, products: int, cells: int, machine: Machine) -> int:
+    """The most rows of a tile of so many ``vectors`` along an axis that has any number of rows."""
+    operand = vectors * products
+    return max(1, min(machine.accumulators, machine.vector_registers - operand - 2) // (operand * cells))

@@ -25,7 +25,7 @@ from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_
 from .roles import ContractionPart, Roles
 from .sliding import sliding_taps
 from .tile_choices import TileRoom, signature
-from .tile_size import MOST_ROWS
+from .tile_size import MOST_ROWS, open_rows
 
 #: A vector of a tile's columns: its distance from the first one, and how many of its lanes exist (None: all).
 Column: TypeAlias = tuple[int, DimLike | None]
@@ -190,7 +190,7 @@ def _wide(
     elif depth == 0 or _columns_first(space, row_axis, lanes * vectors):
         parallel = len(space) - 1
     elif tuned is None and depth is None and is_long_batch(extent, _products(space, row_axis, contractions)):
-        rows, vectors = even_tile(rows, vectors, blocks, len(contractions), cells)
+        rows, vectors = even_tile(rows, vectors, blocks, len(contractions), cells, machine)
     return replace(
         own,
         vectors=vectors,
@@ -222,12 +222,11 @@ def _open_tile(
     """Rows and vectors of a tile along an open axis, of up to so many ``vectors``. Where weights leave the L2 cache,
     fewer vectors for more rows may be better: every tile of rows reads the weights again."""
     sizes = [
-        (_rows(extent, max(1, machine.accumulators // (width * products * cells))), width)
-        for width in range(vectors, 0, -1)
+        (_rows(extent, open_rows(width, products, cells, machine)), width) for width in range(vectors, 0, -1)
     ]
     if not leaves_cache(operands, machine):
         return sizes[0]
-    return min(sizes, key=lambda size: step_cost(SEVERAL, blocks, *size, products, cells))
+    return min(sizes, key=lambda size: step_cost(SEVERAL, blocks, *size, products, cells, machine))
 
 
 def _bands(space: Shape, row_axis: int, contractions: Sequence[ContractionPart]) -> DimLike:

@@ -76,7 +76,7 @@ def predicted(work: Work, choice: TileChoice, machine: Machine) -> float:
     columns = typical(work.columns)
     vectors = max(1, -(-columns // work.lanes))
     height, width = min(choice.rows, rows) or 1, min(choice.vectors, vectors)
-    step = step_cost(rows, vectors, height, width, work.products, work.cells)
+    step = step_cost(rows, vectors, height, width, work.products, work.cells, machine)
     arithmetic = outer * terms * step
     extents = [typical(size) for size in work.outer]
     depth = len(extents) if choice.depth is None else min(choice.depth, len(extents))

@@ -12,21 +12,34 @@ from ..machine import Machine
 #: the arithmetic, but vectors come from the L2 cache, and use up its bandwidth.
 LOADED_VECTOR = 0.5
 BROADCAST = 0.2
+#: A core is busy with about so many times the additions that one takes; with just as many, any delay is felt.
+SLACK = 1.1
 #: Cost of each further kind of tile, which needs code of its own, as a share of all multiply-adds.
 FURTHER_CODE = 0.01
 
 
-def step_cost(rows: int, number: int, height: int, width: int, products: int, cells: int) -> float:
+def step_cost(
+    rows: int, number: int, height: int, width: int, products: int, cells: int, machine: Machine
+) -> float:
     """Cost of one step of the reduction for all ``rows`` by ``number`` vectors of results, in tiles of ``height`` by
     ``width``."""
     heights = [(rows // height, height), (1, rows % height)]
     widths = [(number // width, width), (1, number % width)]
     kinds = [(n * m, h, w) for n, h in heights for m, w in widths if n * h * m * w]
     total = sum(
-        count * (h * w * cells * products + LOADED_VECTOR * w * products + BROADCAST * h * cells)
+        count
+        * (_arithmetic(h * w * cells * products, machine) + LOADED_VECTOR * w * products + BROADCAST * h * cells)
         for count, h, w in kinds
     )
     return total + (len(kinds) - 1) * FURTHER_CODE * rows * number * cells * products
+
+
+def _arithmetic(accumulators: int, machine: Machine) -> float:
+    """Cost of adding to so many accumulators: a core waits where they, with the partial sums of few ones, are too few
+    to hide how long an addition takes."""
+    most = machine.partial_sums
+    chains = accumulators * max(1, most // accumulators)
+    return accumulators * max(1.0, SLACK * most / chains)
 
 
 def traffic(

@@ -76,6 +76,9 @@ class Family:
     quantized_data: ClassVar[Literal["int8", "uint8"]] = "int8"
     """The dtype of quantized data that its products of bytes take: int8, or uint8. Weights are int8."""
 
+    early_elements: ClassVar[int] = 4
+    """How many scalars LLVM loads before arithmetic with all lanes needs them, each in a register of its own."""
+
     def __init__(self, architecture: str):
         self.name = self.architectures[0] if self.architectures else architecture
 

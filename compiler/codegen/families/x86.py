@@ -141,6 +141,7 @@ class X8664(X86):
     least_features = "+sse2"
     futex = 202
     checked: ClassVar[tuple[str, ...]] = tuple(FEATURES)
+    early_elements = 0
 
     def vector_registers(self, vector_bytes: int) -> int:
         return 32 if vector_bytes == 64 else 16
