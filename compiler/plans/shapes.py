@@ -12,8 +12,9 @@ from ..machine import Machine
 #: the arithmetic, but vectors come from the L2 cache, and use up its bandwidth.
 LOADED_VECTOR = 0.5
 BROADCAST = 0.2
-#: A core is busy with about so many times the additions that one takes; with just as many, any delay is felt.
-SLACK = 1.1
+#: So many sums keep a core busy, which begins two multiply-adds per cycle and takes four cycles for each, with a few
+#: more against delays.
+BUSY = 8 * 1.1
 #: Cost of each further kind of tile, which needs code of its own, as a share of all multiply-adds.
 FURTHER_CODE = 0.01
 
@@ -35,11 +36,10 @@ def step_cost(
 
 
 def _arithmetic(accumulators: int, machine: Machine) -> float:
-    """Cost of adding to so many accumulators: a core waits where they, with the partial sums of few ones, are too few
-    to hide how long an addition takes."""
-    most = machine.partial_sums
-    chains = accumulators * max(1, most // accumulators)
-    return accumulators * max(1.0, SLACK * most / chains)
+    """Cost of adding to so many accumulators: a core waits where they are too few to hide how long an addition takes,
+    even with partial sums."""
+    sums = accumulators * max(1, machine.partial_sums // accumulators)
+    return accumulators * max(1.0, BUSY / sums)
 
 
 def traffic(
