@@ -45,6 +45,7 @@ from .passes.share_windows import ShareWindows
 from .passes.simplify import Simplify
 from .passes.sink_scan_outputs import SinkScanOutputs
 from .passes.slice_of_dot import SliceOfDot
+from .passes.slice_scan_inputs import SliceScanInputs
 from .passes.split_borders import SplitBorders
 from .passes.split_prepare import SplitPrepare
 from .passes.sums_by_samples import SumsBySamples
@@ -88,6 +89,7 @@ GRAPH = Phase(
         JoinProducts(),  # after gradients, so that each matrix has its own, with its update in one kernel
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
         SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
+        SliceScanInputs(),  # after gates have left their scans as one product
         MoveTransposes(),  # after sums have their final form
         ChannelsBeforeCells(),  # after slices have moved into windows
         SliceOfDot(),  # after gradients, so that the gradient of all gates stays one product
