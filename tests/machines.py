@@ -5,8 +5,8 @@ from dataclasses import replace
 from netwright.compiler.machine import Machine
 
 AVX512 = Machine(vector_bytes=64, vector_registers=32, broadcast_operand=True)
-AVX2 = Machine(vector_bytes=32, vector_registers=16)
-SSE = Machine(vector_bytes=16, vector_registers=16, fma=False, masked=False)
+AVX2 = Machine(vector_bytes=32, vector_registers=16, early_elements=0)
+SSE = Machine(vector_bytes=16, vector_registers=16, fma=False, masked=False, early_elements=0)
 NEON = Machine(vector_bytes=16, vector_registers=32, masked=False)
 
 #: AVX2 with caches so small that small matrices leave them, and are fetched ahead.

@@ -12,9 +12,9 @@ from ..machine import Machine
 #: the arithmetic, but vectors come from the L2 cache, and use up its bandwidth.
 LOADED_VECTOR = 0.5
 BROADCAST = 0.2
-#: So many sums keep a core busy, which begins two multiply-adds per cycle and takes four cycles for each, with a few
+#: So many sums keep a core busy, which begins two multiply-adds per cycle and takes four cycles for each, with some
 #: more against delays.
-BUSY = 8 * 1.1
+BUSY = 8 * 1.05
 #: Cost of each further kind of tile, which needs code of its own, as a share of all multiply-adds.
 FURTHER_CODE = 0.01
 
@@ -23,13 +23,17 @@ def step_cost(
     rows: int, number: int, height: int, width: int, products: int, cells: int, machine: Machine
 ) -> float:
     """Cost of one step of the reduction for all ``rows`` by ``number`` vectors of results, in tiles of ``height`` by
-    ``width``."""
+    ``width``. A core loads as many operands per cycle as it begins multiply-adds."""
     heights = [(rows // height, height), (1, rows % height)]
     widths = [(number // width, width), (1, number % width)]
     kinds = [(n * m, h, w) for n, h in heights for m, w in widths if n * h * m * w]
     total = sum(
         count
-        * (_arithmetic(h * w * cells * products, machine) + LOADED_VECTOR * w * products + BROADCAST * h * cells)
+        * (
+            max(_arithmetic(h * w * cells * products, machine), w * products + h * cells)
+            + LOADED_VECTOR * w * products
+            + BROADCAST * h * cells
+        )
         for count, h, w in kinds
     )
     return total + (len(kinds) - 1) * FURTHER_CODE * rows * number * cells * products
