@@ -10,7 +10,7 @@ from netwright.specs.dims import DimLike, Range, dim, product, substitute
 
 from ..loop import ir
 from ..loop.check_call import statements_of
-from ..loop.divided import groups_of, rows_of
+from ..loop.divided import groups_of, most_shares, rows_of
 from ..loop.marks import MARK
 from ..loop.work import WorkEstimates
 from .expressions import Values
@@ -218,7 +218,7 @@ class Body:
         calls = [call for call in statements_of(divide.body) if isinstance(call, ir.Call)]
         fail = self._fail if any(call.function in frame.failing for call in calls) else None
         work, share = frame.works.of_entry(divide.body), symbol(frame.part_symbol(name))
-        self.regions.write(work, False, share, ["ptr %context"], fail, groups_of(divide))
+        self.regions.write(work, False, share, ["ptr %context"], fail, most_shares(divide))
 
     def _call_part(self, call: ir.Call) -> None:
         write, label = self._writer.result, self._writer.label

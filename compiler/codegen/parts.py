@@ -51,12 +51,12 @@ class Parts:
         return [statement]
 
     def _in_shares(self, divide: ir.Divide, whole: tuple[ir.Stmt, ...]) -> Sequence[ir.Stmt]:
-        """Shares where there are several groups of samples, else the ``whole`` body; a share is not split."""
+        """Shares where there may be several, else the ``whole`` body; a share is not split."""
         if not self.threads or sum(map(_length, divide.body)) > LONGEST:
             return whole
         name = f"share{len(self.shares)}"
         self.shares[name] = divide
-        several = dim(divide.dim) - divide.rows - 1
+        several = dim(divide.dim) - max(divide.rows + 1, 2 * divide.least)
         return [ir.If((several,), (ir.Call(name, (), ()),), whole)]
 
     def _joined(self, statements: Sequence[ir.Stmt], variables: dict[str, int | None]) -> list[ir.Stmt]:

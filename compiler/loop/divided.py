@@ -2,7 +2,8 @@
 
 Each call in such a part computes the samples along a dim by themselves, some rows at a time: it may be run for a
 multiple of these rows, or up to the last sample, with the same results. They form r = ceil(samples / rows) groups, and
-s = min(r, nthreads) shares: thread tid < s has groups r·tid//s up to r·(tid+1)//s. It runs the part as if there were
+s = min(r, nthreads) shares: thread tid < s has groups r·tid//s up to r·(tid+1)//s. If calls of few samples have other
+results, groups have one sample, and there are at most samples // least shares. A thread runs the part as if there were
 no other samples and no barriers: a call gets their number in place of the dim, and their part of each buffer in whose
 shape, behind the leading indices, the dim comes first. If there is one share, all threads run the part as it is.
 """
@@ -45,6 +46,11 @@ def groups_of(divide: ir.Divide) -> DimLike:
     return ceil_div(dim(divide.dim), divide.rows)
 
 
+def most_shares(divide: ir.Divide) -> DimLike:
+    """The number of its shares where there are as many threads; less than two if all samples are one."""
+    return groups_of(divide) if divide.least == 1 else dim(divide.dim) // divide.least
+
+
 def per_sample(size: DimLike, name: str) -> int | None:
     """c where ``size`` is c·dim, for a constant c ≥ 1."""
     each = coefficient(size, name)
@@ -63,6 +69,8 @@ def check_divide(
     what = f"division by {divide.dim}"
     if (divide.dim, 1) not in dims or divide.rows < 1:
         raise VerifyError(f"{what}: it is no dim that may be 1, or not by rows")
+    if divide.least < 1 or (divide.least > 1 and divide.rows > 1):
+        raise VerifyError(f"{what}: shares of at least {divide.least} are not multiples of {divide.rows}")
     seen: dict[str, set[Rows | None]] = {}
     written: set[str] = set()
     for statement in statements_of(divide.body):

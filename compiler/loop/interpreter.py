@@ -18,7 +18,7 @@ import numpy as np
 from netwright.specs.dims import Atom, Dim, DimLike, constant_term
 
 from . import ir
-from .divided import groups_of, rows_of
+from .divided import groups_of, most_shares, rows_of
 from .memory import InterpreterError, Memory, View
 from .numeric import Lanes, cast
 from .tapes import Leaf, Tapes
@@ -268,8 +268,8 @@ class _Thread:
     def _divide(self, frame: _Frame, divide: ir.Divide) -> Steps:
         samples = frame.sizes[divide.dim]
         groups = frame.size(groups_of(divide))
-        shares = min(self.nthreads, groups)
-        if shares == 1:
+        shares = min(self.nthreads, frame.size(most_shares(divide)))
+        if shares <= 1:
             return (yield from self._body(frame, divide.body))
         if self.tid >= shares:
             return 0

@@ -257,11 +257,13 @@ class If:
 
 @node
 class Divide:
-    """A part of an entry that threads run for some samples along ``dim`` each (see ``divided``), ``rows`` at a time."""
+    """A part of an entry that threads run for some samples along ``dim`` each (see ``divided``): multiples of ``rows``,
+    and no fewer than ``least``."""
 
     dim: str
     rows: int
     body: tuple[Stmt, ...]
+    least: int = 1
 
 
 @node

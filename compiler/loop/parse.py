@@ -27,7 +27,7 @@ from .parse_expr import (
 T = TypeVar("T")
 _HEADER = re.compile(rf"(kernel|program) ({NAME})\((.*)\)")
 _FOR = re.compile(rf"(parallel |unrolled )?for ({NAME}) in (.+) \.\. (.+?)(?: step (\d+))?:")
-_DIVIDE = re.compile(rf"divide ({NAME}) by (\d+):")
+_DIVIDE = re.compile(rf"divide ({NAME}) by (\d+)(?: into (\d+) or more)?:")
 _IF = re.compile(r"if (.+):")
 _ARENA = re.compile(rf"arena ({NAME}) of (.+) live (-?\d+) \.\. (-?\d+)")
 _ENTRY = re.compile(rf"entry ({NAME})")
@@ -158,7 +158,7 @@ class _Reader:
             return ir.If(conditions, body, orelse)
         if match := _DIVIDE.fullmatch(line):
             self.at += 1
-            return ir.Divide(match[1], int(match[2]), self.body(depth + 1))
+            return ir.Divide(match[1], int(match[2]), self.body(depth + 1), int(match[3] or 1))
         statement = self.simple(line)
         self.at += 1
         return statement

@@ -90,8 +90,9 @@ def _add_body(lines: list[str], body: Sequence[ir.Stmt], indent: str) -> None:
                 if orelse:
                     lines.append(f"{indent}else:")
                     _add_body(lines, orelse, indent + INDENT)
-            case ir.Divide(dim, rows, inside):
-                lines.append(f"{indent}divide {dim} by {rows}:")
+            case ir.Divide(dim, rows, inside, least):
+                shares = f" into {least} or more" if least > 1 else ""
+                lines.append(f"{indent}divide {dim} by {rows}{shares}:")
                 _add_body(lines, inside, indent + INDENT)
             case _:
                 lines.append(indent + _simple(statement))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 
 from netwright.specs.dims import DimLike, Shape, dim, product, substitute
 
@@ -45,10 +46,11 @@ def contract(
     machine: Machine,
     ahead: Ahead | None = None,
     together: Mapping[Wanted, Sequence[Wanted]] | None = None,
+    larger: Fraction = Fraction(1),
 ) -> dict[Wanted, Expr]:
     """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result.
     ``ahead``: which weights they prefetch. ``together``: the sums along lanes that become one vector, by the wanted
-    result that this vector is."""
+    result that this vector is. Sums have the order that they have in a tile ``larger`` times as large."""
     families: dict[tuple[str, Shape, Order, bool], list[Term]] = {}
     for (id, index), count in wanted.items():
         part = reader.roles.parts[id]
@@ -58,7 +60,7 @@ def contract(
         )
     results: dict[Wanted, Expr] = {}
     for (combine, extents, order, _), terms in families.items():
-        family = _Family(reader, tiling, combine, extents, order, terms, machine, ahead)
+        family = _Family(reader, tiling, combine, extents, order, terms, machine, ahead, larger)
         totals = family.emit()
         if tiling.inner:
             keys = [(term.part.node.id, term.index) for term in terms]
@@ -82,18 +84,20 @@ class _Family:
         terms: Sequence[Term],
         machine: Machine,
         ahead: Ahead | None,
+        larger: Fraction,
     ):
         self.ahead = ahead
         self.reader, self.b, self.tiling = reader, reader.b, tiling
         self.combine, self.extents, self.order, self.terms = combine, extents, order, terms
-        if tiling.steps is not None and len(terms) == tiling.accumulators:
+        number = int(len(terms) * larger)
+        if tiling.steps is not None and number == tiling.accumulators:
             self.copies = tiling.steps
         else:
-            whole = len(terms) >= tiling.bands * tiling.rows * tiling.vectors
+            whole = number >= tiling.bands * tiling.rows * tiling.vectors
             role = terms[0].part.role
             axes = () if tiling.inner else extents
-            self.copies = sum_steps(axes, len(terms), role, machine, whole)
-        partial = partial_sums(self.copies, len(terms), order, machine)
+            self.copies = sum_steps(axes, number, role, machine, whole)
+        partial = partial_sums(self.copies, number, order, machine)
         self.multiplies_bytes = terms[0].part.op.multiplies_bytes
         self.registers = [
             [self.b.register("acc", self._first(term)) for term in terms] for _ in range(partial)

@@ -13,10 +13,14 @@ from math import gcd
 from netwright.specs.dims import Shape, dim_symbols
 
 from ..loop import ir
+from ..loop.alike import rows_are_alike
 from ..loop.check_call import statements_of
 from ..loop.divided import check_divide, per_sample
 from ..loop.samples import tile_of_samples
 from ..loop.typing import VerifyError
+
+#: The fewest samples that are computed as more of them are: sums of one alone may be added up in parts.
+LEAST = 2
 
 
 def divided(
@@ -33,13 +37,8 @@ def divided(
         if not any(name in dim_symbols(size) for call in calls for size in call.dims):
             continue
         try:
-            tiles = {_tile(call, kernels[call.function], name) for call in calls}
-            rows = max(tiles)
-            if any(rows % tile for tile in tiles):
-                raise VerifyError(
-                    f"tiles of {', '.join(map(str, sorted(tiles)))} samples do not fit into each other"
-                )
-            divide = ir.Divide(name, rows, (loop,))
+            rows, least = _rows_and_least(calls, kernels, name)
+            divide = ir.Divide(name, rows, (loop,), least)
             check_divide(divide, dims, shapes, kernels)
         except VerifyError as refusal:
             reason = str(refusal)
@@ -48,19 +47,47 @@ def divided(
     return reason
 
 
-def _tile(call: ir.Call, kernel: ir.Function, name: str) -> int:
-    """Of how many samples along dim ``name`` the tiles are that a call computes by themselves. Raises VerifyError if it
-    does not."""
+def _rows_and_least(
+    calls: Sequence[ir.Call], kernels: Mapping[str, ir.Function], name: str
+) -> tuple[int, int]:
+    """What samples along dim ``name`` may be divided by, and how many of them a share has at least, if calls are to
+    compute the same for each. Raises VerifyError if there is no such number."""
+    tiles, alike = set[int](), True
+    unknown: ir.Call | None = None
+    for call in calls:
+        kernel = kernels[call.function]
+        own, each = _samples(call, kernel, name)
+        tile = tile_of_samples(kernel, own)
+        anywhere = tile is not None and each % tile == 0
+        alike = alike and (anywhere or (each == 1 and rows_are_alike(kernel, own, LEAST)))
+        if tile is not None:
+            tiles.add(tile // gcd(tile, each))
+        elif not alike:
+            raise _refusal(call, name)
+        else:
+            unknown = call
+    if alike:
+        return 1, 1 if unknown is None and max(tiles) == 1 else LEAST
+    if unknown is not None:
+        raise _refusal(unknown, name)
+    rows = max(tiles)
+    if any(rows % tile for tile in tiles):
+        raise VerifyError(f"tiles of {', '.join(map(str, sorted(tiles)))} samples do not fit into each other")
+    return rows, 1
+
+
+def _samples(call: ir.Call, kernel: ir.Function, name: str) -> tuple[str, int]:
+    """The dim of a called kernel that has samples along ``name``, and how many of its indices each has."""
     sizes = [
         (own, size)
         for (own, _), size in zip(kernel.dims, call.dims, strict=True)
         if name in dim_symbols(size)
     ]
-    if len(sizes) == 1:
-        ((own, size),) = sizes
-        each, tile = per_sample(size, name), tile_of_samples(kernel, own)
-        if each is not None and tile is not None:
-            return tile // gcd(tile, each)
-    raise VerifyError(
-        f"{', '.join(call.info.operations)}: not shown to compute samples along {name} by themselves"
-    )
+    if len(sizes) == 1 and (each := per_sample(sizes[0][1], name)) is not None:
+        return sizes[0][0], each
+    raise _refusal(call, name)
+
+
+def _refusal(call: ir.Call, name: str) -> VerifyError:
+    operations = ", ".join(call.info.operations)
+    return VerifyError(f"{operations}: not shown to compute samples along {name} by themselves")

@@ -92,10 +92,9 @@ class EntryBuilder:
             self.b.replace_last(divide)
             self.b.barrier()
             self.lifetimes.keep_all()
-            how, why = (
-                "threads divide the samples",
-                f"in tiles of {divide.rows}, they are computed by themselves",
-            )
+            tiles = f"in tiles of {divide.rows}, they are computed by themselves"
+            each = "each is computed by itself, as every other one"
+            how, why = "threads divide the samples", each if divide.rows == 1 else tiles
         else:
             how, why = "threads meet in each step", divide
         if self.observer is not None:

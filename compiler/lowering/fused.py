@@ -42,7 +42,8 @@ from .places import Place, Target
 from .plans import Planned, described, loop_axes, planned
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
-from .rows import Rows, row_tiles, span
+from .rows import ROW, Left, Rows, row_tiles, span
+from .rows_in_loops import in_loops
 from .tiling import Column, Tiling, choose_tilings
 from .transforms import Block, TransformTiles
 from .transposed import TransposedTiles
@@ -119,6 +120,8 @@ def build(
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     tilings = choose_tilings(roles, group, space, [value for value, _ in targets], machine)
+    if turn is not None:
+        tilings = in_loops(tilings, space, group.contractions(), machine)
     for tiling in chain.from_iterable(_attempts(tiling, group) for tiling in tilings):
         own = turn if turn is not None and may_turn(space, tiling, group, machine) else None
         known = dims if own is None else {**dims, own: 0}
@@ -206,9 +209,9 @@ class _Attempt:
             TransposedTiles(self.reader, self.space, self.targets, self.tiling, self.machine).emit()
         elif self.tiling.parallel_axis is None:
             with self.b.loop("one", 0, 1, kind="parallel"):  # nothing to divide: one thread runs the kernel
-                self._loops(self.order, {}, (), 1)
+                self._loops(self.order, {}, (), ROW)
         else:
-            self._loops(self.order, {}, (), 1)
+            self._loops(self.order, {}, (), ROW)
         return replace(_finished(self.reader, str(self.tiling), self.planned), turn=self.turn)
 
     def _nested(self) -> list[tuple[int, DimLike]]:
@@ -243,16 +246,16 @@ class _Attempt:
     # -- loops over tiles ---------------------------------------------------------------------------------------
 
     def _loops(
-        self, order: Sequence[int], index: dict[int, DimLike], columns: Sequence[Column], rows: int
+        self, order: Sequence[int], index: dict[int, DimLike], columns: Sequence[Column], rows: Rows
     ) -> None:
         """Emits the loops over the axes of ``order``, outermost first, and a tile of ``rows`` by ``columns`` inside."""
         if not order:
-            whole = rows == self.tiling.rows  # code for what is left should be short
+            whole = rows.number == self.tiling.rows  # code for what is left should be short
             fetches = whole and self.fetches
             fetched = ahead(self.tiling, self.space, self.order, index, self.machine) if fetches else None
             if fetched is not None and self.turn is not None:
                 fetched = replace(fetched, columns=following(fetched.columns, self.turn))
-            self._tile(self._cells(index, columns, rows), fetched)
+            self._tile(self._cells(index, columns, rows.number), rows, fetched)
             return
         axis, *inner = order
         if axis == len(self.space) - 1:
@@ -262,10 +265,10 @@ class _Attempt:
                         self._loops(inner, {**index, axis: first + j}, own(j), rows)
         elif axis == self.tiling.row_axis:
             # The columns after whole tiles are few, and need no further kinds of tiles.
-            halves = self.tiling.halves and all(count is None for _, count in columns)
-            for begin, number in self._rows(halves):
-                with begin() as i:
-                    self._loops(inner, {**index, axis: i}, columns, number)
+            whole = all(count is None for _, count in columns)
+            for own in self._rows(self.tiling.left if whole or self.tiling.left != "halves" else "ones"):
+                with own.begin() as i:
+                    self._loops(inner, {**index, axis: i}, columns, own)
         else:
             step, kind = self.tiling.bands if axis == self.tiling.band_axis else 1, self._kind(axis)
             if self.space[axis] == 1 or (self.space[axis] == step and kind == "serial"):
@@ -310,12 +313,12 @@ class _Attempt:
     def _kind(self, axis: int) -> Any:
         return "parallel" if axis in self.divided else "serial"
 
-    def _rows(self, halves: bool) -> Iterator[Rows]:
+    def _rows(self, left: Left) -> Iterator[Rows]:
         axis = self.tiling.row_axis
         if axis is None:
-            yield lambda: nullcontext(0), 1
+            yield ROW
         else:
-            yield from row_tiles(self.b, self.space[axis], self.tiling.rows, self._kind(axis), halves)
+            yield from row_tiles(self.b, self.space[axis], self.tiling.rows, self._kind(axis), left)
 
     def _columns(
         self, extent: DimLike, kind: Any
@@ -350,7 +353,7 @@ class _Attempt:
 
     # -- one tile -----------------------------------------------------------------------------------------------
 
-    def _tile(self, cells: Sequence[Cell], ahead: Ahead | None) -> None:
+    def _tile(self, cells: Sequence[Cell], own: Rows, ahead: Ahead | None) -> None:
         reader, lanes = self.reader, self.tiling.lanes
         with reader.scope():
             moved = [self._lane_index(cell.index) for cell in cells]
@@ -361,7 +364,8 @@ class _Attempt:
                         wanted.setdefault((id, at), cell.count)
             rows = self._rows_together(cells) if self.tiling.together else []
             together = {key: of for index, width in rows for key, of in self._sums(index, width).items()}
-            reader.accumulators = contract(reader, self.tiling, wanted, self.machine, ahead, together)
+            larger = self.tiling.larger(own)
+            reader.accumulators = contract(reader, self.tiling, wanted, self.machine, ahead, together, larger)
             if rows:
                 for index, width in rows:
                     with reader.vector(width):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
+from fractions import Fraction
 from math import gcd, prod
 from typing import TypeAlias
 
@@ -23,6 +24,7 @@ from .groups import Group
 from .indices import power_of_two
 from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_of, rows_outermost
 from .roles import ContractionPart, Roles
+from .rows import Left, Rows
 from .sliding import sliding_taps
 from .tile_choices import TileRoom, signature
 from .tile_size import MOST_ROWS, open_rows
@@ -45,11 +47,11 @@ class Tiling:
     last one (see ``transposed``). A tile with all of ``row_axis`` may have ``bands`` indices of the axis before, too,
     and so may one across rows.
     ``column_depth`` loops over whole axes stand outside of the loop over column tiles (None: all of them, see
-    ``loop_order``). What is left of open rows is cut into smaller tiles if ``halves`` (see ``rows``). A whole tile of
-    contractions has ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum at once (None: see
-    ``sum_steps``). With ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured. With ``together``, what
-    lanes along a sum add up to is one vector for each row (see ``lane_sums``); if the sum ``slides``, its steps have
-    all taps of a filter's row (see ``sliding``).
+    ``loop_order``). What is ``left`` of open rows is cut as ``rows`` says. A whole tile of contractions has
+    ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum at once (None: see ``sum_steps``). With
+    ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured. With ``together``, what lanes along a sum
+    add up to is one vector for each row (see ``lane_sums``); if the sum ``slides``, its steps have all taps of a
+    filter's row (see ``sliding``).
     """
 
     lanes: int
@@ -61,7 +63,7 @@ class Tiling:
     segment: int | None = None
     lane_axis: int | None = None
     column_depth: int | None = None
-    halves: bool = True
+    left: Left = "halves"
     rows_outermost: bool = False
     accumulators: int = 0
     cells: int = 1
@@ -77,6 +79,11 @@ class Tiling:
         """The axis of the bands, if there are several."""
         behind = self.row_axis if self.lane_axis is None else self.lane_axis
         return None if behind is None or self.bands == 1 else behind - 1
+
+    def larger(self, own: Rows) -> Fraction:
+        """How many times as large as a tile of ``own`` rows the tile is that its sums have the order of."""
+        alike = self.left in ("once", "once or alone") and not own.alone
+        return Fraction(self.rows if alike else own.number, own.number)
 
     @property
     def columns_per_vector(self) -> int:
@@ -183,7 +190,7 @@ def _wide(
         if not isinstance(extent, int):
             rows, vectors = _open_tile(extent, vectors, blocks, len(contractions), cells, operands, machine)
         depth = column_depth(space, row_axis, operands, lanes * vectors, machine)
-    halves = operands.shared > machine.l1_bytes
+    left: Left = "halves" if operands.shared > machine.l1_bytes else "ones"
     outermost = depth is None and rows_outermost(space, row_axis, operands, lanes * vectors, machine)
     if outermost:
         parallel = row_axis
@@ -197,7 +204,7 @@ def _wide(
         rows=rows,
         parallel_axis=parallel,
         column_depth=depth,
-        halves=halves,
+        left=left,
         rows_outermost=outermost,
         accumulators=bands * rows * vectors * per_cell,
         bands=bands,

@@ -6,7 +6,8 @@ All steps read the copy, or a product that has a row for each step of each seque
 made depends on no number of steps: a block of steps has to give the same bits as all of them.
 
 So do products of few terms with many rows: the cotangents of a sequence that a small dense layer reads. Each result
-would be the sum of the lanes of a few vectors.
+would be the sum of the lanes of a vector that has added up few others. (From 10 classes of 12,800 steps to 64 units:
+0.19 ms in place of 0.67, and from 29 of 1,600 steps to 128 units 0.14 in place of 0.30.)
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ from .ordered import is_matrix, is_ordered
 
 #: With so many rows, products of few terms pay for a copy of their weights.
 MANY_ROWS = 64
-#: Terms that fill up to so many vectors are few: adding up their lanes takes as long as multiplying them.
+#: So many vectors of terms are few.
 FEW_VECTORS = 4
 
 
@@ -152,11 +153,12 @@ def _is_of_body(graph: Graph, value: Value) -> bool:
 
 
 def _has_few_terms(graph: Graph, node: Node, right: Value, machine: Machine) -> bool:
-    """Whether lanes along the sum are those of a few vectors, to be added up for every result, of which there are
-    many: the cotangents of many rows of data, from few outputs."""
+    """Whether lanes along the sum add up few vectors, and are added up then for every result, of which there are many:
+    the cotangents of many rows of data, from few outputs."""
     _, terms = graph.type(right).shape
     rows = typical(product(node.types[0].shape[:-1]))
-    return isinstance(terms, int) and terms <= FEW_VECTORS * machine.lanes(node.types[0].dtype) and rows >= MANY_ROWS
+    few = FEW_VECTORS * machine.lanes(node.types[0].dtype)
+    return isinstance(terms, int) and terms <= few and rows >= MANY_ROWS
 
 
 def _transposed(graph: Graph, matrix: Value) -> Value:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -80,12 +82,17 @@ def test_text_and_checks() -> None:
     assert parse_program(program_text(made)) == made
     verify_program(made)
     verify_program(program("divide N by 2", "divide N by 1"))
+    few = program("divide N by 2", "divide N by 1 into 3 or more")
+    assert parse_program(program_text(few)) == few
+    verify_program(few)
 
 
 @pytest.mark.parametrize(
     ("before", "after", "why"),
     [
         ("divide N by 2", "divide N by 0", "not by rows"),
+        ("divide N by 2", "divide N by 2 into 3 or more", "not multiples of 2"),
+        ("divide N by 2", "divide N by 1 into 0 or more", "at least 0"),
         ("divide N by 2", "divide M by 2", "no dim that may be 1"),
         ("divide N by 2", "divide T by 2", "T depends on it"),
         ("for t in 0 .. T:", "for t in 0 .. N:", "x, axis 0|N depends on it"),
@@ -103,8 +110,9 @@ def test_one_change(before: str, after: str, why: str) -> None:
 
 @pytest.mark.parametrize("nthreads", [1, 2, 3, 5])
 @pytest.mark.parametrize(("n", "t"), [(1, 4), (2, 3), (3, 3), (8, 5), (13, 1)])
-def test_all_engines_and_numbers_of_threads_agree(n: int, t: int, nthreads: int) -> None:
-    given = arrays(n, t)
+@pytest.mark.parametrize("by", ["by 2", "by 1 into 2 or more"])
+def test_all_engines_and_numbers_of_threads_agree(n: int, t: int, nthreads: int, by: str) -> None:
+    made, given = program("by 2", by), arrays(n, t)
     h = np.ones((n, 4), np.float32)
     for row in given["x"]:
         h = h * given["w"][row] + h
@@ -112,10 +120,35 @@ def test_all_engines_and_numbers_of_threads_agree(n: int, t: int, nthreads: int)
         out = np.zeros((n, 4), np.float32)
         table = {**given, "out": out}
         if run is run_entry:
-            assert run_entry(program(), "predict", table, {"N": n, "T": t}, nthreads) == 0
+            assert run_entry(made, "predict", table, {"N": n, "T": t}, nthreads) == 0
         else:
-            assert run_program(program(), {"N": n, "T": t}, table, nthreads, "predict") == 0
+            assert run_program(made, {"N": n, "T": t}, table, nthreads, "predict") == 0
         np.testing.assert_allclose(out, h, rtol=1e-5)
+
+
+@pytest.mark.parametrize("samples", [3, 4, 5, 6, 7, 11])
+def test_shares_have_no_fewer_samples(samples: int) -> None:
+    """Each share writes how many samples it has, in the interpreter and in native code."""
+    text = PROGRAM.replace("divide N by 2", "divide N by 1 into 2 or more")
+    text = text.replace("g[i, 0] = h[i, 0]{4}", "g[i, 0] = broadcast<4>(index(N):float32)")
+    text = text.replace("    call copy(g", "    call keep(g")
+    text = text.replace("call copy(h at [T - 2*(T//2)], out; N)", "call keep(h at [T - 2*(T//2)], out; N)")
+    keep = PROGRAM[PROGRAM.index("kernel copy") : PROGRAM.index("entry")].replace("copy", "keep", 1)
+    text = text.replace(
+        "call step(x at [t], w, h at [t - 2*(t//2)], g; N)", "call copy(h at [t - 2*(t//2)], g; N)"
+    )
+    made = parse_program(text.replace("entry predict", f"{keep}entry predict", 1))
+    for nthreads in (1, 2, 3, 5):
+        shares = max(1, min(nthreads, samples // 2))
+        edges = [samples * share // shares for share in range(shares + 1)]
+        expected = [end - begin for begin, end in pairwise(edges) for _ in range(begin, end)]
+        for run in (run_entry, run_program):
+            table = arrays(samples, 2)
+            if run is run_entry:
+                run_entry(made, "predict", table, {"N": samples, "T": 2}, nthreads)
+            else:
+                run_program(made, {"N": samples, "T": 2}, table, nthreads, "predict")
+            assert table["out"][:, 0].tolist() == expected
 
 
 @pytest.mark.parametrize("nthreads", [1, 2, 3])

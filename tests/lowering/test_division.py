@@ -79,6 +79,52 @@ def test_rows_of_the_largest_tile(changes: list[tuple[str, str]], rows: int) -> 
     assert (divide.dim, divide.rows) == ("N", rows)
 
 
+TILES = PROGRAM[PROGRAM.index("kernel rows") : PROGRAM.index("kernel clear")]
+ALIKE = """kernel rows(N >= 1, M >= 1)
+  read x: float32[N, 4]
+  write y: float32[N, 4]
+  parallel for i in 0 .. N step 2:
+    if N - i - 2 >= 0:
+      y[i, 0] = x[i, 0]{4}
+      y[i + 1, 0] = x[i + 1, 0]{4}
+    else:
+      y[i, 0] = x[i, 0]{4}
+
+"""
+ALONE = ALIKE.replace(
+    "else:\n      y[i, 0] =",
+    "else:\n      if -N + 1 >= 0:\n        y[i, 0] = neg(x[i, 0]{4})\n      y[i, 0] =",
+)
+ONE = [("step 8", "step 1"), ("- 8 >=", "- 1 >="), ("0 .. 8", "0 .. 1")]
+TWO_EACH = [
+    ("h at [1]; N", "h as [2, 2*N, 2] at [1]; N"),
+    ("rows(x at [t], g; N", "rows(x as [T, 2*N, 2] at [t], g as [2*N, 2]; 2*N"),
+    ("flat(g,", "flat(g as [2*N, 2],"),
+]
+
+
+@pytest.mark.parametrize(
+    ("changes", "expected"),
+    [
+        ([(TILES, ALIKE), *ONE], (1, 2)),
+        ([(TILES, ALONE), *ONE], (1, 2)),
+        ([(TILES, ALIKE)], (8, 1)),  # the other one's tiles of eight are not shown to be alike
+        ([(TILES, ALONE)], None),  # nor would a share of one row be
+        ([(TILES, ALIKE), *ONE, *TWO_EACH], (1, 1)),  # two rows for each sample, a tile
+        ([(TILES, ALONE), *ONE, *TWO_EACH], None),
+    ],
+)  # fmt: skip
+def test_rows_that_are_alike_are_divided_anywhere(
+    changes: list[tuple[str, str]], expected: tuple[int, int] | None
+) -> None:
+    made = found(*changes)
+    if expected is None:
+        assert isinstance(made, str)
+    else:
+        assert isinstance(made, ir.Divide)
+        assert (made.rows, made.least) == expected
+
+
 @pytest.mark.parametrize(
     ("changes", "why"),
     [

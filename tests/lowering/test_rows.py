@@ -7,10 +7,11 @@ import pytest
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.loop.interpreter import run_entry
+from netwright.compiler.loop.interpreter import run_entry, run_function
 from netwright.compiler.loop.intrinsics.builder import KernelBuilder
 from netwright.compiler.loop.text import function_text
-from netwright.compiler.lowering.rows import Kind, row_tiles
+from netwright.compiler.loop.verify import verify_function
+from netwright.compiler.lowering.rows import Kind, Left, row_tiles
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.specs.dims import DimLike, dim
 
@@ -43,13 +44,13 @@ def test_every_row_is_computed(columns: int, numbers: tuple[int, ...]) -> None:
         np.testing.assert_array_equal(results["z"], s @ w)
 
 
-def loops(extent: DimLike, rows: int, kind: Kind, halves: bool) -> str:
-    """A line per loop, condition and tile, with the tile's first row and number of rows."""
+def loops(extent: DimLike, rows: int, kind: Kind, left: Left) -> str:
+    """A line per loop, condition and tile, with the tile's first row and number of rows, 61 for a row that is alone."""
     b = KernelBuilder("kernel", {"N": 1})
     buffer = b.buffer("p", "float32", (dim("N") + 64, 64), "write")
-    for begin, number in row_tiles(b, extent, rows, kind, halves):
-        with begin() as i:
-            b.store(buffer, (i, number), b.const(0, "float32", 1))
+    for own in row_tiles(b, extent, rows, kind, left):
+        with own.begin() as i:
+            b.store(buffer, (i, 60 + own.number if own.alone else own.number), b.const(0, "float32", 1))
     lines = function_text(b.finish()).splitlines()[2:]
     return "\n".join(line[2:].replace("p[", "rows from [").partition(" = ")[0] for line in lines)
 
@@ -100,18 +101,119 @@ parallel for i in 0 .. N step 8:
       rows from [i_1, 1]"""
 
 
+ONCE_DIVIDED = """\
+parallel for i in 0 .. N step 8:
+  if N - i - 8 >= 0:
+    rows from [i, 8]
+  else:
+    for i_1 in i .. N - 3 step 4:
+      rows from [i_1, 4]
+    if N - i - 4*((N - i)//4) - 3 >= 0:
+      rows from [i + 4*((N - i)//4), 3]
+    else:
+      if N - i - 4*((N - i)//4) - 2 >= 0:
+        rows from [i + 4*((N - i)//4), 2]
+      else:
+        if N - i - 4*((N - i)//4) - 1 >= 0:
+          rows from [i + 4*((N - i)//4), 1]"""
+ALONE_DIVIDED = ONCE_DIVIDED.replace(
+    """\
+        if N - i - 4*((N - i)//4) - 1 >= 0:
+          rows from [i + 4*((N - i)//4), 1]""",
+    """\
+        if -N + 1 >= 0:
+          if N - i - 4*((N - i)//4) - 1 >= 0:
+            rows from [i + 4*((N - i)//4), 61]
+        else:
+          if N - i - 4*((N - i)//4) - 1 >= 0:
+            rows from [i + 4*((N - i)//4), 1]""",
+)
+EVEN = """\
+for i in 0 .. 5*max(0, N - 4*((N + 4)//5)) step 5:
+  rows from [i, 5]
+for i_1 in 5*max(0, N - 4*((N + 4)//5)) .. N step 4:
+  if N - i_1 - 4 >= 0:
+    rows from [i_1, 4]
+  else:
+    if N - i_1 - 3 >= 0:
+      rows from [i_1, 3]
+    else:
+      if N - i_1 - 2 >= 0:
+        rows from [i_1, 2]
+      else:
+        if N - i_1 - 1 >= 0:
+          rows from [i_1, 1]"""
+EVEN_ALONE = EVEN.replace(
+    """\
+        if N - i_1 - 1 >= 0:
+          rows from [i_1, 1]""",
+    """\
+        if -N + 1 >= 0:
+          if N - i_1 - 1 >= 0:
+            rows from [i_1, 61]""",
+).replace("for i", "parallel for i")
+FOUR = """\
+for i in 0 .. N step 4:
+  if N - i - 4 >= 0:
+    rows from [i, 4]
+  else:
+    if N - i - 3 >= 0:
+      rows from [i, 3]
+    else:
+      if N - i - 2 >= 0:
+        rows from [i, 2]
+      else:
+        if N - i - 1 >= 0:
+          rows from [i, 1]"""
+
+
 @pytest.mark.parametrize(
-    ("extent", "kind", "halves", "expected"),
+    ("extent", "rows", "kind", "left", "expected"),
     [
-        (24, "serial", True, WHOLE),
-        (24, "parallel", True, f"parallel {WHOLE}"),
-        (26, "serial", False, REST),
-        (26, "parallel", False, DIVIDED),
-        (dim("N"), "serial", True, OPEN),
-        (dim("N"), "serial", False, ONE_BY_ONE),
-        (dim("N"), "parallel", True, OPEN_DIVIDED),
-        (dim("N"), "parallel", False, ONE_BY_ONE_DIVIDED),
+        (24, 8, "serial", "halves", WHOLE),
+        (24, 8, "parallel", "halves", f"parallel {WHOLE}"),
+        (26, 8, "serial", "ones", REST),
+        (26, 8, "parallel", "ones", DIVIDED),
+        (26, 8, "serial", "once", REST),
+        (dim("N"), 8, "serial", "halves", OPEN),
+        (dim("N"), 8, "serial", "ones", ONE_BY_ONE),
+        (dim("N"), 8, "parallel", "halves", OPEN_DIVIDED),
+        (dim("N"), 8, "parallel", "ones", ONE_BY_ONE_DIVIDED),
+        (dim("N"), 8, "parallel", "once", ONCE_DIVIDED),
+        (dim("N"), 8, "serial", "once", ONCE_DIVIDED.removeprefix("parallel ")),
+        (dim("N"), 8, "parallel", "once or alone", ALONE_DIVIDED),
+        (dim("N"), 5, "serial", "once", EVEN),
+        (dim("N"), 5, "parallel", "once or alone", EVEN_ALONE),
+        (dim("N"), 4, "serial", "once", FOUR),
+        (8 * dim("N"), 8, "serial", "once", "for i in 0 .. 8*N step 8:\n  rows from [i, 8]"),
     ],
 )
-def test_tiles_of_eight_rows(extent: DimLike, kind: Kind, halves: bool, expected: str) -> None:
-    assert loops(extent, 8, kind, halves) == expected
+def test_tiles_of_so_many_rows(extent: DimLike, rows: int, kind: Kind, left: Left, expected: str) -> None:
+    assert loops(extent, rows, kind, left) == expected
+
+
+def test_which_tiles_are_made_of_many_rows() -> None:
+    """Of five rows as many as leave a multiple of four, if there is such a number."""
+    cut = {
+        1: [1],
+        2: [2],
+        3: [3],
+        6: [4, 2],
+        7: [4, 3],
+        8: [4, 4],
+        11: [4, 4, 3],
+        16: [4] * 4,
+        17: [5, 4, 4, 4],
+    }
+    b = KernelBuilder("kernel", {"N": 1})
+    buffer = b.buffer("p", "float32", (dim("N"), 64), "write")
+    for own in row_tiles(b, dim("N"), 5, "parallel", "once or alone"):
+        with own.begin() as i:
+            for row in range(own.number):
+                b.store(buffer, (i + row, 0), b.const(own.number, "float32", 1))
+    kernel = b.finish()
+    verify_function(kernel)
+    for rows, tiles in cut.items():
+        p = np.zeros((rows, 64), np.float32)
+        run_function(kernel, {"p": p}, {"N": rows})
+        assert p[:, 0].tolist() == [number for number in tiles for _ in range(number)]
