@@ -49,7 +49,6 @@ from .passes.slice_scan_inputs import SliceScanInputs
 from .passes.split_borders import SplitBorders
 from .passes.split_prepare import SplitPrepare
 from .passes.sums_by_samples import SumsBySamples
-from .passes.transpose_results import TransposeResults
 from .passes.turn_weights import TurnWeights
 from .passes.unroll import UnrollScans
 from .passes.winograd import Winograd
@@ -67,7 +66,6 @@ BEFORE_GRADIENTS = Phase(
         RemoveDeadCode(),  # drops the sums as they were written, which would block hoisting
         HoistScanInputs(steps=False),  # so that what is computed from weights alone has one gradient, outside
         RemoveDeadCode(),  # sequences that only moved operations read
-        TransposeResults(),  # so that the gradients of products are those of rows as a loop leaves them
         CheckpointScans(),  # last, so that a block has nothing in it but the loop over its steps
     ),
 )
@@ -92,7 +90,6 @@ GRAPH = Phase(
         HoistScanInputs(),  # backward bodies have input halves too: cotangents times weights
         SinkScanOutputs(),  # and they end in products: the cotangents of the layer below
         SliceScanInputs(),  # after gates have left their scans as one product
-        TransposeResults(),  # graphs without gradients have not been through it yet
         MoveTransposes(),  # after sums have their final form
         ChannelsBeforeCells(),  # after slices have moved into windows
         SliceOfDot(),  # after gradients, so that the gradient of all gates stays one product
