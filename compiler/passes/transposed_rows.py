@@ -39,8 +39,8 @@ def after_product(
 def before_product(
     graph: Graph, new: Graph, node: Node, became: Mapping[Value, Value], size: Size
 ) -> Value | None:
-    """The result of ``node``, a transpose of a product's rows, computed from transposed rows, if only loops read it, which
-    need it in memory, nothing else reads the product, and the rows are smaller; else None."""
+    """The result of ``node``, a transpose of a product's rows, computed from transposed rows, if only loops read it,
+    which need it in memory, nothing else reads the product, and the rows are smaller; else None."""
     assert isinstance(node.attrs, TransposeAttributes)
     (result,) = graph.operands(node)
     product, order = graph.producer(result), node.attrs.permutation
