@@ -23,7 +23,7 @@ from ..ops.layout import ReshapeAttributes, TransposeAttributes
 from ..ops.protocols import Elementwise
 from .base import Pass, PassContext
 from .reshapes import merged_axes
-from .transposed_rows import after_product, before_product
+from .transposed_rows import after_product
 
 #: Sums along an axis with fewer elements behind it fill no vectors.
 LEAST_BEHIND = 8
@@ -78,8 +78,6 @@ class MoveTransposes(Pass):
             became.update(zip(graph.operands(node), operands, strict=True))
             if isinstance(node.attrs, TransposeAttributes):
                 value = _earlier(graph, new, node, became)
-                if value is None:
-                    value = before_product(graph, new, node, became, _typical)
             elif node.op == "dot":
                 value = after_product(graph, new, node, operands, _typical)
             elif node.op == "resample":

@@ -120,5 +120,7 @@ def test_command(cli: Callable[..., Result]) -> None:
 def test_loops_that_threads_do_not_divide_say_why(cli: Callable[..., Result]) -> None:
     speech = EXAMPLES / "speech" / "speech.yaml"
     section = cli("explain", speech, "--entry", "train_step").stdout.partition("Loops over steps")[2]
-    assert "memory: loop: threads divide the samples: in tiles of " in section
+    assert (
+        "memory: loop: threads divide the samples: each is computed by itself, as every other one" in section
+    )
     assert "threads meet in each step: pad: not shown to compute samples along N by themselves" in section

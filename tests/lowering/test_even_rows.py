@@ -7,6 +7,8 @@ import pytest
 from netwright.compiler.lowering.even_rows import LEAST_PRODUCTS, even_tile, is_long_batch
 from netwright.specs.dims import dim
 
+from ..machines import AVX512
+
 N, T = dim("N"), dim("T")
 
 
@@ -27,4 +29,4 @@ def test_a_batch_is_one_open_size_with_much_to_do() -> None:
     ],
 )
 def test_threads_get_as_many_rows(given: tuple[int, int], vectors: int, chosen: tuple[int, int]) -> None:
-    assert even_tile(*given, vectors, 1, 1) == chosen
+    assert even_tile(*given, vectors, 1, 1, AVX512) == chosen

@@ -57,7 +57,7 @@ def chosen(graph: Graph, machine: Machine) -> str:
         (
             convolution((32, 32), 64, 64, 3),
             AVX2,
-            "5 rows × 2 vectors of 8, in sums of 256 terms from packed vectors",
+            "6 rows × 2 vectors of 8, in sums of 256 terms from packed vectors",
         ),
         (
             convolution((32, 32), 64, 64, 3),

@@ -61,7 +61,11 @@ def lowered(spec: Any, machine: str = "avx512") -> Lowered:
 
 def without_repeats(monkeypatch: pytest.MonkeyPatch, spec: Any, machine: str = "avx512") -> Lowered:
     with monkeypatch.context() as patch:
-        patch.setattr(Repeats, "kernel", lambda self, *given: fused.build(*given[:6], None, *given[6:]))
+        patch.setattr(
+            Repeats,
+            "kernel",
+            lambda self, *given, **named: fused.build(*given[:6], None, *given[6:], **named),
+        )
         return lowered(spec, machine)
 
 

@@ -76,7 +76,7 @@ def test_tiles_have_to_fit(room: TileRoom, choice: TileChoice, reason: str) -> N
             ROOM,
             TileChoice(5, 3, steps=2, prefetch=False),
             False,
-            "6 × 3, no prefetch | 7 × 3, no prefetch | 8 × 3, no prefetch | 9 × 3, no prefetch | "
+            "6 × 3, no prefetch | 7 × 3, no prefetch | 9 × 3, no prefetch | 10 × 2, no prefetch | "
             "5 × 3, sum by 1, no prefetch | 5 × 3, sum by 4, no prefetch",
         ),
         (
@@ -84,7 +84,7 @@ def test_tiles_have_to_fit(room: TileRoom, choice: TileChoice, reason: str) -> N
             TileChoice(5, 3, depth=0, steps=1),
             True,
             "5 × 4, columns outermost | 10 × 2, columns outermost | 6 × 4, columns outermost | "
-            "6 × 3, columns outermost | 5 × 3, sum by 1 | 5 × 3, columns outermost, sum by 1, no prefetch",
+            "5 × 2, columns outermost | 5 × 3, sum by 1 | 5 × 3, columns outermost, sum by 1, no prefetch",
         ),
         (
             replace(ROOM, rows=1, outer=0),
@@ -117,7 +117,7 @@ def planned(choice: TileChoice | None, name: str = NAME) -> Planned:
     [
         (
             None,
-            "loops over axis 0 3, columns 32 by 16, rows 40 by 4; tile 4 rows × 2 vectors of 8; sum 32 by 2",
+            "loops over axis 0 3, columns 32 by 16, rows 40 by 5; tile 5 rows × 2 vectors of 8; sum 32 by 2",
         ),
         (
             TileChoice(6, 1, steps=8),
