@@ -30,23 +30,25 @@ from ..loop.verify import verify_function
 from ..machine import Machine
 from .ahead import Ahead, ahead
 from .apart import divided_axes
+from .columns import column_tiles
 from .contract import contract
 from .epilogue import finish
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
 from .lane_sums import Wanted, are_summed_together
+from .ordered_sums import OrderedSums
 from .outer_parts import Parts
 from .outer_products import outer_products
 from .places import Place, Target
 from .plans import Planned, described, loop_axes, planned
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
-from .rows import Rows, row_tiles, span
+from .rows import Rows, row_tiles
 from .tiling import Column, Tiling, choose_tilings
 from .transforms import Block, TransformTiles
 from .transposed import TransposedTiles
-from .turning import following, may_turn, turned
+from .turning import following, may_turn
 
 
 @dataclass(frozen=True)
@@ -190,7 +192,8 @@ class _Attempt:
         turn: str | None = None,
     ):
         self.reader, self.b = reader, reader.b
-        self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
+        self.group, self.space, self.targets = group, space, targets
+        self.tiling, self.machine = tiling, machine
         self.planned = planned(reader.roles, group, space, tiling, machine)
         plan = self.planned and self.planned.plan
         self.order = plan.order if plan else loop_axes(space, tiling)
@@ -255,9 +258,11 @@ class _Attempt:
             self._tile(self._cells(index, columns, rows), fetched)
             return
         axis, *inner = order
-        if axis == len(self.space) - 1:
+        if axis == len(self.space) - 1 and self.tiling.terms is not None:
+            OrderedSums(self.reader, self.group, self.targets, self.tiling, self.machine).emit(index)
+        elif axis == len(self.space) - 1:
             with self._segments() as (first, extent, kind):
-                for start, own in self._columns(extent, kind):
+                for start, own in column_tiles(self.b, self.tiling, extent, kind, self.turn):
                     with start() as j:
                         self._loops(inner, {**index, axis: first + j}, own(j), rows)
         elif axis == self.tiling.row_axis:
@@ -316,37 +321,6 @@ class _Attempt:
             yield lambda: nullcontext(0), 1
         else:
             yield from row_tiles(self.b, self.space[axis], self.tiling.rows, self._kind(axis), halves)
-
-    def _columns(
-        self, extent: DimLike, kind: Any
-    ) -> Iterator[tuple[Callable[[], Any], Callable[[DimLike], Any]]]:
-        """Column tiles: (context that yields the first column, its vectors as (offset, count))."""
-        lanes = self.tiling.columns_per_vector
-        width = lanes * self.tiling.vectors
-        whole = (extent // width) * width
-        if whole != 0:
-            offsets = [(v * lanes, None) for v in range(self.tiling.vectors)]
-            yield self._blocks(extent // width, width, kind), lambda j: offsets
-        rest = extent - whole
-        if isinstance(rest, int):
-            if rest:
-                tail = [(offset, rest - offset) for offset in range(0, rest, lanes)]
-                yield self._blocks(1, rest, kind, whole), lambda j: tail
-        else:
-            yield span(self.b, "j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
-
-    def _blocks(self, number: DimLike, width: int, kind: Any, first: DimLike = 0) -> Callable[[], Any]:
-        """A loop from ``first`` on, whose index is syntactically a multiple of ``width`` after that, so that indices
-        into panels of that width are affine."""
-        if number == 1 and kind != "parallel":
-            return lambda: nullcontext(first)
-
-        @contextmanager
-        def blocks() -> Iterator[DimLike]:
-            with self.b.loop("j", 0, number, kind=kind) as j:
-                yield first + (j if self.turn is None else turned(j, number, self.turn)) * width
-
-        return blocks
 
     # -- one tile -----------------------------------------------------------------------------------------------
 
