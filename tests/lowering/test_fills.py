@@ -20,7 +20,7 @@ N = dim("N")
 
 
 def filled(shape: Shape, margins: Margins | None, opens: bool = False, dims: tuple[str, ...] = ("N",)) -> str:
-    """The buffer and the loops of a kernel with the lanes of what it stores, and the values of dims that are its own."""
+    """The buffer and the loops of a kernel, with the lanes of what it stores, and the values of its own dims."""
     program = ProgramBuilder("m", dict.fromkeys(dims, 1), AVX512)
     type = TensorType("float32", shape)
     place = Place(Storage("b", type, table=True), type)
