@@ -51,6 +51,25 @@ def contract(
     """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result.
     ``ahead``: which weights they prefetch. ``together``: the sums along lanes that become one vector, by the wanted
     result that this vector is. Sums have the order that they have in a tile ``larger`` times as large."""
+    results: dict[Wanted, Expr] = {}
+    for family in families_of(reader, tiling, wanted, machine, ahead, larger):
+        totals = dict(zip(family.keys, family.emit(), strict=True))
+        if tiling.inner:
+            totals = lane_results(reader.b, family.combine, totals, together or {})
+        results |= totals
+    return results
+
+
+def families_of(
+    reader: Reader,
+    tiling: Tiling,
+    wanted: Mapping[Wanted, DimLike | None],
+    machine: Machine,
+    ahead: Ahead | None = None,
+    larger: Fraction = Fraction(1),
+) -> list[Family]:
+    """The wanted (node id, index) in families that share loops, with registers that hold what sums begin with.
+    ``larger``: as in ``contract``."""
     families: dict[tuple[str, Shape, Order, bool], list[Term]] = {}
     for (id, index), count in wanted.items():
         part = reader.roles.parts[id]
@@ -58,20 +77,13 @@ def contract(
         families.setdefault((part.combine, part.extents, part.order, part.op.multiplies_bytes), []).append(
             Term(part, index, count)
         )
-    results: dict[Wanted, Expr] = {}
-    for (combine, extents, order, _), terms in families.items():
-        family = _Family(reader, tiling, combine, extents, order, terms, machine, ahead, larger)
-        totals = family.emit()
-        if tiling.inner:
-            keys = [(term.part.node.id, term.index) for term in terms]
-            results |= lane_results(reader.b, combine, dict(zip(keys, totals, strict=True)), together or {})
-            continue
-        for term, value in zip(terms, totals, strict=True):
-            results[term.part.node.id, term.index] = value
-    return results
+    return [
+        Family(reader, tiling, combine, extents, order, terms, machine, ahead, larger)
+        for (combine, extents, order, _), terms in families.items()
+    ]
 
 
-class _Family:
+class Family:
     """Terms with the same reduction extents, combining operation and order."""
 
     def __init__(
@@ -97,7 +109,7 @@ class _Family:
             role = terms[0].part.role
             axes = () if tiling.inner else extents
             self.copies = sum_steps(axes, number, role, machine, whole)
-        partial = partial_sums(self.copies, number, order, machine)
+        partial = 1 if tiling.terms else partial_sums(self.copies, number, order, machine)
         self.multiplies_bytes = terms[0].part.op.multiplies_bytes
         self.registers = [
             [self.b.register("acc", self._first(term)) for term in terms] for _ in range(partial)
@@ -105,7 +117,13 @@ class _Family:
         self.turn = 0
         self.bytes: dict[tuple[Value, Indices], Expr] = {}  # that one step has read
 
+    @property
+    def keys(self) -> list[Wanted]:
+        """What each term's sum is, in the order of the registers."""
+        return [(term.part.node.id, term.index) for term in self.terms]
+
     def emit(self) -> list[Expr]:
+        """Emits all loops; returns the expression of each term's sum."""
         if self.tiling.slides and len(self.registers) == 1:
             self._slide((), self.tiling.steps or 1)
         else:
@@ -131,7 +149,7 @@ class _Family:
         """Emits the loops over the axes after ``at``, which is in the ``copy``-th step of an unrolled loop."""
         axis, b = len(at), self.b
         if axis == len(self.extents):
-            self._accumulate(at, None, copy)
+            self.accumulate(at, None, copy)
             return
         extent = self.extents[axis]
         innermost = product(self.extents[axis + 1 :]) == 1
@@ -183,16 +201,16 @@ class _Family:
         lanes, b = self.tiling.lanes, self.b
         whole = (extent // lanes) * lanes
         if whole == lanes:
-            self._accumulate((*at, dim(LANE)), None)
+            self.accumulate((*at, dim(LANE)), None)
         elif whole != 0:
             with b.loop("k", 0, whole, lanes) as k:
-                self._accumulate((*at, k + dim(LANE)), None)
+                self.accumulate((*at, k + dim(LANE)), None)
         rest = extent - whole
         if rest != 0:
             with b.when(rest - 1):
-                self._accumulate((*at, whole + dim(LANE)), rest)
+                self.accumulate((*at, whole + dim(LANE)), rest)
 
-    def _accumulate(self, at: Indices, count: DimLike | None, copy: int = 0) -> None:
+    def accumulate(self, at: Indices, count: DimLike | None, copy: int = 0) -> None:
         """Emits one reduction step of all terms. Where lanes run along the reduction, ``count`` of them exist (None:
         all)."""
         b, reader, lanes = self.b, self.reader, self.tiling.lanes

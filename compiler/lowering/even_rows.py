@@ -23,7 +23,9 @@ def is_long_batch(extent: DimLike, products: DimLike) -> bool:
     return batch and typical(products) >= LEAST_PRODUCTS
 
 
-def even_tile(rows: int, vectors: int, number: int, products: int, cells: int, machine: Machine) -> tuple[int, int]:
+def even_tile(
+    rows: int, vectors: int, number: int, products: int, cells: int, machine: Machine
+) -> tuple[int, int]:
     """Rows and vectors of the tile of which the slower one of two threads gets the fewest, among those of
     no more accumulators than ``rows`` by ``vectors`` that cost one thread no more."""
 

@@ -12,7 +12,7 @@ from ..loop import ir
 from ..loop.intrinsics.builder import KernelBuilder
 from ..ops.protocols import Margins
 from .fused import Kernel
-from .indices import Indices
+from .indices import Indices, power_of_two
 from .places import Place
 from .program import ProgramBuilder
 
@@ -42,7 +42,7 @@ def fill_kernel(
         if _are_short(shape, margins, lanes):
             shape, margins = whole
         elif opens:
-            shape, margins = _opened(shape, margins, sizes)
+            shape, margins = _opened(shape, margins, sizes, lanes)
     b = KernelBuilder("kernel", {**program.dims, **dict.fromkeys(sizes.given, 1)})
     buffer = b.buffer("p0", place.type.dtype, shape, "write")
     _Filling(b, buffer, shape, margins, ir.Const(fill, ir.ValueType(place.type.dtype, lanes))).axis(())
@@ -56,16 +56,17 @@ class _Sizes:
         self._free = (name for number in count() if (name := f"size_{number}") not in taken)
         self.given: dict[str, DimLike] = {}
 
-    def open(self, size: DimLike) -> DimLike:
-        """``size`` as a dim, unless it is open already or nothing."""
-        if not isinstance(size, int) or size == 0:
+    def open(self, size: DimLike, unit: int = 1) -> DimLike:
+        """``size`` as a dim, unless it is open already or less than ``unit``. A multiple of this stays one, and what
+        is more than a multiple stays as it is, so that whole vectors are known to be whole."""
+        if not isinstance(size, int) or size < unit:
             return size
         name = next(self._free)
-        self.given[name] = size
-        return dim(name)
+        self.given[name] = size // unit
+        return dim(name) * unit + size % unit
 
 
-def _opened(shape: Shape, margins: Margins, sizes: _Sizes) -> tuple[Shape, Margins]:
+def _opened(shape: Shape, margins: Margins, sizes: _Sizes, lanes: int) -> tuple[Shape, Margins]:
     """``shape`` and ``margins`` with dims for what is between margins and, on the last axis, for these, too."""
     axes: list[DimLike] = []
     amounts: list[tuple[DimLike, DimLike]] = []
@@ -74,11 +75,12 @@ def _opened(shape: Shape, margins: Margins, sizes: _Sizes) -> tuple[Shape, Margi
             axes.append(size)
             amounts.append((low, high))
             continue
-        between = sizes.open(size - low - high)
-        if axis == len(shape) - 1:
+        last = axis == len(shape) - 1
+        between = sizes.open(size - low - high, lanes if last else 1)
+        if last:
             same = low == high
-            low = sizes.open(low)
-            high = low if same else sizes.open(high)
+            low = sizes.open(low, lanes)
+            high = low if same else sizes.open(high, lanes)
         axes.append(low + between + high)
         amounts.append((low, high))
     return tuple(axes), tuple(amounts)
@@ -148,8 +150,24 @@ class _Filling:
             self._row((*index, i))
 
     def _elements(self, index: Indices, start: DimLike, stop: DimLike) -> None:
-        if start == stop:
+        """Fills elements along the last axis: whole vectors, and pieces of one for what is left. Masks would take
+        most of the time where a CPU has none for stores, or slow ones."""
+        lanes, kind = self.value.type.lanes, "serial" if index else "parallel"
+        whole = (stop - start) // lanes * lanes
+        rest = stop - start - whole
+        if not isinstance(rest, int) or (rest and not index):
+            with self.b.loop("j", start, stop, lanes, kind) as j:
+                with self.b.when(stop - j - lanes):
+                    self.b.store(self.buffer, (*index, j), self.value)
+                with self.b.otherwise():
+                    self.b.store(self.buffer, (*index, j), self.value, stop - j)
             return
-        lanes = self.value.type.lanes
-        with self.b.loop("j", start, stop, lanes, "serial" if index else "parallel") as j:
-            self.b.store(self.buffer, (*index, j), self.value, stop - j)
+        if whole != 0:
+            with self.b.loop("j", start, start + whole, lanes, kind) as j:
+                self.b.store(self.buffer, (*index, j), self.value)
+        at = start + whole
+        while rest:
+            lanes = power_of_two(rest + 1) // 2
+            piece = ir.Const(self.value.value, ir.ValueType(self.value.type.dtype, lanes))
+            self.b.store(self.buffer, (*index, at), piece)
+            at, rest = at + lanes, rest - lanes

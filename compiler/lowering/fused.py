@@ -14,7 +14,7 @@ the kernel is scalar.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, nullcontext
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from itertools import chain
 from typing import Any
@@ -30,24 +30,26 @@ from ..loop.verify import verify_function
 from ..machine import Machine
 from .ahead import Ahead, ahead
 from .apart import divided_axes
+from .columns import column_tiles
 from .contract import contract
 from .epilogue import finish
 from .flat import is_flat
 from .groups import Group
 from .indices import Indices
 from .lane_sums import Wanted, are_summed_together
+from .ordered_sums import OrderedSums
 from .outer_parts import Parts
 from .outer_products import outer_products
 from .places import Place, Target
 from .plans import Planned, described, loop_axes, planned
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
-from .rows import ROW, Left, Rows, row_tiles, span
+from .rows import ROW, Left, Rows, row_tiles
 from .rows_in_loops import in_loops
 from .tiling import Column, Tiling, choose_tilings
 from .transforms import Block, TransformTiles
 from .transposed import TransposedTiles
-from .turning import following, may_turn, turned
+from .turning import following, may_turn
 
 
 @dataclass(frozen=True)
@@ -193,7 +195,8 @@ class _Attempt:
         turn: str | None = None,
     ):
         self.reader, self.b = reader, reader.b
-        self.space, self.targets, self.tiling, self.machine = space, targets, tiling, machine
+        self.group, self.space, self.targets = group, space, targets
+        self.tiling, self.machine = tiling, machine
         self.planned = planned(reader.roles, group, space, tiling, machine)
         plan = self.planned and self.planned.plan
         self.order = plan.order if plan else loop_axes(space, tiling)
@@ -258,9 +261,11 @@ class _Attempt:
             self._tile(self._cells(index, columns, rows.number), rows, fetched)
             return
         axis, *inner = order
-        if axis == len(self.space) - 1:
+        if axis == len(self.space) - 1 and self.tiling.terms is not None:
+            OrderedSums(self.reader, self.group, self.targets, self.tiling, self.machine).emit(index)
+        elif axis == len(self.space) - 1:
             with self._segments() as (first, extent, kind):
-                for start, own in self._columns(extent, kind):
+                for start, own in column_tiles(self.b, self.tiling, extent, kind, self.turn):
                     with start() as j:
                         self._loops(inner, {**index, axis: first + j}, own(j), rows)
         elif axis == self.tiling.row_axis:
@@ -319,37 +324,6 @@ class _Attempt:
             yield ROW
         else:
             yield from row_tiles(self.b, self.space[axis], self.tiling.rows, self._kind(axis), left)
-
-    def _columns(
-        self, extent: DimLike, kind: Any
-    ) -> Iterator[tuple[Callable[[], Any], Callable[[DimLike], Any]]]:
-        """Column tiles: (context that yields the first column, its vectors as (offset, count))."""
-        lanes = self.tiling.columns_per_vector
-        width = lanes * self.tiling.vectors
-        whole = (extent // width) * width
-        if whole != 0:
-            offsets = [(v * lanes, None) for v in range(self.tiling.vectors)]
-            yield self._blocks(extent // width, width, kind), lambda j: offsets
-        rest = extent - whole
-        if isinstance(rest, int):
-            if rest:
-                tail = [(offset, rest - offset) for offset in range(0, rest, lanes)]
-                yield self._blocks(1, rest, kind, whole), lambda j: tail
-        else:
-            yield span(self.b, "j", whole, extent, lanes, kind), lambda j: [(0, extent - j)]
-
-    def _blocks(self, number: DimLike, width: int, kind: Any, first: DimLike = 0) -> Callable[[], Any]:
-        """A loop from ``first`` on, whose index is syntactically a multiple of ``width`` after that, so that indices
-        into panels of that width are affine."""
-        if number == 1 and kind != "parallel":
-            return lambda: nullcontext(first)
-
-        @contextmanager
-        def blocks() -> Iterator[DimLike]:
-            with self.b.loop("j", 0, number, kind=kind) as j:
-                yield first + (j if self.turn is None else turned(j, number, self.turn)) * width
-
-        return blocks
 
     # -- one tile -----------------------------------------------------------------------------------------------
 

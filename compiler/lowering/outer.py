@@ -19,6 +19,7 @@ from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from .epilogue import store
 from .indices import Indices
+from .outer_ahead import fetch_block
 from .outer_tiling import OuterTiling
 from .places import Target
 from .reader import NotVectorizable, Reader
@@ -159,7 +160,7 @@ class OuterTiles:
             left = self.stop[cut] - starts[cut]
             block = self.tiling.block
             extent = sizes[cut]
-            even = isinstance(extent, int) and extent % block == 0
+            even = block == 1 or (isinstance(extent, int) and extent % block == 0)
             sizes[cut] = block if even else dim_min(block, left)
         first = (*starts, *self.first[len(starts) :])
         yield from self._nested(first, sizes, (), 0, accumulators)
@@ -234,10 +235,18 @@ class OuterTiles:
             with self.b.when(begun):
                 for register, index, count in zip(sums, cells, counts, strict=True):
                     self.b.assign(register, self._load(index, count))
+        if self.tiling.fetches and self.tiling.cut is not None:
+            self._fetch(starts, self.tiling.cut, j)
         for at, number in self._terms(starts, len(cells)):
             self._add(at, number, cells, counts, sums, columns, j)
         for register, index, count in zip(sums, cells, counts, strict=True):
             self._store(register, index, count)
+
+    def _fetch(self, starts: Indices, cut: int, j: DimLike) -> None:
+        """Asks for a share of the next block's operands."""
+        block, width = self.tiling.block, self.tiling.lanes * self.tiling.vectors
+        at = (*starts[:cut], starts[cut] + block, *self.first[cut + 1 :])
+        fetch_block(self.reader, self.part, self.sizes, at, cut, block, j, width)
 
     def _rows(self, first: Indices, rows: int) -> Iterator[Indices]:
         axis = self.tiling.row_axis

@@ -25,6 +25,8 @@ from .roles import ContractionPart, Roles, ViewPart
 MOST_ACCUMULATORS = 28
 #: Sums of fewer terms gain nothing.
 LEAST_TERMS = 64
+#: The fewest terms of a block that is fetched ahead: each loads and stores all sums.
+LEAST_BLOCK = 40
 #: The value assumed for an open size when memory traffic is compared.
 TYPICAL = 32
 #: So much longer may a kernel take whose tiles threads can divide than one with a single tile.
@@ -48,7 +50,8 @@ class OuterTiling:
 
     ``finishes``: whether something is computed from the sums, or they have an order or a start. Such sums are held in
     memory until all blocks are added, those of ``held`` rows and columns at a time (None: all, see ``outer_held``).
-    ``panels``: whether rows lie in panels as wide as a tile is high.
+    ``panels``: whether rows lie in panels as wide as a tile is high. ``fetches``: whether tiles ask for what the next
+    block reads (see ``outer_ahead``).
     """
 
     lanes: int
@@ -64,6 +67,7 @@ class OuterTiling:
     held: tuple[int, int] | None = None
     unrolls: bool = True
     panels: bool = False
+    fetches: bool = False
 
     def describe(self, space: Shape, extents: Shape) -> str:
         """The tile in words: `6 rows × 4 vectors of 16, in sums of 128 terms`."""
@@ -74,6 +78,7 @@ class OuterTiling:
             return tile
         terms = self.block * product(extents[self.cut + 1 :])
         tile += f", in sums of {terms} terms" + (" from packed vectors" if self.packs else "")
+        tile += ", fetched ahead" if self.fetches else ""
         return tile + (", columns outermost" if self.columns_outermost else "")
 
 
@@ -107,7 +112,7 @@ def outer_tiling(
     unrolls = machine.broadcast_operand or axis == len(sizes) - 1
     lanes = _lanes(columns, dtype, machine)
     tiling = OuterTiling(lanes, vectors, axis, rows, factor, unrolls=unrolls, panels=bool(panels))
-    tiling = _blocked(part, tiling, sizes, columns, machine)
+    tiling = _blocked(part, tiling, sizes, columns, machine, alone)
     return tiling if alone else _held(tiling, sizes[0], columns, np.dtype(dtype).itemsize, machine)
 
 
@@ -255,12 +260,18 @@ def _held(tiling: OuterTiling, rows: int, columns: int, itemsize: int, machine: 
 
 
 def _blocked(
-    part: ContractionPart, tiling: OuterTiling, sizes: list[int], columns: int, machine: Machine
+    part: ContractionPart, tiling: OuterTiling, sizes: list[int], columns: int, machine: Machine, alone: bool
 ) -> OuterTiling:
-    """The tiling with its sums cut into blocks whose vectors stay in the first cache, if several tiles read them."""
+    """The tiling with its sums cut into blocks whose vectors stay in the first cache, if several tiles read them.
+    ``alone``: whether the sums are all that is computed."""
     width = tiling.lanes * tiling.vectors
     if tiling.rows == sizes[tiling.row_axis] and prod(sizes[: tiling.row_axis]) == 1:
-        return _cut(part, tiling, _whole_terms(part, machine)) if columns > width else tiling
+        if columns <= width:
+            return tiling
+        if alone and machine.prefetch and _operand_bytes(part) > machine.l2_bytes:
+            cut = _cut(part, tiling, max(LEAST_BLOCK, _terms_in(part, machine.l1_bytes * 2 // 3)))
+            return replace(cut, fetches=cut.cut is not None)
+        return _cut(part, tiling, max(LEAST_TERMS, _terms_in(part, machine.l2_bytes // 4)))
     itemsize = np.dtype(part.node.types[0].dtype).itemsize
     cut = _cut(part, tiling, machine.l1_bytes * 2 // 3 // (width * itemsize))
     if cut is tiling:
@@ -274,12 +285,14 @@ def _blocked(
     )
 
 
-def _whole_terms(part: ContractionPart, machine: Machine) -> int:
-    """How many terms a block has whose operands stay in the second cache with all of their columns: a tile of some
-    columns reads a piece of each line of memory or of each few lines, and the next tile reads the rest."""
-    terms = typical(product(part.extents), TYPICAL)
-    nbytes = sum(typical(part.types[position].nbytes, TYPICAL) for position, _ in part.general_factors())
-    return max(LEAST_TERMS, machine.l2_bytes // 4 * terms // max(1, nbytes))
+def _terms_in(part: ContractionPart, nbytes: int) -> int:
+    """How many terms a block has whose operands take ``nbytes`` with all of their columns: a tile of some columns reads
+    a piece of each line of memory or of each few lines, and the next tile reads the rest."""
+    return nbytes * typical(product(part.extents), TYPICAL) // max(1, _operand_bytes(part))
+
+
+def _operand_bytes(part: ContractionPart) -> int:
+    return sum(typical(part.types[position].nbytes, TYPICAL) for position, _ in part.general_factors())
 
 
 def _cut(part: ContractionPart, tiling: OuterTiling, most: int) -> OuterTiling:

@@ -179,16 +179,22 @@ class Reader:
     def panel(self, value: Value, index: Sequence[DimLike]) -> tuple[Place, Indices] | None:
         """The place of weights in panels as wide as a vector, and the index there of lane 0 of ``value`` at ``index``;
         None if they do not lie so."""
+        memory = self.memory(value, index)
+        if memory is None:
+            return None
+        place, base, stride = memory
+        shape = [size for size in place.type.shape if size != 1]
+        return (place, base) if stride == 1 and len(shape) > 2 and shape[-1] == self.lanes else None
+
+    def memory(self, value: Value, index: Sequence[DimLike]) -> tuple[Place, Indices, DimLike] | None:
+        """Where reading ``value`` at ``index`` loads from: the place, the index there of lane 0, and the stride between
+        lanes; None if it is computed."""
         loaded = self._loaded(value, index)
         if loaded is None:
             return None
         value, index = loaded
         place = self.place(value)
-        shape = [size for size in place.type.shape if size != 1]
-        if len(shape) < 3 or shape[-1] != self.lanes:
-            return None
-        base, stride = self.address(place, index)
-        return (place, base) if stride == 1 else None
+        return place, *self.address(place, place.within(index))
 
     def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
         """Whether reading ``value`` at ``index`` loads a vector, in which lanes past ``count`` are 0."""

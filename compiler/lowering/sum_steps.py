@@ -1,14 +1,25 @@
-"""How many steps of a sum the innermost loop of a kernel has at once, and in how many parts a tile adds them up."""
+"""How many steps of a sum the innermost loop of a kernel has at once, in how many parts a tile adds them up, and how
+many terms are added before those of the next columns."""
 
 from __future__ import annotations
 
-from netwright.specs.dims import DimLike, Shape
+from collections.abc import Sequence
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, Shape, product, typical
 
 from ..machine import Machine
 from ..ops.protocols import Order
+from .roles import ContractionPart
 
 #: How many steps a loop's body has at most where code is to be short: with more, loops win little.
 SHORT = 3
+#: Bytes of an operand that a block of a sum has at most, so that memory is read nearly in its order: processors fetch
+#: ahead what follows, but not what lies some lines further.
+BLOCK_BYTES = 1280
+#: The fewest terms of sums that are cut into blocks.
+LEAST_TERMS = 8
 
 
 def sum_steps(extents: Shape, accumulators: int, role: str, machine: Machine, whole: bool = True) -> int:
@@ -50,3 +61,35 @@ def unrolling(extent: DimLike, accumulators: int, registers: int = 32) -> int:
         if extent % copies == 0 and 2 * accumulators * copies <= 3 * registers:
             return copies
     return 1
+
+
+def terms_in_order(
+    space: Shape, contractions: Sequence[ContractionPart], width: int, machine: Machine
+) -> int | None:
+    """How many terms of all columns a reduction adds before it goes on to the next ones; None if it has only ``width``
+    columns, or gains nothing: then each tile of columns adds all its terms at once.
+
+    Tiles of some columns read a piece of each row of memory, and the next tile reads the next piece. Data that have to
+    come from far are then read in several passes, none of which fetches ahead well.
+    """
+    first, columns = contractions[0], space[-1] if space else 1
+    alike = all((part.extents, part.combine) == (first.extents, first.combine) for part in contractions)
+    reduces = alike and all(part.role == "reduction" and part.types[0].rank > 1 for part in contractions)
+    if (
+        not reduces
+        or not isinstance(columns, int)
+        or columns <= width
+        or all(size == 1 for size in space[:-1])
+    ):
+        return None
+    itemsize = np.dtype(first.node.types[0].dtype).itemsize
+    nbytes = columns * itemsize
+    sums = len(contractions) * nbytes
+    terms = typical(product(first.extents))
+    if terms < LEAST_TERMS or 4 * sums > machine.l1_bytes or 2 * terms * nbytes <= machine.l1_bytes:
+        return None
+    innermost = next(extent for extent in reversed(first.extents) if extent != 1)
+    most = max(1, BLOCK_BYTES // nbytes)
+    if not isinstance(innermost, int):
+        return 1
+    return max(number for number in range(1, min(most, innermost) + 1) if innermost % number == 0)

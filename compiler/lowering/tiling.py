@@ -26,6 +26,7 @@ from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_
 from .roles import ContractionPart, Roles
 from .rows import Left, Rows
 from .sliding import sliding_taps
+from .sum_steps import terms_in_order
 from .tile_choices import TileRoom, signature
 from .tile_size import MOST_ROWS, open_rows
 
@@ -51,7 +52,8 @@ class Tiling:
     ``accumulators``, ``cells`` of them per result, and ``steps`` of its sum at once (None: see ``sum_steps``). With
     ``prefetch``, weights may be fetched ahead; ``tuned``: it was measured. With ``together``, what lanes along a sum
     add up to is one vector for each row (see ``lane_sums``); if the sum ``slides``, its steps have all taps of a
-    filter's row (see ``sliding``).
+    filter's row (see ``sliding``). Sums that are held in memory add ``terms`` of all columns at a time (None: they are
+    complete before the next columns', see ``ordered_sums``).
     """
 
     lanes: int
@@ -73,6 +75,7 @@ class Tiling:
     bands: int = 1
     together: bool = False
     slides: bool = False
+    terms: int | None = None
 
     @property
     def band_axis(self) -> int | None:
@@ -102,6 +105,8 @@ class Tiling:
     def __str__(self) -> str:
         """The tile, and where the loop over columns is if it is not inside of all whole axes."""
         tile = self.tile
+        if self.terms is not None:
+            return f"{tile}, {self.terms} term{'s' * (self.terms > 1)} at a time"
         if self.lanes == 1 or (self.column_depth is None and not self.rows_outermost):
             return tile
         if self.rows_outermost:
@@ -173,7 +178,12 @@ def _wide(
     most = machine.vector_registers // (8 if row_axis is not None else 4)
     vectors = max(1, min(blocks, most, machine.vector_registers // 4 // per_cell))
     if row_axis is None:
-        return Tiling(lanes, vectors, parallel_axis=parallel, segment=segment)
+        terms = (
+            None if cells > 1 or segment else terms_in_order(space, contractions, lanes * vectors, machine)
+        )
+        if terms is not None:
+            vectors = max(1, min(blocks, most, machine.vector_registers // 2 // per_cell))
+        return Tiling(lanes, vectors, parallel_axis=parallel, segment=segment, terms=terms)
     extent, operands = space[row_axis], operands_of(space, contractions)
     own = Tiling(lanes, row_axis=row_axis, segment=segment, cells=cells)
     name = signature(group, space, contractions) if machine.tuning.tiles else ""
