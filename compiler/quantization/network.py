@@ -13,7 +13,10 @@ from ..frontend.network import Network, Parameter
 from ..graph.graph import Graph
 from ..graph.types import TensorType
 from ..machine import Machine
+from ..passes.base import PassContext
+from ..passes.dead_code import RemoveDeadCode
 from ..pipeline import run
+from .bodies import observed
 from .following import Numbers
 from .rewrite import Bytes, quantize
 from .scales import Quantized, can_overflow, quantized_weights
@@ -21,6 +24,8 @@ from .sites import Kept, Key, Site, arrays_of, find_sites, weights_of
 
 #: Entries of a network that only read its weights.
 READING = ("predict", "loss")
+#: Those after it cut products into pieces and loops into copies of their body: each would have bytes of its own.
+_LAST_PASS = "channels_before_cells"
 #: What the outputs of ``observed`` that hold data of products are called.
 _DATA = "quantize.data."
 
@@ -58,7 +63,8 @@ class Plan:
         self.numbers: dict[Key, list[Numbers]] = {}
         self.kept: list[Kept] = []
         for name in names:
-            graph = run({name: network.graphs[name]}, machine, stop_after="graph")[name]
+            graph = run({name: network.graphs[name]}, machine, stop_after=_LAST_PASS)[name]
+            graph = RemoveDeadCode().run(graph, PassContext(name, machine))  # which would count as readers
             sites, kept = find_sites(graph)
             arrays = weights_of(graph, sites, weights)
             if name == "predict":
@@ -80,8 +86,10 @@ class Plan:
     def _keep_common_steps(self, name: str) -> None:
         """Leaves in ``numbers`` those of the steps after each product that all graphs take."""
         graph, sites = self.graphs[name], self.sites[name]
-        values = [step.numbers for site in sites for step in site.steps if step.numbers is not None]
-        arrays = iter(arrays_of(graph, values, self.weights))
+        places = [
+            (site.loops, step.numbers) for site in sites for step in site.steps if step.numbers is not None
+        ]
+        arrays = iter(arrays_of(graph, places, self.weights))
         for site in sites:
             own: list[Numbers] = [
                 (step.kind, None if step.numbers is None else next(arrays)) for step in site.steps
@@ -91,11 +99,12 @@ class Plan:
             self.numbers[site.key] = [step for step, _ in same]
 
     def observed(self) -> Graph:
-        """`predict` with the data of each product that can be quantized as further outputs; see ``observations``."""
-        graph = self.graphs["predict"].copy()
-        for number, site in enumerate(self.sites["predict"]):
-            graph.set_output(f"{_DATA}{number}", site.data)
-        return graph
+        """`predict` with the data of each product that can be quantized as further outputs, those of a loop in all of
+        its steps; see ``observations``."""
+        sites = enumerate(self.sites["predict"])
+        return observed(
+            self.graphs["predict"], {f"{_DATA}{number}": (site.loops, site.data) for number, site in sites}
+        )
 
     def observations(self, outputs: Mapping[str, NDArray]) -> dict[Key, NDArray]:
         """The data of each product among the outputs of ``observed``."""

@@ -29,10 +29,12 @@ from ..ops.layout import ReshapeAttributes, TransposeAttributes
 from ..ops.protocols import Contraction, View
 from ..ops.quantize import QuantizeAttributes
 from ..ops.quantized_conv import QuantizedConvAttributes
+from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import PadAttributes
 from ..ops.windows import ConvAttributes
 from ..passes.base import PassContext
 from ..passes.dead_code import RemoveDeadCode
+from .bodies import body_of, with_consts
 from .following import Numbers
 from .scales import Quantized, in_steps, quantized_weights
 from .sites import Key, Site
@@ -70,32 +72,60 @@ def quantize(
     """The graph with bytes in the products that ``data`` describes, and their weights, which it reads as inputs of
     role parameter. ``numbers`` are those of the steps after them. Parameters that nothing reads any more are no inputs
     of it."""
-    at = {site.node.id: site for site in sites if site.key in data}
+    made: dict[Key, Bytes] = {}
+    chosen = [site for site in sites if site.key in data]
+    rewritten = _rewritten(graph, chosen, _Given(weights, data, numbers), made, 0)
+    return without_idle(RemoveDeadCode().run(rewritten, PassContext("quantize"))), made
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    weights: Mapping[Key, NDArray]
+    data: Mapping[Key, Quantized]
+    numbers: Mapping[Key, Sequence[Numbers]]
+
+
+def _rewritten(graph: Graph, sites: Sequence[Site], given: _Given, made: dict[Key, Bytes], depth: int) -> Graph:
+    """The graph, which is in ``depth`` loops, with bytes in the products of ``sites``."""
+    at = {site.node.id: site for site in sites if len(site.loops) == depth}
     after = {step.node.id: site for site in at.values() for step in site.steps}
-    rewriter = _Rewriter(weights, data, numbers)
+    within: dict[int, list[Site]] = {}
+    for site in sites:
+        if len(site.loops) > depth:
+            within.setdefault(site.loops[depth].id, []).append(site)
+    rewriter = _Rewriter(given, made)
     results: dict[int, Value] = {}
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
         if node.id in after:  # part of the product: nothing reads what is between
             return [results[after[node.id].node.id]]
+        if node.id in within:
+            return _loop(new, node, operands, _rewritten(body_of(node), within[node.id], given, made, depth + 1))
         if node.id not in at:
             return None
         results[node.id] = rewriter.product(new, at[node.id], operands)
         return [results[node.id]]
 
-    rewritten = RemoveDeadCode().run(graph.rewrite(rule), PassContext("quantize"))
-    return without_idle(rewritten), rewriter.made
+    return graph.rewrite(rule)
+
+
+def _loop(g: Graph, node: Node, operands: Sequence[Value], body: Graph) -> Sequence[Value]:
+    """The scan ``node`` with a body that reads parameters: they come from outside, the same in every step."""
+    assert isinstance(node.attrs, ScanAttributes)
+    names = [name for name in body.inputs if body.input_role(name) == "parameter"]
+    read = [g.input(name, body.type(body.inputs[name]), "parameter") for name in names]
+    k = node.attrs.n_consts
+    return g.add(
+        node.op, [*operands[:k], *read, *operands[k:]], with_consts(node.attrs, body, names)
+    ).values
 
 
 class _Rewriter:
-    def __init__(
-        self,
-        weights: Mapping[Key, NDArray],
-        data: Mapping[Key, Quantized],
-        numbers: Mapping[Key, Sequence[Numbers]],
-    ):
-        self.weights, self.data, self.numbers = weights, data, numbers
-        self.made: dict[Key, Bytes] = {}
+    """Makes products of bytes in one graph."""
+
+    def __init__(self, given: _Given, made: dict[Key, Bytes]):
+        self.weights, self.data, self.numbers = given.weights, given.data, given.numbers
+        self.made = made
         self.known: dict[tuple[Value, Quantized], Value] = {}
 
     def product(self, g: Graph, site: Site, operands: tuple[Value, ...]) -> Value:

@@ -83,7 +83,7 @@ def in_loops(made: QuantizedNetwork, x: np.ndarray, y: np.ndarray, machine: Mach
     graphs = {"predict": made.network.graphs["predict"]}
     dims = list(made.network.dims.values())
     lowered = lower("m", graphs, dims, version="0", target="t", machine=machine)
-    table = {**lowered.constants, **made.weights, "x": x, "y": np.zeros_like(y)}
+    table = {**lowered.constants, **made.weights, "x": x, "y": np.zeros(y.shape, y.dtype)}
     for buffer in lowered.manifest.buffers:
         if buffer.role == "packed":
             table[buffer.name] = np.zeros([int(size) for size in buffer.shape], buffer.dtype)
