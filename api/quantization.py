@@ -15,7 +15,7 @@ from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
-from netwright.compiler.quantization.network import READING, Plan, Product, QuantizedNetwork
+from netwright.compiler.quantization.network import Plan, Product, QuantizedNetwork
 from netwright.compiler.quantization.sites import Key
 from netwright.runtime.batches import read_ahead
 from netwright.runtime.data.samples import Samples
@@ -162,7 +162,7 @@ def _row(product: Product) -> tuple[str, ...]:
 
 
 def _reading(network: Network) -> dict[str, Graph]:
-    return {name: network.graphs[name] for name in READING if name in network.graphs}
+    return {name: graph for name, graph in network.reading().items() if name in network.graphs}
 
 
 def _session(network: Network, graphs: Mapping[str, Graph], weights: Mapping[str, NDArray]) -> Session:

@@ -22,8 +22,6 @@ from .rewrite import Bytes, quantize
 from .scales import Quantized, can_overflow, quantized_weights
 from .sites import Kept, Key, Site, arrays_of, find_sites, weights_of
 
-#: Entries of a network that only read its weights.
-READING = ("predict", "loss")
 #: Those after it cut products into pieces and loops into copies of their body: each would have bytes of its own.
 _LAST_PASS = "channels_before_cells"
 #: What the outputs of ``observed`` that hold data of products are called.
@@ -56,14 +54,13 @@ class Plan:
 
     def __init__(self, network: Network, weights: Mapping[str, NDArray], machine: Machine):
         self.network, self.weights, self.machine = network, weights, machine
-        names = [name for name in READING if name in network.graphs]
         self.graphs: dict[str, Graph] = {}
         self.sites: dict[str, list[Site]] = {}
         self.floats: dict[Key, NDArray] = {}
         self.numbers: dict[Key, list[Numbers]] = {}
         self.kept: list[Kept] = []
-        for name in names:
-            graph = run({name: network.graphs[name]}, machine, stop_after=_LAST_PASS)[name]
+        for name, given in network.reading().items():
+            graph = run({name: given}, machine, stop_after=_LAST_PASS)[name]
             graph = RemoveDeadCode().run(graph, PassContext(name, machine))  # which would count as readers
             sites, kept = find_sites(graph)
             arrays = weights_of(graph, sites, weights)
@@ -128,8 +125,15 @@ class Plan:
                 type = TensorType(array.dtype.name, array.shape)
                 parameters[name] = Parameter(name, type, "parameter", (), key.layer)
                 values[name] = array
+        whole = graphs.pop("whole", None)
         network = replace(
-            self.network, parameters=parameters, graphs=graphs, states={}, fitted=(), quantized=True
+            self.network,
+            parameters=parameters,
+            graphs=graphs,
+            states={},
+            fitted=(),
+            quantized=True,
+            whole=whole,
         )
         products = [
             Product(key, array.nbytes, data.get(key), made.get(key)) for key, array in self.floats.items()

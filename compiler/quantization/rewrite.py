@@ -85,7 +85,9 @@ class _Given:
     numbers: Mapping[Key, Sequence[Numbers]]
 
 
-def _rewritten(graph: Graph, sites: Sequence[Site], given: _Given, made: dict[Key, Bytes], depth: int) -> Graph:
+def _rewritten(
+    graph: Graph, sites: Sequence[Site], given: _Given, made: dict[Key, Bytes], depth: int
+) -> Graph:
     """The graph, which is in ``depth`` loops, with bytes in the products of ``sites``."""
     at = {site.node.id: site for site in sites if len(site.loops) == depth}
     after = {step.node.id: site for site in at.values() for step in site.steps}
@@ -100,7 +102,9 @@ def _rewritten(graph: Graph, sites: Sequence[Site], given: _Given, made: dict[Ke
         if node.id in after:  # part of the product: nothing reads what is between
             return [results[after[node.id].node.id]]
         if node.id in within:
-            return _loop(new, node, operands, _rewritten(body_of(node), within[node.id], given, made, depth + 1))
+            return _loop(
+                new, node, operands, _rewritten(body_of(node), within[node.id], given, made, depth + 1)
+            )
         if node.id not in at:
             return None
         results[node.id] = rewriter.product(new, at[node.id], operands)
@@ -115,9 +119,7 @@ def _loop(g: Graph, node: Node, operands: Sequence[Value], body: Graph) -> Seque
     names = [name for name in body.inputs if body.input_role(name) == "parameter"]
     read = [g.input(name, body.type(body.inputs[name]), "parameter") for name in names]
     k = node.attrs.n_consts
-    return g.add(
-        node.op, [*operands[:k], *read, *operands[k:]], with_consts(node.attrs, body, names)
-    ).values
+    return g.add(node.op, [*operands[:k], *read, *operands[k:]], with_consts(node.attrs, body, names)).values
 
 
 class _Rewriter:
