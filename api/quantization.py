@@ -92,6 +92,7 @@ class Quantization:
             else:
                 row |= {
                     "weights": "int8",
+                    "in_loop": product.in_loop,
                     "before": product.floats,
                     "after": product.bytes.array.nbytes,
                     "scale": product.data.scale,
@@ -158,7 +159,8 @@ def _row(product: Product) -> tuple[str, ...]:
     data = product.data
     low, high = ((byte - data.zero) * data.scale for byte in (data.least, data.greatest))
     sizes = bytes_text(product.floats), bytes_text(product.bytes.array.nbytes)
-    return (str(product.key), "int8", *sizes, f"{low:.3g}", f"{high:.3g}")
+    how = "int8, in each step" if product.in_loop else "int8"
+    return (str(product.key), how, *sizes, f"{low:.3g}", f"{high:.3g}")
 
 
 def _reading(network: Network) -> dict[str, Graph]:

@@ -31,13 +31,14 @@ _DATA = "quantize.data."
 @dataclass(frozen=True, slots=True)
 class Product:
     """A product with weights of the network: the ``floats`` of its weights, and if it is one of ``bytes``, these.
-    ``reason``: why it is not."""
+    ``reason``: why it is not. ``in_loop``: whether each step of a recurrence computes it."""
 
     key: Key
     floats: int
     data: Quantized | None = None
     bytes: Bytes | None = None
     reason: str = ""
+    in_loop: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,10 +113,13 @@ class Plan:
         """The network with bytes where ``ranges`` says what data there are."""
         dtype = self.machine.quantized_data
         data = {key: Quantized.of_range(low, high, dtype) for key, (low, high) in ranges.items()}
+        times = frozenset(name for name, info in self.network.dims.items() if info.role == "time")
         graphs: dict[str, Graph] = {}
         made: dict[Key, Bytes] = {}
         for name, graph in self.graphs.items():
-            graphs[name], made_here = quantize(graph, self.sites[name], self.floats, data, self.numbers)
+            graphs[name], made_here = quantize(
+                graph, self.sites[name], self.floats, data, self.numbers, times
+            )
             made |= made_here
         read = {name for graph in graphs.values() for name in graph.inputs}
         parameters = {name: p for name, p in self.network.parameters.items() if name in read}
@@ -135,8 +139,10 @@ class Plan:
             quantized=True,
             whole=whole,
         )
+        loops = {site.key: bool(site.loops) for site in self.sites["predict"]}
         products = [
-            Product(key, array.nbytes, data.get(key), made.get(key)) for key, array in self.floats.items()
+            Product(key, array.nbytes, data.get(key), made.get(key), in_loop=loops[key])
+            for key, array in self.floats.items()
         ]
         products += [Product(kept.key, 0, reason=kept.reason) for kept in self.kept]
         return QuantizedNetwork(network, values, tuple(products))

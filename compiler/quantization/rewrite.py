@@ -15,7 +15,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.dims import Dim, DimLike, Shape, dim_symbols, product
 
 from ..graph.graph import Graph
 from ..graph.node import Attributes, InputAttributes, Node, Value
@@ -68,13 +68,14 @@ def quantize(
     weights: Mapping[Key, NDArray],
     data: Mapping[Key, Quantized],
     numbers: Mapping[Key, Sequence[Numbers]],
+    times: frozenset[str] = frozenset(),
 ) -> tuple[Graph, dict[Key, Bytes]]:
     """The graph with bytes in the products that ``data`` describes, and their weights, which it reads as inputs of
-    role parameter. ``numbers`` are those of the steps after them. Parameters that nothing reads any more are no inputs
-    of it."""
+    role parameter. ``numbers`` are those of the steps after them, ``times`` the dims that count steps. Parameters that
+    nothing reads any more are no inputs of it."""
     made: dict[Key, Bytes] = {}
     chosen = [site for site in sites if site.key in data]
-    rewritten = _rewritten(graph, chosen, _Given(weights, data, numbers), made, 0)
+    rewritten = _rewritten(graph, chosen, _Given(weights, data, numbers, times), made, 0)
     return without_idle(RemoveDeadCode().run(rewritten, PassContext("quantize"))), made
 
 
@@ -83,6 +84,7 @@ class _Given:
     weights: Mapping[Key, NDArray]
     data: Mapping[Key, Quantized]
     numbers: Mapping[Key, Sequence[Numbers]]
+    times: frozenset[str]
 
 
 def _rewritten(
@@ -127,7 +129,7 @@ class _Rewriter:
 
     def __init__(self, given: _Given, made: dict[Key, Bytes]):
         self.weights, self.data, self.numbers = given.weights, given.data, given.numbers
-        self.made = made
+        self.times, self.made = given.times, made
         self.known: dict[tuple[Value, Quantized], Value] = {}
 
     def product(self, g: Graph, site: Site, operands: tuple[Value, ...]) -> Value:
@@ -146,7 +148,11 @@ class _Rewriter:
             return self._ended(g, site, "quantized_groups", x, array, attrs, array, scales, how)
         channels, width = weights.shape[-2], weights.shape[-3]
         outer = QuantizedConvAttributes(attrs.stride[:-1], attrs.dilation[:-1], attrs.stride[-1] * channels)
-        if attrs.dilation[-1] == 1 and width > 1:
+        size = g.type(x).shape[-2]
+        # In such a row, steps and their channels would be one axis, which a stream could not go along. With one channel
+        # it is worth that: the groups of four would be three quarters padding.
+        steps = channels > 1 and isinstance(size, Dim) and bool(dim_symbols(size) & self.times)
+        if attrs.dilation[-1] == 1 and width > 1 and not steps:
             # The cells of a row of the kernel lie one after the other, and so do their channels.
             row = weights.reshape(*weights.shape[:-3], width * channels, weights.shape[-1])
             # Cells after the last one, for which weights are 0, fill up the last group of four.
