@@ -79,6 +79,35 @@ def test_the_executable_computes_what_the_table_says(folder: Path) -> None:
     assert 0 < difference < 0.05 * most
 
 
+def test_recurrences_as_programs(tmp_path: Path) -> None:
+    """Of whole sequences and of steps, whose machine code is verified, and which test themselves."""
+    written = spec(["N", "T", 3], {"type": "gru", "units": 12}, {"type": "dense", "units": 2})
+    network, weights = prepared(written)
+    x = drawn(network, 8, 11)
+    (tmp_path / "spec.json").write_text(json.dumps(written))
+    np.savez(tmp_path / "data.npz", x=x)
+    load(tmp_path / "spec.json").compile(weights, engine="reference").save_weights(tmp_path / "w.safetensors")
+    done = run(tmp_path, "--quantize", f"{tmp_path}/data.npz", "--verify", "-o", f"{tmp_path}/whole")
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.stderr.splitlines()]
+    assert ["l1", "(2)", "int8,", "in", "each", "step"] in [line[:6] for line in lines]
+    assert "y: differs by up to" in done.stderr
+    whole = tmp_path / "whole"
+    tested = subprocess.run([whole, "--selftest"], capture_output=True, text=True, check=True)
+    assert "passes" in tested.stdout
+    np.save(tmp_path / "x.npy", x[:1])
+    answer = subprocess.run([whole], input=(tmp_path / "x.npy").read_bytes(), capture_output=True, check=True)
+    (tmp_path / "y.npy").write_bytes(answer.stdout)
+    done = run(tmp_path, "--quantize", f"{tmp_path}/data.npz", "--entry", "step", "-o", f"{tmp_path}/steps")
+    assert done.exit_code == 0, done.output
+    stepped = subprocess.run(
+        [tmp_path / "steps", "--raw"], input=x[0].tobytes(), capture_output=True, check=True
+    ).stdout
+    np.testing.assert_array_equal(
+        np.frombuffer(stepped, np.float32).reshape(-1, 2), np.load(tmp_path / "y.npy")[0]
+    )
+
+
 def test_data_without_targets_show_differences(folder: Path) -> None:
     result = made(folder, "inputs.npz")
     assert not result.scores
