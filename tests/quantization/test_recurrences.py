@@ -13,10 +13,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from netwright.compiler.driver import lower
+from netwright.compiler.graph.text import print_graph
+from netwright.compiler.loop.text import program_text
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 
-from ..machines import AVX2, AVX512, NEON
+from ..conftest import Golden
+from ..machines import AVX2, AVX512, MACHINES, NEON
 from .helpers import drawn, predicted, prepared, quantized, spec
 from .test_networks import in_loops, native
 
@@ -87,6 +91,16 @@ def test_all_engines_agree_to_the_bit(name: str) -> None:
     np.testing.assert_array_equal(in_loops(made, x, want, NEON if name == "lstm" else AVX2), want)
     exact = predicted(network, weights, x)
     np.testing.assert_allclose(want, exact, atol=0.04 * np.abs(exact).max())
+
+
+@pytest.mark.parametrize("machine", ["avx2", "neon"])
+def test_a_step_as_text(machine: str, golden: Golden) -> None:
+    """The graph of an LSTM, and the kernels of its steps."""
+    network, weights = prepared(spec(["N", "T", 8], {"type": "lstm", "units": 16}))
+    made = quantized(network, weights, drawn(network), MACHINES[machine])
+    predict, dims = made.network.graphs["predict"], list(made.network.dims.values())
+    lowered = lower("m", {"predict": predict}, dims, version="0", target="t", machine=MACHINES[machine])
+    golden.check(f"lstm.{machine}.txt", f"{print_graph(predict)}\n\n{program_text(lowered.program)}")
 
 
 def test_weights_of_states_are_bytes_in_the_loop() -> None:
