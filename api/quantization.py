@@ -188,7 +188,11 @@ def _ranges(plan: Plan, data: Samples, percentile: float, size: int) -> dict[Key
     for outputs in _batches(session, data, size):
         for key, array in plan.observations(outputs).items():
             low, high = ranges.get(key, (0.0, 0.0))
-            ranges[key] = min(low, float(array.min(initial=0.0))), max(high, float(array.max(initial=0.0)))
+            # Unlike min and max, these keep what is no number.
+            ranges[key] = (
+                float(np.minimum(low, array.min(initial=0.0))),
+                float(np.maximum(high, array.max(initial=0.0))),
+            )
     for key, (low, high) in ranges.items():
         if not np.isfinite([low, high]).all():
             raise RequestError(f"{key} gets numbers that are not finite: no range can be measured")

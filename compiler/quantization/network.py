@@ -68,8 +68,8 @@ class Plan:
             if name == "predict":
                 self.floats, self.kept = arrays, kept
                 for site in sites:
-                    if can_overflow(quantized_weights(_columns_last(site, arrays[site.key]))[0]):
-                        self.kept.append(Kept(site.key, "its sums could leave 32 bits"))
+                    if (reason := _why_no_bytes(site, arrays[site.key])) is not None:
+                        self.kept.append(Kept(site.key, reason))
                         del self.floats[site.key]
             elif not self.floats.keys() <= arrays.keys():
                 continue  # it computes them in another way
@@ -153,6 +153,15 @@ def _are_equal(first: Numbers, second: Numbers) -> bool:
     if kind != other_kind or numbers is None or others is None:
         return kind == other_kind
     return np.array_equal(numbers, others)
+
+
+def _why_no_bytes(site: Site, weights: NDArray) -> str | None:
+    """Why weights stay in floats."""
+    if not np.isfinite(weights).all():
+        return "its weights are not all finite"
+    if can_overflow(quantized_weights(_columns_last(site, weights))[0]):
+        return "its sums could leave 32 bits"
+    return None
 
 
 def _columns_last(site: Site, weights: NDArray) -> NDArray:

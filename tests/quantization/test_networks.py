@@ -181,3 +181,11 @@ def test_sums_that_could_leave_32_bits_stay_in_floats() -> None:
     weights["l1.kernel"] = np.ones((70_000, 1), np.float32)
     made = quantized(network, weights, drawn(network, 1))
     assert [product.reason for product in made.products] == ["its sums could leave 32 bits"]
+
+
+def test_weights_that_are_not_finite_stay_in_floats() -> None:
+    network, weights = prepared(spec(["N", 3], {"type": "dense", "units": 2}, {"type": "dense", "units": 2}))
+    weights["l2.kernel"][1, 0] = np.nan
+    made = quantized(network, weights, drawn(network))
+    reasons = {product.key.layer: product.reason for product in made.products}
+    assert reasons == {"l1": "", "l2": "its weights are not all finite"}
