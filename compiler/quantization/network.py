@@ -159,7 +159,10 @@ def _why_no_bytes(site: Site, weights: NDArray) -> str | None:
     """Why weights stay in floats."""
     if not np.isfinite(weights).all():
         return "its weights are not all finite"
-    if can_overflow(quantized_weights(_columns_last(site, weights))[0]):
+    matrix = _columns_last(site, weights)
+    if np.prod(matrix.shape[:-1]) == 1:
+        return "its sums have a single term"  # a byte and a scale take more than a float
+    if can_overflow(quantized_weights(matrix)[0]):
         return "its sums could leave 32 bits"
     return None
 

@@ -145,15 +145,15 @@ def test_requests_that_can_not_be(folder: Path) -> None:
 
 
 def test_states_that_leave_all_bounds_have_no_range(tmp_path: Path) -> None:
-    written = spec(["N", "T", 1], {"type": "rnn", "units": 1, "activation": "relu"})
+    written = spec(["N", "T", 2], {"type": "rnn", "units": 2, "activation": "relu"})
     network, weights = prepared(written)
     weights["l1.kernel"][:] = weights["l1.recurrent_kernel"][:] = 9
     model = load(written)
-    np.savez(tmp_path / "data.npz", x=np.ones((2, 60, 1), np.float32))
+    np.savez(tmp_path / "data.npz", x=np.ones((2, 60, 2), np.float32))
     samples = model.data({"calibration": tmp_path / "data.npz"})["calibration"]
     with pytest.raises(RequestError, match=r"l1 \(2\) gets numbers that are not finite"):
         quantize(network, weights, samples)
-    np.savez(tmp_path / "data.npz", x=np.full((2, 3, 1), np.nan, np.float32))
+    np.savez(tmp_path / "data.npz", x=np.full((2, 3, 2), np.nan, np.float32))
     samples = model.data({"calibration": tmp_path / "data.npz"})["calibration"]
     with pytest.raises(RequestError, match="l1 gets numbers that are not finite"):
         quantize(network, weights, samples)
