@@ -75,8 +75,7 @@ def quantize(
     nothing reads any more are no inputs of it."""
     made: dict[Key, Bytes] = {}
     chosen = [site for site in sites if site.key in data]
-    rewritten = _rewritten(graph, chosen, _Given(weights, data, numbers, times), made, 0)
-    return without_idle(RemoveDeadCode().run(rewritten, PassContext("quantize"))), made
+    return without_idle(_rewritten(graph, chosen, _Given(weights, data, numbers, times), made, 0)), made
 
 
 @dataclass(frozen=True, slots=True)
@@ -112,7 +111,8 @@ def _rewritten(
         results[node.id] = rewriter.product(new, at[node.id], operands)
         return [results[node.id]]
 
-    return graph.rewrite(rule)
+    # In bodies, too: what reads the weights in floats there would keep them.
+    return RemoveDeadCode().run(graph.rewrite(rule), PassContext("quantize"))
 
 
 def _loop(g: Graph, node: Node, operands: Sequence[Value], body: Graph) -> Sequence[Value]:

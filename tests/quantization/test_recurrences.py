@@ -18,10 +18,19 @@ from netwright.build import build
 from netwright.compiler.codegen.target import host_target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network
+from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.text import print_graph
+from netwright.compiler.graph.types import TensorType
+from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop.text import program_text
 from netwright.compiler.machine import Machine
+from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.layout import TransposeAttributes
 from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.quantization.bodies import observed
+from netwright.compiler.quantization.rewrite import quantize
+from netwright.compiler.quantization.scales import Quantized
+from netwright.compiler.quantization.sites import find_sites, weights_of
 from netwright.compiler.vectors import Lowerings, reference_vectors
 
 from ..conftest import Golden
@@ -231,3 +240,37 @@ def test_drawn_recurrences(
     np.testing.assert_array_equal(native(made, x, 2), want)
     exact = predicted(network, weights, x)
     np.testing.assert_allclose(want, exact, atol=0.1 * max(np.abs(exact).max(), 1))
+
+
+def test_loops_in_loops() -> None:
+    """A product two loops down, whose weights are turned inside of them."""
+    inner, outer, graph = Graph("inner"), Graph("outer"), Graph("predict")
+    state = TensorType("float32", (3, 4))
+    w = inner.input("w", TensorType("float32", (4, 4)), "body")
+    h = inner.input("h", state, "body")
+    turned = inner.apply("transpose", w, attrs=TransposeAttributes((1, 0)))
+    inner.set_output("h", inner.apply("dot", h, turned, attrs=DotAttributes((1,), (0,), 0)))
+    w = outer.input("w", TensorType("float32", (4, 4)), "body")
+    h = outer.input("h", state, "body")
+    (h,) = outer.add("scan", [w, h], ScanAttributes(inner, 2, 1, 1)).values
+    outer.set_output("h", h)
+    w = graph.input("w", TensorType("float32", (4, 4)), "parameter")
+    x = graph.input("x", state, "input")
+    (h,) = graph.add("scan", [w, x], ScanAttributes(outer, 3, 1, 1)).values
+    graph.set_output("y", h)
+    rng = np.random.default_rng(0)
+    weights = {"w": 0.5 * rng.normal(size=(4, 4)).astype(np.float32)}
+    x = rng.normal(size=(3, 4)).astype(np.float32)
+    (site,), kept = find_sites(graph)
+    assert (len(site.loops), kept) == (2, [])
+    arrays = weights_of(graph, [site], weights)
+    np.testing.assert_array_equal(arrays[site.key], weights["w"].T)
+    states = evaluate(observed(graph, {"seen": (site.loops, site.data)}), {"x": x, **weights})["seen"]
+    assert states.shape == (3, 2, 3, 4)
+    np.testing.assert_array_equal(states[0, 0], x)
+    how = Quantized.of_range(float(states.min()), float(states.max()), "uint8")
+    made, numbers = quantize(graph, [site], arrays, {site.key: how}, {})
+    got = evaluate(made, {"x": x, **numbers[site.key].inputs})["y"]
+    exact = evaluate(graph, {"x": x, **weights})["y"]
+    np.testing.assert_allclose(got, exact, atol=0.03 * np.abs(states).max())
+    assert (got != exact).any()
