@@ -13,6 +13,7 @@ from typing import Any, Literal
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ops.widen import Half
+from netwright.compiler.streaming import with_whole
 from netwright.runtime.weights import load_classes, load_vocabularies
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult, load_spec, load_spec_text
@@ -175,7 +176,7 @@ class Model:
         keep_memory(model.load, model.network)
         network, given = model.network, weights
         if weights_dtype is not None:
-            network, given = halved(network, weights, weights_dtype, cpu)
+            network, given = halved(with_whole(model.load, network), weights, weights_dtype, cpu)
         program = Program(
             model.load,
             network,

@@ -15,7 +15,7 @@ from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.target import Target, host_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
-from netwright.compiler.quantization.network import READING, Plan, Product, QuantizedNetwork
+from netwright.compiler.quantization.network import Plan, Product, QuantizedNetwork
 from netwright.compiler.quantization.sites import Key
 from netwright.runtime.batches import read_ahead
 from netwright.runtime.data.samples import Samples
@@ -92,6 +92,7 @@ class Quantization:
             else:
                 row |= {
                     "weights": "int8",
+                    "in_loop": product.in_loop,
                     "before": product.floats,
                     "after": product.bytes.array.nbytes,
                     "scale": product.data.scale,
@@ -158,11 +159,12 @@ def _row(product: Product) -> tuple[str, ...]:
     data = product.data
     low, high = ((byte - data.zero) * data.scale for byte in (data.least, data.greatest))
     sizes = bytes_text(product.floats), bytes_text(product.bytes.array.nbytes)
-    return (str(product.key), "int8", *sizes, f"{low:.3g}", f"{high:.3g}")
+    how = "int8, in each step" if product.in_loop else "int8"
+    return (str(product.key), how, *sizes, f"{low:.3g}", f"{high:.3g}")
 
 
 def _reading(network: Network) -> dict[str, Graph]:
-    return {name: network.graphs[name] for name in READING if name in network.graphs}
+    return {name: graph for name, graph in network.reading().items() if name in network.graphs}
 
 
 def _session(network: Network, graphs: Mapping[str, Graph], weights: Mapping[str, NDArray]) -> Session:
@@ -186,7 +188,11 @@ def _ranges(plan: Plan, data: Samples, percentile: float, size: int) -> dict[Key
     for outputs in _batches(session, data, size):
         for key, array in plan.observations(outputs).items():
             low, high = ranges.get(key, (0.0, 0.0))
-            ranges[key] = min(low, float(array.min(initial=0.0))), max(high, float(array.max(initial=0.0)))
+            # Unlike min and max, these keep what is no number.
+            ranges[key] = (
+                float(np.minimum(low, array.min(initial=0.0))),
+                float(np.maximum(high, array.max(initial=0.0))),
+            )
     for key, (low, high) in ranges.items():
         if not np.isfinite([low, high]).all():
             raise RequestError(f"{key} gets numbers that are not finite: no range can be measured")

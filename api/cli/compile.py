@@ -17,6 +17,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.ops.widen import Half
 from netwright.compiler.pipeline import steps
 from netwright.compiler.quantization.halves import halved_network
+from netwright.compiler.streaming import with_whole
 from netwright.runtime.weights import load_vocabularies
 from netwright.specs.manifest import TRAIN, c_prefix
 
@@ -275,9 +276,11 @@ def command(
     keep_memory(model.load, model.network)
     values = None if weights is None else read_weights(model.network, weights)
     network = model.network
+    if calibration is not None or half is not None:
+        network = with_whole(model.load, network)
     if calibration is not None:
         assert values is not None
-        network, values = _quantized(model, values, calibration, percentile, target, cpu)
+        network, values = _quantized(model, network, values, calibration, percentile, target, cpu)
     if half is not None:
         assert values is not None
         before = sum(array.nbytes for array in values.values())
@@ -318,6 +321,7 @@ def command(
 
 def _quantized(
     model: Model,
+    network: Network,
     weights: Mapping[str, NDArray],
     calibration: Path,
     percentile: float,
@@ -328,9 +332,7 @@ def _quantized(
     from ..quantization import quantize  # loads much, and most compilations do without
 
     data = model.data({"calibration": calibration})["calibration"]
-    made = quantize(
-        model.network, weights, data, target=chosen_targets(target, cpu)[0], percentile=percentile
-    )
+    made = quantize(network, weights, data, target=chosen_targets(target, cpu)[0], percentile=percentile)
     out = console(err=True)
     out.print(made.table())
     for line in made.lines():

@@ -152,6 +152,14 @@ class Network:
     """How exact float32 is, as the spec says."""
     quantized: bool = False
     """Whether its products are those of bytes, and its parameters not the spec's: then it can run, but not learn."""
+    whole: Graph | None = None
+    """`predict` for sequences all of whose steps count, of networks whose inputs have lengths: see ``with_whole`` of
+    ``streaming``."""
+
+    def reading(self) -> dict[str, Graph]:
+        """The graphs that only read weights: of the entries `predict` and `loss`, and ``whole`` under that name."""
+        graphs = {name: self.graphs[name] for name in ("predict", "loss") if name in self.graphs}
+        return graphs if self.whole is None else {**graphs, "whole": self.whole}
 
     @property
     def has_time(self) -> bool:

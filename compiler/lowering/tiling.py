@@ -133,7 +133,7 @@ def choose_tilings(
             yield wide
         yield from transposed
     elif any(part.op.multiplies_bytes for part in contractions):
-        if wide.lanes > 1:
+        if wide.lanes > 1 or wide.rows > 1 or wide.vectors > 1:
             yield wide
     else:
         order = contractions[0].order  # of all: a group shares the loops over what is summed

@@ -6,6 +6,7 @@ and statistics go to the entry ``prepare``; ``predict`` reads the results as buf
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import ClassVar
 
@@ -73,10 +74,10 @@ def _split(graph: Graph) -> tuple[Graph | None, Graph]:
     return prepare, rest
 
 
-def fixed_values(graph: Graph) -> set[Value]:
+def fixed_values(graph: Graph, given: Iterable[Value] = ()) -> set[Value]:
     """Values that depend only on parameters, and on at least one; not on open sizes, which ``prepare`` is not
-    given."""
-    fixed: set[Value] = set()
+    given. ``given``: inputs of a body that are such values outside of it."""
+    fixed = set(given)
     free: set[Value] = set()  # values that depend on no input at all
     for node in graph:
         if isinstance(node.attrs, InputAttributes):

@@ -32,17 +32,16 @@ def halved_network(
     format stay as they are."""
     graphs: dict[str, Graph] = {}
     stored: dict[Key, NDArray] = {}
-    for name in ("predict", "loss"):
-        if name in network.graphs:
-            graph = run({name: network.graphs[name]}, machine, stop_after="graph")[name]
-            sites = [*find_products(graph), *find_constant_weights(graph)]
-            arrays = weights_of(graph, sites, weights)
-            fitting = {
-                key: array for key, array in arrays.items() if np.abs(array).max(initial=0) <= _MOST[format]
-            }
-            chosen = [site for site in sites if site.key in fitting]
-            graphs[name] = _halved(graph, chosen, fitting, format, _once(chosen, fitting, machine))
-            stored |= fitting
+    for name, given in network.reading().items():
+        graph = run({name: given}, machine, stop_after="graph")[name]
+        sites = [*find_products(graph), *find_constant_weights(graph)]
+        arrays = weights_of(graph, sites, weights)
+        fitting = {
+            key: array for key, array in arrays.items() if np.abs(array).max(initial=0) <= _MOST[format]
+        }
+        chosen = [site for site in sites if site.key in fitting]
+        graphs[name] = _halved(graph, chosen, fitting, format, _once(chosen, fitting, machine))
+        stored |= fitting
     read = {name for graph in graphs.values() for name in graph.inputs}
     parameters = {name: p for name, p in network.parameters.items() if name in read}
     values: dict[str, NDArray] = {name: weights[name] for name in parameters}
@@ -50,7 +49,10 @@ def halved_network(
         name = _name(key, format)
         parameters[name] = Parameter(name, TensorType("uint16", array.shape), "parameter", (), key.layer)
         values[name] = halves(array, format)
-    made = replace(network, parameters=parameters, graphs=graphs, states={}, fitted=(), quantized=True)
+    whole = graphs.pop("whole", None)
+    made = replace(
+        network, parameters=parameters, graphs=graphs, states={}, fitted=(), quantized=True, whole=whole
+    )
     return made, values
 
 

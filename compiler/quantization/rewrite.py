@@ -15,7 +15,7 @@ from itertools import permutations
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.dims import Dim, DimLike, Shape, dim_symbols, product
 
 from ..graph.graph import Graph
 from ..graph.node import Attributes, InputAttributes, Node, Value
@@ -29,10 +29,12 @@ from ..ops.layout import ReshapeAttributes, TransposeAttributes
 from ..ops.protocols import Contraction, View
 from ..ops.quantize import QuantizeAttributes
 from ..ops.quantized_conv import QuantizedConvAttributes
+from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import PadAttributes
 from ..ops.windows import ConvAttributes
 from ..passes.base import PassContext
 from ..passes.dead_code import RemoveDeadCode
+from .bodies import body_of, with_consts
 from .following import Numbers
 from .scales import Quantized, in_steps, quantized_weights
 from .sites import Key, Site
@@ -66,36 +68,68 @@ def quantize(
     weights: Mapping[Key, NDArray],
     data: Mapping[Key, Quantized],
     numbers: Mapping[Key, Sequence[Numbers]],
+    times: frozenset[str] = frozenset(),
 ) -> tuple[Graph, dict[Key, Bytes]]:
     """The graph with bytes in the products that ``data`` describes, and their weights, which it reads as inputs of
-    role parameter. ``numbers`` are those of the steps after them. Parameters that nothing reads any more are no inputs
-    of it."""
-    at = {site.node.id: site for site in sites if site.key in data}
+    role parameter. ``numbers`` are those of the steps after them, ``times`` the dims that count steps. Parameters that
+    nothing reads any more are no inputs of it."""
+    made: dict[Key, Bytes] = {}
+    chosen = [site for site in sites if site.key in data]
+    return without_idle(_rewritten(graph, chosen, _Given(weights, data, numbers, times), made, 0)), made
+
+
+@dataclass(frozen=True, slots=True)
+class _Given:
+    weights: Mapping[Key, NDArray]
+    data: Mapping[Key, Quantized]
+    numbers: Mapping[Key, Sequence[Numbers]]
+    times: frozenset[str]
+
+
+def _rewritten(
+    graph: Graph, sites: Sequence[Site], given: _Given, made: dict[Key, Bytes], depth: int
+) -> Graph:
+    """The graph, which is in ``depth`` loops, with bytes in the products of ``sites``."""
+    at = {site.node.id: site for site in sites if len(site.loops) == depth}
     after = {step.node.id: site for site in at.values() for step in site.steps}
-    rewriter = _Rewriter(weights, data, numbers)
+    within: dict[int, list[Site]] = {}
+    for site in sites:
+        if len(site.loops) > depth:
+            within.setdefault(site.loops[depth].id, []).append(site)
+    rewriter = _Rewriter(given, made)
     results: dict[int, Value] = {}
 
     def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
         if node.id in after:  # part of the product: nothing reads what is between
             return [results[after[node.id].node.id]]
+        if node.id in within:
+            return _loop(
+                new, node, operands, _rewritten(body_of(node), within[node.id], given, made, depth + 1)
+            )
         if node.id not in at:
             return None
         results[node.id] = rewriter.product(new, at[node.id], operands)
         return [results[node.id]]
 
-    rewritten = RemoveDeadCode().run(graph.rewrite(rule), PassContext("quantize"))
-    return without_idle(rewritten), rewriter.made
+    # In bodies, too: what reads the weights in floats there would keep them.
+    return RemoveDeadCode().run(graph.rewrite(rule), PassContext("quantize"))
+
+
+def _loop(g: Graph, node: Node, operands: Sequence[Value], body: Graph) -> Sequence[Value]:
+    """The scan ``node`` with a body that reads parameters: they come from outside, the same in every step."""
+    assert isinstance(node.attrs, ScanAttributes)
+    names = [name for name in body.inputs if body.input_role(name) == "parameter"]
+    read = [g.input(name, body.type(body.inputs[name]), "parameter") for name in names]
+    k = node.attrs.n_consts
+    return g.add(node.op, [*operands[:k], *read, *operands[k:]], with_consts(node.attrs, body, names)).values
 
 
 class _Rewriter:
-    def __init__(
-        self,
-        weights: Mapping[Key, NDArray],
-        data: Mapping[Key, Quantized],
-        numbers: Mapping[Key, Sequence[Numbers]],
-    ):
-        self.weights, self.data, self.numbers = weights, data, numbers
-        self.made: dict[Key, Bytes] = {}
+    """Makes products of bytes in one graph."""
+
+    def __init__(self, given: _Given, made: dict[Key, Bytes]):
+        self.weights, self.data, self.numbers = given.weights, given.data, given.numbers
+        self.times, self.made = given.times, made
         self.known: dict[tuple[Value, Quantized], Value] = {}
 
     def product(self, g: Graph, site: Site, operands: tuple[Value, ...]) -> Value:
@@ -114,7 +148,11 @@ class _Rewriter:
             return self._ended(g, site, "quantized_groups", x, array, attrs, array, scales, how)
         channels, width = weights.shape[-2], weights.shape[-3]
         outer = QuantizedConvAttributes(attrs.stride[:-1], attrs.dilation[:-1], attrs.stride[-1] * channels)
-        if attrs.dilation[-1] == 1 and width > 1:
+        size = g.type(x).shape[-2]
+        # In such a row, steps and their channels would be one axis, which a stream could not go along. With one channel
+        # it is worth that: the groups of four would be three quarters padding.
+        steps = channels > 1 and isinstance(size, Dim) and bool(dim_symbols(size) & self.times)
+        if attrs.dilation[-1] == 1 and width > 1 and not steps:
             # The cells of a row of the kernel lie one after the other, and so do their channels.
             row = weights.reshape(*weights.shape[:-3], width * channels, weights.shape[-1])
             # Cells after the last one, for which weights are 0, fill up the last group of four.

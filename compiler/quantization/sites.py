@@ -19,6 +19,7 @@ from ..ops.scan_attributes import ScanAttributes
 from ..ops.slice_pad import SliceAttributes
 from ..ops.windows import ConvAttributes
 from ..passes.split_prepare import fixed_values
+from .bodies import outside
 from .following import Step, following
 
 
@@ -36,7 +37,8 @@ class Key(NamedTuple):
 @dataclass(frozen=True, slots=True)
 class Site:
     """A product of data with weights, which depend on parameters alone. ``data`` and ``weights`` are operands of
-    ``node``, the weights the one at ``position``. ``steps`` are those after it that its scales can have in them."""
+    ``node``, the weights the one at ``position``. ``steps`` are those after it that its scales can have in them.
+    ``loops``: the scans in whose bodies it is, the outermost first."""
 
     key: Key
     node: Node
@@ -44,6 +46,7 @@ class Site:
     weights: Value
     position: int
     steps: tuple[Step, ...] = ()
+    loops: tuple[Node, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,31 +68,42 @@ class Kept:
 
 
 def find_sites(graph: Graph) -> tuple[list[Site], list[Kept]]:
-    """The products of a graph that can be quantized, and the others, each in topological order."""
-    fixed = fixed_values(graph)
-    sites: list[Site] = []
-    kept: list[Kept] = []
-    counts: dict[tuple[str, str], int] = {}
-    for node in graph:
-        if node.values and all(value in fixed for value in node.values):
-            continue  # weights made of weights, once after loading
-        if isinstance(node.attrs, ScanAttributes):
-            if any(_is_product(inner) for inner in node.attrs.body):
-                kept.append(Kept(_key(node, counts), "its products are in a recurrence"))
-            continue
-        if not _is_product(node):
-            continue
-        key = _key(node, counts)
-        operands = graph.operands(node)
-        known = [position for position, value in enumerate(operands) if value in fixed]
-        reason = _why_not(graph, node, known)
-        if reason is not None:
-            kept.append(Kept(key, reason))
-            continue
-        (position,) = known
-        steps = _steps(graph, node, position, fixed)
-        sites.append(Site(key, node, operands[1 - position], operands[position], position, steps))
-    return sites, kept
+    """The products of a graph and of the loops in it that can be quantized, and the others, each in topological
+    order."""
+    search = _Search()
+    search.look(graph, (), fixed_values(graph))
+    return search.sites, search.kept
+
+
+class _Search:
+    def __init__(self) -> None:
+        self.sites: list[Site] = []
+        self.kept: list[Kept] = []
+        self.counts: dict[tuple[str, str], int] = {}
+
+    def look(self, graph: Graph, loops: tuple[Node, ...], fixed: Container[Value]) -> None:
+        """Finds the products of ``graph``, the body of the last of ``loops``."""
+        for node in graph:
+            operands = graph.operands(node)
+            if node.values and all(value in fixed for value in node.values):
+                continue  # weights made of weights, once after loading
+            if isinstance(node.attrs, ScanAttributes):
+                inputs = list(node.attrs.body.inputs.values())[: node.attrs.n_consts]
+                given = [own for own, value in zip(inputs, operands, strict=False) if value in fixed]
+                self.look(node.attrs.body, (*loops, node), fixed_values(node.attrs.body, given))
+                continue
+            if not _is_product(node):
+                continue
+            key = _key(node, self.counts)
+            known = [position for position, value in enumerate(operands) if value in fixed]
+            reason = _why_not(graph, node, known)
+            if reason is not None:
+                self.kept.append(Kept(key, reason))
+                continue
+            (position,) = known
+            steps = _steps(graph, node, position, fixed)
+            data, weights = operands[1 - position], operands[position]
+            self.sites.append(Site(key, node, data, weights, position, steps, loops))
 
 
 def _steps(graph: Graph, node: Node, position: int, fixed: Container[Value]) -> tuple[Step, ...]:
@@ -163,12 +177,17 @@ def weights_of(
     graph: Graph, sites: Sequence[Site | Constant], parameters: Mapping[str, NDArray]
 ) -> dict[Key, NDArray]:
     """The weights of each product, computed from the network's ``parameters``."""
-    arrays = arrays_of(graph, [site.weights for site in sites], parameters)
+    places = [(site.loops if isinstance(site, Site) else (), site.weights) for site in sites]
+    arrays = arrays_of(graph, places, parameters)
     return {site.key: arrays[number] for number, site in enumerate(sites)}
 
 
-def arrays_of(graph: Graph, values: Sequence[Value], parameters: Mapping[str, NDArray]) -> list[NDArray]:
-    """Values that depend on the network's ``parameters`` alone."""
+def arrays_of(
+    graph: Graph, places: Sequence[tuple[Sequence[Node], Value]], parameters: Mapping[str, NDArray]
+) -> list[NDArray]:
+    """Values that depend on the network's ``parameters`` alone, each in the body of the last of so many loops."""
+    graph = graph.copy()
+    values = [outside(graph, loops, value) for loops, value in places]
     owned = [
         (name, value)
         for name, value in graph.inputs.items()

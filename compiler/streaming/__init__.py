@@ -7,8 +7,8 @@ value as windows reach back. Whatever would need steps that have not come yet is
 reason.
 """
 
-from .network import STEP, step_network
+from .network import STEP, step_network, with_whole
 from .step import StepGraph, StreamOutput, steps_of
 from .values import StreamError
 
-__all__ = ["STEP", "StepGraph", "StreamError", "StreamOutput", "step_network", "steps_of"]
+__all__ = ["STEP", "StepGraph", "StreamError", "StreamOutput", "step_network", "steps_of", "with_whole"]

@@ -36,6 +36,17 @@ SPEC = spec(
     {"type": "flatten"},
     {"type": "dense", "units": 3},
 )
+RECURRENT = spec(
+    [1, 7, 3],
+    {
+        "type": "lstm",
+        "units": 6,
+        "activation": "hard_swish",
+        "recurrent_activation": "hard_sigmoid",
+        "output_activation": "softsign",
+    },
+    {"type": "dense", "units": 2},
+)
 needs_zig = pytest.mark.skipif(
     importlib.util.find_spec("ziglang") is None, reason="linking takes the extra cross"
 )
@@ -95,8 +106,8 @@ int32_t run_network(void) {
 """
 
 
-def made() -> tuple[Network, QuantizedNetwork, np.ndarray]:
-    network, weights = prepared(SPEC)
+def made(written: dict[str, Any] = SPEC) -> tuple[Network, QuantizedNetwork, np.ndarray]:
+    network, weights = prepared(written)
     x = drawn(network)
     return network, quantized(network, weights, x, Machine(vector_bytes=4, vector_registers=32)), x
 
@@ -133,9 +144,10 @@ def run_on_board(folder: Path, x: np.ndarray) -> tuple[int, np.ndarray, int]:
 
 @needs_zig
 @needs_qemu
-def test_a_painted_stack_is_as_deep_as_the_card_says(tmp_path: Path) -> None:
-    _, result, x = made()
-    model = load(SPEC)
+@pytest.mark.parametrize("written", [SPEC, RECURRENT], ids=["convolution", "recurrence"])
+def test_a_painted_stack_is_as_deep_as_the_card_says(written: dict[str, Any], tmp_path: Path) -> None:
+    _, result, x = made(written)
+    model = load(written)
     card = bare_footprint(result.network, result.weights, NAME)
     request = Request("static", None, ("predict",), target=NAME)
     save(model.load, result.network, result.weights, tmp_path / "model.a", request)

@@ -79,6 +79,35 @@ def test_the_executable_computes_what_the_table_says(folder: Path) -> None:
     assert 0 < difference < 0.05 * most
 
 
+def test_recurrences_as_programs(tmp_path: Path) -> None:
+    """Of whole sequences and of steps, whose machine code is verified, and which test themselves."""
+    written = spec(["N", "T", 3], {"type": "gru", "units": 12}, {"type": "dense", "units": 2})
+    network, weights = prepared(written)
+    x = drawn(network, 8, 11)
+    (tmp_path / "spec.json").write_text(json.dumps(written))
+    np.savez(tmp_path / "data.npz", x=x)
+    load(tmp_path / "spec.json").compile(weights, engine="reference").save_weights(tmp_path / "w.safetensors")
+    done = run(tmp_path, "--quantize", f"{tmp_path}/data.npz", "--verify", "-o", f"{tmp_path}/whole")
+    assert done.exit_code == 0, done.output
+    lines = [line.split() for line in done.stderr.splitlines()]
+    assert ["l1", "(2)", "int8,", "in", "each", "step"] in [line[:6] for line in lines]
+    assert "y: differs by up to" in done.stderr
+    whole = tmp_path / "whole"
+    tested = subprocess.run([whole, "--selftest"], capture_output=True, text=True, check=True)
+    assert "passes" in tested.stdout
+    np.save(tmp_path / "x.npy", x[:1])
+    answer = subprocess.run([whole], input=(tmp_path / "x.npy").read_bytes(), capture_output=True, check=True)
+    (tmp_path / "y.npy").write_bytes(answer.stdout)
+    done = run(tmp_path, "--quantize", f"{tmp_path}/data.npz", "--entry", "step", "-o", f"{tmp_path}/steps")
+    assert done.exit_code == 0, done.output
+    stepped = subprocess.run(
+        [tmp_path / "steps", "--raw"], input=x[0].tobytes(), capture_output=True, check=True
+    ).stdout
+    np.testing.assert_array_equal(
+        np.frombuffer(stepped, np.float32).reshape(-1, 2), np.load(tmp_path / "y.npy")[0]
+    )
+
+
 def test_data_without_targets_show_differences(folder: Path) -> None:
     result = made(folder, "inputs.npz")
     assert not result.scores
@@ -113,3 +142,18 @@ def test_requests_that_can_not_be(folder: Path) -> None:
     result = made(folder)
     with pytest.raises(RequestError, match="quantized already"):
         quantize(result.network, result.weights, load(folder / "spec.json").data()["train"])
+
+
+def test_states_that_leave_all_bounds_have_no_range(tmp_path: Path) -> None:
+    written = spec(["N", "T", 2], {"type": "rnn", "units": 2, "activation": "relu"})
+    network, weights = prepared(written)
+    weights["l1.kernel"][:] = weights["l1.recurrent_kernel"][:] = 9
+    model = load(written)
+    np.savez(tmp_path / "data.npz", x=np.ones((2, 60, 2), np.float32))
+    samples = model.data({"calibration": tmp_path / "data.npz"})["calibration"]
+    with pytest.raises(RequestError, match=r"l1 \(2\) gets numbers that are not finite"):
+        quantize(network, weights, samples)
+    np.savez(tmp_path / "data.npz", x=np.full((2, 3, 2), np.nan, np.float32))
+    samples = model.data({"calibration": tmp_path / "data.npz"})["calibration"]
+    with pytest.raises(RequestError, match="l1 gets numbers that are not finite"):
+        quantize(network, weights, samples)

@@ -83,7 +83,7 @@ def in_loops(made: QuantizedNetwork, x: np.ndarray, y: np.ndarray, machine: Mach
     graphs = {"predict": made.network.graphs["predict"]}
     dims = list(made.network.dims.values())
     lowered = lower("m", graphs, dims, version="0", target="t", machine=machine)
-    table = {**lowered.constants, **made.weights, "x": x, "y": np.zeros_like(y)}
+    table = {**lowered.constants, **made.weights, "x": x, "y": np.zeros(y.shape, y.dtype)}
     for buffer in lowered.manifest.buffers:
         if buffer.role == "packed":
             table[buffer.name] = np.zeros([int(size) for size in buffer.shape], buffer.dtype)
@@ -146,17 +146,34 @@ def test_numbers_by_hand() -> None:
 
 
 def test_what_stays_in_floats_says_why() -> None:
+    """Also in a loop, where a matrix that is a state is no weight."""
     written = spec(
         ["N", "T", 8],
-        {"type": "lstm", "units": 4, "return_sequences": True},
+        {"type": "recurrent", "cell": "matrix", "with": {"H": 4}},
         {"type": "conv1d", "filters": 4, "kernel_size": 2, "groups": 2, "padding": "same"},
         {"type": "dense", "units": 2},
     )
+    written["cells"] = {
+        "matrix": {
+            "args": {"H": "int"},
+            "input": {"x": ["F"]},
+            "states": {"M": {"shape": ["H", "H"]}, "h": {"shape": ["H"], "init": "ones"}},
+            "params": {"B": {"shape": ["F", "H"]}, "A": {"shape": ["H", "H"]}},
+            "update": [{"M": "tanh(prev(M) @ A)"}, {"h": "tanh(x @ B + prev(h) @ M)"}],
+            "output": "h",
+        }
+    }
     network, weights = prepared(written)
     made = quantized(network, weights, drawn(network))
-    reasons = {product.key.layer: product.reason for product in made.products if product.bytes is None}
-    assert reasons == {"l1": "its products are in a recurrence"}
-    assert {product.key.layer for product in made.products if product.bytes is not None} >= {"l2", "l3"}
+    reasons = {str(product.key): product.reason for product in made.products if product.bytes is None}
+    assert list(reasons.values()) == ["it multiplies two results, none of which are weights"]
+    assert all(name.startswith("l1") for name in reasons)
+    assert [product.key.layer for product in made.products if product.bytes is not None] == [
+        "l1",
+        "l1",
+        "l2",
+        "l3",
+    ]
 
 
 def test_sums_that_could_leave_32_bits_stay_in_floats() -> None:
@@ -164,3 +181,11 @@ def test_sums_that_could_leave_32_bits_stay_in_floats() -> None:
     weights["l1.kernel"] = np.ones((70_000, 1), np.float32)
     made = quantized(network, weights, drawn(network, 1))
     assert [product.reason for product in made.products] == ["its sums could leave 32 bits"]
+
+
+def test_weights_that_are_not_finite_stay_in_floats() -> None:
+    network, weights = prepared(spec(["N", 3], {"type": "dense", "units": 2}, {"type": "dense", "units": 2}))
+    weights["l2.kernel"][1, 0] = np.nan
+    made = quantized(network, weights, drawn(network))
+    reasons = {product.key.layer: product.reason for product in made.products}
+    assert reasons == {"l1": "", "l2": "its weights are not all finite"}
