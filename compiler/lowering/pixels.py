@@ -9,27 +9,23 @@ that of a graph whose images have fewer and longer rows, as few rows of the imag
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
-from netwright.specs.dims import DimLike, Shape, dim, dim_symbols, substitute
+from netwright.specs.dims import Shape, dim, dim_symbols, substitute
 
 from ..graph.graph import Graph
 from ..graph.node import Value
+from ..graph.types import TensorType
 from ..machine import Machine
 from ..ops.base import BroadcastAttributes
 from ..ops.constant import splat
-from ..plans.shapes import step_cost
 from .groups import Group
-from .indices import power_of_two
-from .places import IndexMap, Place, Target, same_index
+from .pixel_rows import PixelRows, pixel_rows
+from .places import IndexMap, Place, Target
 from .roles import ContractionPart, GeneratorPart, Roles, ViewPart
-from .tile_size import tile_sizes
 
 Targets = Sequence[tuple[Value, Sequence[Target]]]
-
-#: Longer rows have to gain so much: rows of the image are as good if their tiles cost hardly more.
-WORTH = 0.01
 
 
 @dataclass(frozen=True)
@@ -49,51 +45,17 @@ def over_pixels(
     contractions = group.contractions()
     if not contractions or any(part.role not in ("elementwise", "product") for part in group.members):
         return None
-    if not all(map(_has_one_tap, contractions)):
+    space = group.space
+    if len(space) < 3 or not all(map(_has_one_tap, contractions)):
         return None
-    rows = _rows(roles, group, contractions, machine)
+    dense = all(_is_dense(space, *target) for _, own in targets for target in own)
+    rows = pixel_rows(space, contractions, dense, machine)
     if rows is None:
         return None
     try:
         return _Copy(roles, group, place, rows).pixels(targets)
     except _Apart:
         return None
-
-
-@dataclass(frozen=True)
-class _Rows:
-    """The axes from ``axis`` on, but for the last one, are one row per ``number`` indices of that axis, in a space of
-    the shape ``whole``."""
-
-    whole: Shape
-    axis: int
-    number: int
-
-    @property
-    def lead(self) -> Shape:
-        """The space's axes but for the last one."""
-        *outer, size = self.whole[: self.axis + 1]
-        assert isinstance(size, int)
-        inner = self.whole[self.axis + 1 : -1]
-        return (*outer, size // self.number, *(1 for _ in inner[1:]), self.length)
-
-    @property
-    def length(self) -> int:
-        """The number of pixels in a row."""
-        length = self.number
-        for size in self.whole[self.axis + 1 : -1]:
-            assert isinstance(size, int)
-            length *= size
-        return length
-
-    def apart(self, index: Sequence[DimLike]) -> tuple[DimLike, ...]:
-        """The index in the whole space for one in that of the rows."""
-        outer, row, last = index[: self.axis], index[self.axis], index[-1]
-        rest, inner = index[-2], []
-        for size in reversed(self.whole[self.axis + 1 : -1]):
-            inner.append(rest - rest // size * size)
-            rest = rest // size
-        return (*outer, row * self.number + rest, *reversed(inner), last)
 
 
 def _has_one_tap(part: ContractionPart) -> bool:
@@ -112,39 +74,13 @@ def _has_one_tap(part: ContractionPart) -> bool:
     return same and not own & set(lead) and f"axis{rank - 1}" not in dim_symbols(channel)
 
 
-def _rows(
-    roles: Roles, group: Group, contractions: Sequence[ContractionPart], machine: Machine
-) -> _Rows | None:
-    """The rows of the fewest pixels that fill tiles about as well as any; None if those of the image do."""
-    space, dtype = group.space, contractions[0].node.types[0].dtype
-    columns = space[-1]
-    if len(space) < 4 or not isinstance(columns, int) or not isinstance(width := space[-2], int):
-        return None
-    if machine.prefers_cells(columns, width, dtype):
-        return None
-    lanes = min(machine.lanes(dtype), power_of_two(columns))
-    vectors, most = -(-columns // lanes), machine.vector_registers // 8
-
-    def cost(pixels: int) -> float:
-        """That of a step of the sum, per pixel."""
-        size = tile_sizes(pixels, vectors, len(contractions), 1, most, machine)[0]
-        return step_cost(pixels, vectors, *size, len(contractions), 1) / pixels
-
-    choices = [rows for rows in _choices(space) if rows.length > width]
-    costs = [cost(rows.length) for rows in choices]
-    most_cost = min(costs, default=0) * (1 + WORTH)
-    if cost(width) <= most_cost:
-        return None
-    return next((rows for rows, own in zip(choices, costs, strict=True) if own <= most_cost), None)
-
-
-def _choices(space: Shape) -> Iterator[_Rows]:
-    """All rows of whole rows of the image, the shortest first."""
-    for axis in range(len(space) - 3, 0, -1):
-        size = space[axis]
-        if not isinstance(size, int):
-            return
-        yield from (_Rows(space, axis, number) for number in range(1, size + 1) if size % number == 0)
+def _is_dense(space: Shape, place: Place, index_map: IndexMap) -> bool:
+    """Whether the pixels of a result lie in ``place`` as they follow each other in ``space``."""
+    *pixel, _ = index = tuple(dim(f"axis{axis}") for axis in range(len(space)))
+    *stored, channel = index_map(index)
+    return (
+        place.type.shape[:-1] == space[:-1] and stored == pixel and dim_symbols(channel) <= {index[-1].text}
+    )
 
 
 class _Apart(Exception):
@@ -154,7 +90,7 @@ class _Apart(Exception):
 class _Copy:
     """Writes the group into another graph, with ``rows`` as one."""
 
-    def __init__(self, roles: Roles, group: Group, place: Callable[[Value], Place], rows: _Rows):
+    def __init__(self, roles: Roles, group: Group, place: Callable[[Value], Place], rows: PixelRows):
         self.roles, self.group, self.rows = roles, group, rows
         self.graph, self.lead = Graph(), rows.lead
         self.places: dict[Value, Place] = {}
@@ -164,9 +100,7 @@ class _Copy:
 
     def pixels(self, targets: Targets) -> Pixels:
         """The group over rows. Raises _Apart."""
-        copies = [
-            self._copy(value, pixels=True) for part in self.group.members for value in part.node.values
-        ]
+        copies = [self._copy(value, pixels=True) for part in self.group.members for value in part.node.values]
         moved = [
             (self._copy(value, pixels=True), [self._target(*target) for target in own])
             for value, own in targets
@@ -188,32 +122,33 @@ class _Copy:
         if value.node in self._members:
             raise _Apart
         if part.role != "index":
-            return self._input(value, self._place(value))
+            return self._input(value, self.roles.type(value), self._place(value))
         operands = [self._copy(operand, pixels=False) for operand in part.operands]
         return self.graph.add(part.node.op, operands, part.node.attrs).values[value.port]
 
     def _in_rows(self, value: Value) -> Value:
-        part, type, attrs = self.roles.part(value), self.roles.type(value), self.roles.part(value).node.attrs
+        part, type = self.roles.part(value), self.roles.type(value)
+        attrs, seen = part.node.attrs, type.with_shape((*self.lead, type.shape[-1]))
         if type.shape[:-1] != self.rows.whole[:-1]:
             raise _Apart
         if part.role != "index" and value.node not in self._members:
             place = self._place(value)
-            if not self._is_dense(place) or any(place.shift[:-1]):
+            if place.type.shape[:-1] != type.shape[:-1] or any(place.shift[:-1]):
                 raise _Apart
-            return self._input(value, self._seen(place))
+            return self._input(value, seen, self._seen(place))
         match part:
             case GeneratorPart():
                 number = part.op.number(attrs)
                 if number is None:
                     raise _Apart
-                return splat(self.graph, number, type.with_shape((*self.lead, type.shape[-1])))
+                return splat(self.graph, number, seen)
             case ViewPart():
                 if not isinstance(attrs, BroadcastAttributes):
                     raise _Apart
                 if any(self.rows.axis <= axis < type.rank - 1 for axis in attrs.axes):
                     raise _Apart
                 operands = [self._copy(operand, pixels=False) for operand in part.operands]
-                attrs = BroadcastAttributes((*self.lead, type.shape[-1]), attrs.axes)
+                attrs = BroadcastAttributes(seen.shape, attrs.axes)
             case ContractionPart():
                 data, weights = part.operands
                 operands = [self._copy(data, pixels=True), self._copy(weights, pixels=False)]
@@ -221,30 +156,17 @@ class _Copy:
                 operands = [self._copy(operand, pixels=True) for operand in part.operands]
         return self.graph.add(part.node.op, operands, attrs).values[value.port]
 
-    def _input(self, value: Value, place: Place) -> Value:
-        type = self.roles.type(value)
-        if place.type.shape[:-1] == self.lead:
-            type = type.with_shape((*self.lead, type.shape[-1]))
-        copy = self.graph.input(f"{value.node}.{value.port}.{type}", type)
+    def _input(self, value: Value, type: TensorType, place: Place) -> Value:
+        copy = self.graph.input(f"{value.node}.{value.port} {type}", type)
         self.places[copy] = place
         return copy
-
-    def _is_dense(self, place: Place) -> bool:
-        """Whether the pixels of a value in ``place`` are all that there are."""
-        return place.type.shape[:-1] == self.rows.whole[:-1]
 
     def _seen(self, place: Place) -> Place:
         return replace(place, type=place.type.with_shape((*self.lead, place.type.shape[-1])))
 
     def _target(self, place: Place, index_map: IndexMap) -> Target:
         """Where a result is stored, for an index in the space of rows."""
-        last = len(self.group.space) - 1
-        index = tuple(dim(f"axis{axis}") for axis in range(last + 1))
-        *pixel, channel = index_map(index)
-        if self._is_dense(place) and pixel == [*index[:-1]]:
-            if channel == index[-1]:
-                return self._seen(place), same_index
-            return self._seen(place), lambda at: (*at[:-1], substitute(channel, {f"axis{last}": at[-1]}))
-        if self.group.space[0] == 1:  # threads would divide rows that do not lie one behind the other
-            raise _Apart
-        return place, lambda at: index_map(self.rows.apart(at))
+        if not _is_dense(self.rows.whole, place, index_map):
+            return place, lambda at: index_map(self.rows.apart(at))
+        # Only the last axis of the index is another one there, which does not depend on the pixel.
+        return self._seen(place), lambda at: (*at[:-1], index_map(at)[-1])
