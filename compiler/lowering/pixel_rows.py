@@ -79,8 +79,8 @@ def pixel_rows(
     choices = {rows: length for rows, length in _choices(space) if dense or rows.is_in_loop}
     costs = {rows: cost(length) for rows, length in choices.items()}
     most_cost = min(costs.values(), default=0.0) * (1 + WORTH)
-    found = next((rows for rows, own in costs.items() if own <= most_cost), None)
-    return None if found is None or choices[found] == width else found
+    fewest = next((rows for rows, own in costs.items() if own <= most_cost), None)
+    return None if fewest is None or choices[fewest] == width else fewest
 
 
 def _are_few(space: Shape) -> bool:

@@ -18,8 +18,6 @@ from ..graph.graph import Graph
 from ..graph.node import Value
 from ..graph.types import TensorType
 from ..machine import Machine
-from ..ops.base import BroadcastAttributes
-from ..ops.constant import splat
 from .groups import Group
 from .pixel_rows import PixelRows, pixel_rows
 from .places import IndexMap, Place, Target
@@ -137,18 +135,11 @@ class _Copy:
                 raise _Apart
             return self._input(value, seen, self._seen(place))
         match part:
-            case GeneratorPart():
-                number = part.op.number(attrs)
-                if number is None:
-                    raise _Apart
-                return splat(self.graph, number, seen)
-            case ViewPart():
-                if not isinstance(attrs, BroadcastAttributes):
-                    raise _Apart
-                if any(self.rows.axis <= axis < type.rank - 1 for axis in attrs.axes):
+            case GeneratorPart() | ViewPart():
+                attrs = part.op.resized(attrs, seen.shape)
+                if attrs is None:
                     raise _Apart
                 operands = [self._copy(operand, pixels=False) for operand in part.operands]
-                attrs = BroadcastAttributes(seen.shape, attrs.axes)
             case ContractionPart():
                 data, weights = part.operands
                 operands = [self._copy(data, pixels=True), self._copy(weights, pixels=False)]
