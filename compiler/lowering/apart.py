@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from itertools import pairwise
 from typing import Any
 
-from netwright.specs.dims import DimLike, Shape, dim, dim_symbols
+from netwright.specs.dims import DimLike, Shape, coefficient, dim, dim_symbols
 
 from ..graph.node import Value
 from .places import IndexMap, Place, Target
@@ -53,10 +53,12 @@ def stored_ranges(place: Place, index_map: IndexMap, space: Shape, axis: int) ->
 
 
 def _are_apart(targets: Sequence[tuple[Value, Sequence[Target]]], space: Shape, axis: int) -> bool:
-    """Whether threads may divide the loop over ``axis``: no two of its iterations store to the same range."""
+    """Whether threads may divide the loop over ``axis``: no two of its iterations store to the same range. Indices
+    that are quotients of it do not show that."""
     known: dict[Any, set[Range]] = {}
     for _, places in targets:
         for place, index_map in places:
-            memory, ranges = stored_ranges(place, index_map, space, axis)
+            memory, stored = stored_ranges(place, index_map, space, axis)
+            ranges = {own for own in stored if coefficient(own[1], f"axis{axis}") is not None}
             known[memory] = known.get(memory, ranges) & ranges
     return all(known.values())

@@ -40,6 +40,7 @@ from .lane_sums import Wanted, are_summed_together
 from .ordered_sums import OrderedSums
 from .outer_parts import Parts
 from .outer_products import outer_products
+from .pixels import over_pixels
 from .places import Place, Target
 from .plans import Planned, described, loop_axes, planned
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
@@ -119,6 +120,9 @@ def build(
         return _finished(reader, tiles, described(roles, group, "outer products", tiles, machine))
     if parts is not None:
         raise NotVectorizable
+    pixels = over_pixels(roles, group, place, targets, machine)
+    if pixels is not None:
+        roles, group, place, targets = pixels.roles, pixels.group, pixels.place, pixels.targets
     flat = is_flat(roles, group, targets)
     space = (product(group.space),) if flat else group.space
     tilings = choose_tilings(roles, group, space, [value for value, _ in targets], machine)

@@ -101,6 +101,9 @@ class Constant(Generator):
     def number(self, attrs: ConstantAttributes) -> float | int | bool | None:
         return attrs.scalar
 
+    def resized(self, attrs: ConstantAttributes, shape: Shape) -> ConstantAttributes | None:
+        return None if attrs.scalar is None else ConstantAttributes(attrs.dtype, shape, attrs.data)
+
     def table(self, attrs: ConstantAttributes) -> np.ndarray | None:
         return attrs.array({}) if attrs.scalar is None else None
 

@@ -259,6 +259,10 @@ class Broadcast(View):
             return [dy]
         return [context.graph.apply("reduce", dy, attrs=ReduceAttributes("sum", new_axes))]
 
+    def resized(self, attrs: BroadcastAttributes, shape: Shape) -> BroadcastAttributes | None:
+        same = all(shape[axis] == attrs.shape[axis] for axis in attrs.axes)
+        return BroadcastAttributes(shape, attrs.axes) if same else None
+
     def vectorize(
         self,
         graph: Graph,

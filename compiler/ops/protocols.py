@@ -85,6 +85,11 @@ class View(Primitive):
         """The cells that hold the fill, if they are those around all others."""
         return None
 
+    def resized(self, attrs: Any, shape: Shape) -> Any | None:
+        """The attributes of a view of the same operand with the result's rank and another ``shape``; None if elements
+        depend on their index along an axis whose size is another one, or may."""
+        return None
+
     def stretch(self, attrs: Any) -> int | None:
         """How many elements of the last axis lie beside each other in the operand's memory; None: all that do there."""
         return None
@@ -254,6 +259,11 @@ class Generator(Primitive):
 
     def number(self, attrs: Any) -> float | int | bool | None:
         """The number that all elements are; None if they are not known to be one."""
+        return None
+
+    def resized(self, attrs: Any, shape: Shape) -> Any | None:
+        """The attributes with which the result has another ``shape``; None if its elements are not all equal, or may
+        not be."""
         return None
 
     def table(self, attrs: Any) -> np.ndarray | None:
