@@ -71,7 +71,7 @@ def pixel_rows(
     def cost(pixels: int) -> float:
         """That of a step of the sum for a row of so many pixels, per pixel."""
         size = tile_sizes(pixels, vectors, products, 1, most, machine)[0]
-        return step_cost(pixels, vectors, *size, products, 1) / pixels
+        return step_cost(pixels, vectors, *size, products, 1, machine) / pixels
 
     if dense and _are_few(space) and operands_of(space, contractions).shared > machine.l1_bytes:
         return PixelRows(space, 0, None)
