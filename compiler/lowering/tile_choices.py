@@ -15,9 +15,9 @@ from .roles import ContractionPart
 from .sliding import fits_sliding
 from .tile_size import MOST_ROWS, fits, many, tile_sizes
 
-#: What it costs more to load a vector from the second cache, where a multiply-add costs 1 (measured: a tile of 4 × 4
-#: vectors then takes twice as long, one of 8 × 3 1.4 times).
-FROM_FAR = 4.0
+#: So many bytes from the second cache cost as much as a multiply-add (measured for vectors of 64 bytes: a tile of 4 × 4
+#: of them takes twice as long, one of 8 × 3 1.4 times).
+FAR_BYTES = 16
 #: Tiles of several bands have to gain so much, since their code is another one for no other reason.
 WORTH_BANDS = 1.1
 #: How many tiles of other sizes are worth measuring.
@@ -74,7 +74,7 @@ class TileRoom:
             return rows, vectors, 1
         whole, number = bands * self.rows, many(self.vectors, self.most)
 
-        loads = 0 if shared <= self.machine.l1_bytes else FROM_FAR
+        loads = 0 if shared <= self.machine.l1_bytes else self.machine.vector_bytes / FAR_BYTES
 
         def cost(height: int, width: int) -> float:
             steps = self.cost(whole, height, width)
