@@ -192,22 +192,45 @@ def test_tiles_of_so_many_rows(extent: DimLike, rows: int, kind: Kind, left: Lef
     assert loops(extent, rows, kind, left) == expected
 
 
-def test_which_tiles_are_made_of_many_rows() -> None:
-    """Of five rows as many as leave a multiple of four, if there is such a number."""
-    cut = {
-        1: [1],
-        2: [2],
-        3: [3],
-        6: [4, 2],
-        7: [4, 3],
-        8: [4, 4],
-        11: [4, 4, 3],
-        16: [4] * 4,
-        17: [5, 4, 4, 4],
-    }
+@pytest.mark.parametrize(
+    ("most", "cut"),
+    [
+        (
+            5,
+            {
+                1: [1],
+                2: [2],
+                3: [3],
+                6: [4, 2],
+                7: [4, 3],
+                8: [4, 4],
+                11: [4, 4, 3],
+                16: [4] * 4,
+                17: [5, 4, 4, 4],
+            },
+        ),
+        (
+            6,
+            {
+                1: [1],
+                4: [4],
+                7: [5, 2],
+                8: [5, 3],
+                9: [5, 4],
+                11: [6, 5],
+                14: [5, 5, 4],
+                16: [6, 5, 5],
+                19: [5, 5, 5, 4],
+                32: [6, 6, 5, 5, 5, 5],
+            },
+        ),
+    ],
+)
+def test_which_tiles_are_made_of_many_rows(most: int, cut: dict[int, list[int]]) -> None:
+    """As many tiles of the most rows as leave a multiple of one row fewer, if there is such a number."""
     b = KernelBuilder("kernel", {"N": 1})
     buffer = b.buffer("p", "float32", (dim("N"), 64), "write")
-    for own in row_tiles(b, dim("N"), 5, "parallel", "once or alone"):
+    for own in row_tiles(b, dim("N"), most, "parallel", "once or alone"):
         with own.begin() as i:
             for row in range(own.number):
                 b.store(buffer, (i + row, 0), b.const(own.number, "float32", 1))
