@@ -82,14 +82,13 @@ class OrderedSums:
 
     def _tiles(self, index: Mapping[int, DimLike]) -> Iterator[list[Cell]]:
         """Column tiles: their vectors."""
-        *_, last = range(len(index) + 1)
         for start, columns in column_tiles(self.b, self.tiling, self.columns, "serial"):
             with start() as j:
-                cells = [
-                    ({**index, last: j + offset + dim(LANE)}, j + offset, count)
-                    for offset, count in columns(j)
-                ]
-                yield [(tuple(at[axis] for axis in range(last + 1)), *rest) for at, *rest in cells]
+                yield [(self._index(index, j + offset), j + offset, count) for offset, count in columns(j)]
+
+    def _index(self, index: Mapping[int, DimLike], column: DimLike) -> Indices:
+        """The index of a vector that begins at ``column``."""
+        return (*(index[axis] for axis in range(len(index))), column + dim(LANE))
 
     def _add(self, block: Sequence[Indices], cells: Sequence[Cell]) -> None:
         """Adds the terms of a block to the sums of some columns."""
