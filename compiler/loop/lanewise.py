@@ -32,8 +32,8 @@ def is_lanewise(function: ir.Function, name: str) -> bool:
     loops = [statement for statement in function.body if isinstance(statement, ir.For)]
     if len(loops) < len(function.body):
         return False
-    found = [_Loop(name, elements).stored(loop) for loop in loops]
-    return bool(found) and None not in found and all(stored == found[0] for stored in found)
+    made = [_Loop(name, elements).stored(loop) for loop in loops]
+    return bool(made) and None not in made and all(stored == made[0] for stored in made)
 
 
 class _Unlike(Exception):

@@ -60,10 +60,10 @@ def _rows_and_least(
         own, each = _samples(call, kernel, name)
         if is_lanewise(kernel, own):
             continue
-        tile = tile_of_samples(kernel, own) if isinstance(each, int) else None
-        if tile is not None:
-            tiles.add(tile // gcd(tile, each))
-        if tile is None or each % tile:
+        tile = rows = None
+        if isinstance(each, int) and (tile := tile_of_samples(kernel, own)) is not None:
+            tiles.add(rows := tile // gcd(tile, each))
+        if rows != 1:
             alike, least = alike and each == 1 and rows_are_alike(kernel, own, LEAST), LEAST
             unknown = call if tile is None else unknown
         if unknown is not None and not alike:
