@@ -13,7 +13,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from netwright.specs.dims import DimLike, Shape, ceil_div, coefficient, dim, dim_symbols
+from netwright.specs.dims import DimLike, Shape, ceil_div, coefficient, dim, dim_symbols, exact_div
 
 from . import ir
 from .check_call import statements_of
@@ -57,6 +57,12 @@ def per_sample(size: DimLike, name: str) -> int | None:
     return each if each and size == each * dim(name) else None
 
 
+def each_sample(size: DimLike, name: str) -> DimLike | None:
+    """c where ``size`` is c·dim, for a size c that does not depend on the dim."""
+    each = exact_div(size, dim(name))
+    return None if each is None or name in dim_symbols(each) else each
+
+
 def check_divide(
     divide: ir.Divide,
     dims: Sequence[tuple[str, int]],
@@ -79,7 +85,7 @@ def check_divide(
         if isinstance(statement, ir.For):
             _check_free(what, divide.dim, (statement.start, statement.stop))
         if isinstance(statement, ir.Call):
-            sizes = (size for size in statement.dims if per_sample(size, divide.dim) is None)
+            sizes = (size for size in statement.dims if each_sample(size, divide.dim) is None)
             _check_free(what, divide.dim, sizes)
             parameters = functions[statement.function].parameters
             for slice, parameter in zip(statement.buffers, parameters, strict=True):

@@ -257,8 +257,7 @@ class If:
 
 @node
 class Divide:
-    """A part of an entry that threads run for some samples along ``dim`` each (see ``divided``): multiples of ``rows``,
-    and no fewer than ``least``."""
+    """A part of an entry that threads run for ``least`` samples or more each, ``rows`` at a time (see ``divided``)."""
 
     dim: str
     rows: int
@@ -389,10 +388,8 @@ class Entry:
 
 @dataclass(frozen=True, slots=True)
 class Program:
-    """Kernels, entries and the table of caller-owned buffers (position = index in the context's buffer table).
-
-    ``layers`` gives the layers that each kernel computes, for messages.
-    """
+    """Kernels, entries and the table of caller-owned buffers (position = index in the context's buffer table);
+    ``layers`` gives the layers that each kernel computes, for messages."""
 
     model: str
     dims: tuple[tuple[str, int], ...]

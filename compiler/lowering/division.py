@@ -10,12 +10,13 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from math import gcd
 
-from netwright.specs.dims import Shape, dim_symbols
+from netwright.specs.dims import DimLike, Shape, dim_symbols
 
 from ..loop import ir
 from ..loop.alike import rows_are_alike
 from ..loop.check_call import statements_of
-from ..loop.divided import check_divide, per_sample
+from ..loop.divided import check_divide, each_sample
+from ..loop.lanewise import is_lanewise
 from ..loop.samples import tile_of_samples
 from ..loop.typing import VerifyError
 
@@ -52,38 +53,37 @@ def _rows_and_least(
 ) -> tuple[int, int]:
     """What samples along dim ``name`` may be divided by, and how many of them a share has at least, if calls are to
     compute the same for each. Raises VerifyError if there is no such number."""
-    tiles, alike = set[int](), True
+    tiles, alike, least = set[int](), True, 1
     unknown: ir.Call | None = None
     for call in calls:
         kernel = kernels[call.function]
         own, each = _samples(call, kernel, name)
-        tile = tile_of_samples(kernel, own)
-        anywhere = tile is not None and each % tile == 0
-        alike = alike and (anywhere or (each == 1 and rows_are_alike(kernel, own, LEAST)))
-        if tile is not None:
-            tiles.add(tile // gcd(tile, each))
-        elif not alike:
-            raise _refusal(call, name)
-        else:
-            unknown = call
+        if is_lanewise(kernel, own):
+            continue
+        tile = rows = None
+        if isinstance(each, int) and (tile := tile_of_samples(kernel, own)) is not None:
+            tiles.add(rows := tile // gcd(tile, each))
+        if rows != 1:
+            alike, least = alike and each == 1 and rows_are_alike(kernel, own, LEAST), LEAST
+            unknown = call if tile is None else unknown
+        if unknown is not None and not alike:
+            raise _refusal(unknown, name)
+    rows = max(tiles, default=1)
     if alike:
-        return 1, 1 if unknown is None and max(tiles) == 1 else LEAST
-    if unknown is not None:
-        raise _refusal(unknown, name)
-    rows = max(tiles)
+        return 1, least
     if any(rows % tile for tile in tiles):
         raise VerifyError(f"tiles of {', '.join(map(str, sorted(tiles)))} samples do not fit into each other")
     return rows, 1
 
 
-def _samples(call: ir.Call, kernel: ir.Function, name: str) -> tuple[str, int]:
+def _samples(call: ir.Call, kernel: ir.Function, name: str) -> tuple[str, DimLike]:
     """The dim of a called kernel that has samples along ``name``, and how many of its indices each has."""
     sizes = [
         (own, size)
         for (own, _), size in zip(kernel.dims, call.dims, strict=True)
         if name in dim_symbols(size)
     ]
-    if len(sizes) == 1 and (each := per_sample(sizes[0][1], name)) is not None:
+    if len(sizes) == 1 and (each := each_sample(sizes[0][1], name)) is not None:
         return sizes[0][0], each
     raise _refusal(call, name)
 

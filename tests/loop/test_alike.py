@@ -111,6 +111,7 @@ def test_fewer_rows_may_be_others() -> None:
     ("text", "before", "after"),
     [
         (PRODUCT, "let acc_4 = 0.0:", "let acc_4 = -0.0:"),
+        (PRODUCT, "for k in 0 .. 8:", "for k in 0 .. 7:"),  # all tiles of the second loop are alike
         (PRODUCT, "k_1 in 0 .. 8:", "k_1 in 0 .. 7:"),
         (PRODUCT, "k_2 in 0 .. 8:", "k_2 in 1 .. 8:"),
         (PRODUCT, "k_2 in 0 .. 8:", "k_2 in 0 .. 8 step 2:"),
@@ -163,3 +164,36 @@ def test_a_register_of_all_rows() -> None:
     assert rows_are_alike(parse_function(text), "N", 2)
     text = text.replace("        y[i, j] = sum\n", "        sum_3 = sum\n        y[i, j] = sum\n")
     assert not rows_are_alike(parse_function(text), "N", 2)
+
+
+ROWS = """kernel rows(N >= 1)
+  read x: float32[N, 4]
+  write y: float32[N, 8]
+  parallel for i in 0 .. N:
+    let a = 0.0:float32
+    let b = 1.0:float32
+    for k in 0 .. 4:
+      a = add(a, x[i, k])
+      b = mul(b, x[i, k])
+    y[i, 0] = a
+    y[i, 1] = b
+  parallel for i_1 in 0 .. N:
+    y[i_1, 2] = 0.0:float32
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("= 0.0:float32\n", "= index(N):float32\n"),
+        ("y[i_1, 2] = 0.0:float32", "y[i_1, 2] = index(i_1):float32"),
+        ("a = add(a, x[i, k])", "a = add(a, b)"),
+        ("a = add(a, x[i, k])", "a = add(a, x[i, k])\n      y[i, 2] = a"),
+        ("i_1 in 0 .. N:", "i_1 in 0 .. N - 1:"),
+        ("    y[i_1, 2] =", "    for k_1 in 0 .. 1:\n      y[i_1 + k_1, 2] ="),
+    ],
+)
+def test_what_depends_on_the_row_or_on_other_sums(before: str, after: str) -> None:
+    assert rows_are_alike(parse_function(ROWS), "N", 2)
+    assert before in ROWS
+    assert not rows_are_alike(parse_function(ROWS.replace(before, after, 1)), "N", 2)

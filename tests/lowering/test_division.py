@@ -103,6 +103,22 @@ TWO_EACH = [
 ]
 
 
+def filled(size: str) -> list[tuple[str, str]]:
+    """Changes that add a buffer whose first elements, so many of them, are filled in each step."""
+    fill = """kernel fill(size >= 0)
+  write y: float32[size]
+  parallel for i in 0 .. size step 8:
+    y[i]{count size - i} = 0.0:float32x8
+
+"""
+    return [
+        ("\n  read w: float32[4, 4]\n", "\n  read w: float32[4, 4]\n  readwrite y: float32[N, T]\n"),
+        ("kernel clear", f"{fill}kernel clear"),
+        ("    for t in", "    readwrite y: float32[N, T]\n    for t in"),
+        ("      call rows", f"      call fill(y; {size})\n      call rows"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
@@ -110,6 +126,10 @@ TWO_EACH = [
         ([(TILES, ALONE), *ONE], (1, 2)),
         ([(TILES, ALIKE)], (8, 1)),  # the other one's tiles of eight are not shown to be alike
         ([(TILES, ALONE)], None),  # nor would a share of one row be
+        ([(TILES, ALIKE), *ONE, *filled("T*N")], (1, 2)),
+        ([*ONE, *filled("T*N")], (4, 1)),
+        ([(TILES, ALIKE), *ONE, *filled("T*N - 1")], None),
+        ([(TILES, ALIKE), *ONE, *filled("N*N")], None),
         ([(TILES, ALIKE), *ONE, *TWO_EACH], (1, 1)),  # two rows for each sample, a tile
         ([(TILES, ALONE), *ONE, *TWO_EACH], None),
     ],

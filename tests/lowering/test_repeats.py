@@ -59,13 +59,16 @@ def lowered(spec: Any, machine: str = "avx512") -> Lowered:
     return Model(spec, MACHINES[machine]).lowered
 
 
+def _built(self: Repeats, *given: Any, turn: str | None = None, parts: Any = None) -> fused.Kernel:
+    """What ``Repeats.kernel`` is asked for, generated anew; ``given`` may end with ``turn``."""
+    roles, group, place, targets, dims, machine, *more = given
+    (turn,) = more or (turn,)
+    return fused.build(roles, group, place, targets, dims, machine, None, turn, parts)
+
+
 def without_repeats(monkeypatch: pytest.MonkeyPatch, spec: Any, machine: str = "avx512") -> Lowered:
     with monkeypatch.context() as patch:
-        patch.setattr(
-            Repeats,
-            "kernel",
-            lambda self, *given, **named: fused.build(*given[:6], None, *given[6:], **named),
-        )
+        patch.setattr(Repeats, "kernel", _built)
         return lowered(spec, machine)
 
 
