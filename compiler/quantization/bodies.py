@@ -16,19 +16,25 @@ def body_of(loop: Node) -> Graph:
     return loop.attrs.body
 
 
-def outside(graph: Graph, loops: Sequence[Node], value: Value) -> Value:
+def outside(
+    graph: Graph, loops: Sequence[Node], value: Value, known: dict[tuple[int, Value], Value] | None = None
+) -> Value:
     """A ``value`` of the body of the last of ``loops`` that is the same in every step, as one of ``graph``, to which
-    the operations are added that compute it."""
+    the operations are added that compute it. ``known``: values that are there, by the number of loops around them."""
     if not loops:
         return value
+    known = {} if known is None else known
     *around, loop = loops
     body = body_of(loop)
     node = body.producer(value)
     if node.op == "input":
         operands = (body_of(around[-1]) if around else graph).operands(loop)
-        return outside(graph, around, operands[list(body.inputs.values()).index(value)])
-    operands = [outside(graph, loops, operand) for operand in body.operands(node)]
-    return Value(graph.add(node.op, operands, node.attrs, layer=node.layer).id, value.port)
+        return outside(graph, around, operands[list(body.inputs.values()).index(value)], known)
+    if (len(loops), value) not in known:
+        operands = [outside(graph, loops, operand, known) for operand in body.operands(node)]
+        values = graph.add(node.op, operands, node.attrs, layer=node.layer).values
+        known |= {(len(loops), own): made for own, made in zip(node.values, values, strict=True)}
+    return known[len(loops), value]
 
 
 def observed(graph: Graph, places: Mapping[str, tuple[Sequence[Node], Value]]) -> Graph:

@@ -123,4 +123,4 @@ def test_loops_that_threads_do_not_divide_say_why(cli: Callable[..., Result]) ->
     assert (
         "memory: loop: threads divide the samples: each is computed by itself, as every other one" in section
     )
-    assert "threads meet in each step: copy: not shown to compute samples along N by themselves" in section
+    assert "threads meet in each step: pad: not shown to compute samples along N by themselves" in section
