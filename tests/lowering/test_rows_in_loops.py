@@ -19,7 +19,7 @@ from .engines import run_loops, run_native
 CASE = read_case(
     Path(__file__).parent.parent / "ir" / "plans" / "kernels" / "columns_in_turns.txt", "plan", MARK
 )
-SAMPLES, STEPS = 13, 3
+SAMPLES, STEPS = 13, 2
 
 
 def data() -> dict[str, np.ndarray]:
@@ -37,7 +37,7 @@ def test_samples_do_not_depend_on_their_number(machine: Machine, parts: bool) ->
     """``parts``: whether the sums of one sample alone are added up in parts."""
     given = data()
     whole = run_loops(CASE.before, given, {"N": SAMPLES, "T": STEPS}, machine, nthreads=3)["h"]
-    for begin, end in [(0, 2), (2, 5), (5, 9), (3, 9), (4, 11), (1, 13), (4, 5)]:
+    for begin, end in [(0, 2), (2, 5), (3, 9), (1, 13), (4, 5)]:
         part = {"x": given["x"][:, begin:end], "h": given["h"][begin:end], "w": given["w"]}
         dims = {"N": end - begin, "T": STEPS}
         found = run_loops(CASE.before, part, dims, machine)["h"]
