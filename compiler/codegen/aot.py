@@ -6,8 +6,8 @@ pass over code runs after that, so the machine code of a kernel, and every bit i
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from functools import reduce
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Literal, overload
 
 import llvmlite.binding as llvm
@@ -15,7 +15,8 @@ import llvmlite.binding as llvm
 from netwright.specs.manifest import Manifest, c_prefix
 
 from ..loop import ir
-from .compile import compiling, optimize
+from .cache import default_cache
+from .compile import VERSIONS, compiling, optimize
 from .debug import DebugInfo
 from .entries import direct_entries, entered_symbol, entry_symbol, plan_symbol
 from .features import missing_symbol
@@ -66,14 +67,14 @@ def emit(
     (``loop.marks.watched``). With ``debug`` kernels have debug information: their layers' places in the spec.
     """
     target = target or host_target()
-    linked = _link(program, target, manifest, contents, watch, debug)
+    parts = _parts(program, target, manifest, contents, watch, debug)
     match kind:
         case "llvm":
-            return str(linked)
+            return str(parts.linked(target))
         case "asm":
-            return machine(target).emit_assembly(linked)
+            return machine(target).emit_assembly(parts.linked(target))
         case "object":
-            return machine(target).emit_object(linked)
+            return _object(parts, target)
     raise ValueError(f"{kind!r} is none of llvm, asm, object")
 
 
@@ -87,14 +88,72 @@ def manifest_symbol(model: str) -> str:
     return f"{c_prefix(model)}_manifest"
 
 
-def _link(
+@dataclass(frozen=True)
+class _Parts:
+    """A program's modules: what each is for, and its text. ``finished`` is linked as it is written. Of the functions
+    only the ``visible`` can be called from outside.
+    """
+
+    model: str
+    texts: Sequence[tuple[str, str]]
+    finished: str | None
+    visible: frozenset[str]
+
+    def linked(self, target: Target) -> llvm.ModuleRef:
+        """All modules in one, each after its passes. Raises CompileError."""
+        modules: list[llvm.ModuleRef] = []
+        for what, text in self.texts:
+            with compiling(what):
+                modules.append(optimize(text, target))
+        if self.finished is not None:
+            modules.append(llvm.parse_assembly(self.finished))
+        linked, *others = modules
+        for part in others:
+            linked.link_in(part)
+        linked.name = self.model
+        for function in linked.functions:
+            if not function.is_declaration and function.name not in self.visible:
+                function.linkage = "internal"
+        linked.verify()
+        unused = llvm.create_new_module_pass_manager()
+        unused.add_global_dead_code_eliminate_pass()  # such as the planner, if all entries are planned
+        unused.run(linked, llvm.create_pass_builder(machine(target), llvm.create_pipeline_tuning_options()))
+        return linked
+
+
+def _object(parts: _Parts, target: Target) -> bytes:
+    """The object file, from the cache if the same one was made before: weights are no part of it."""
+    cache = default_cache()
+    if cache is None:
+        return machine(target).emit_object(parts.linked(target))
+    texts = [text for each in parts.texts for text in each]
+    names = sorted(parts.visible)
+    key = cache.key(
+        VERSIONS,
+        "linked",
+        target.triple,
+        target.cpu,
+        target.features,
+        parts.model,
+        *texts,
+        parts.finished or "",
+        *names,
+    )
+    code = cache.get(key)
+    if code is None:
+        code = machine(target).emit_object(parts.linked(target))
+        cache.put(key, code)
+    return code
+
+
+def _parts(
     program: ir.Program,
     target: Target,
     manifest: Manifest | None,
     contents: str | None,
     watch: bool,
     debug: DebugInfo | None,
-) -> llvm.ModuleRef:
+) -> _Parts:
     infos: Mapping[str, ir.CallInfo] = {}
     names: dict[str, str] | None = None
     if debug is not None:
@@ -120,32 +179,13 @@ def _link(
     pool = pool_prefix(program.model)
     if has_threads(target):
         texts.append(("the pool of threads", write_pool(target, pool)))
-    modules: list[llvm.ModuleRef] = []
-    for what, text in texts:
-        with compiling(what):
-            modules.append(optimize(text, target))
-    if manifest is not None:
-        modules.append(llvm.parse_assembly(_manifest_text(program, target, manifest)))
-
-    def link(whole: llvm.ModuleRef, part: llvm.ModuleRef) -> llvm.ModuleRef:
-        whole.link_in(part)
-        return whole
-
-    linked = reduce(link, modules)
-    linked.name = program.model
     visible = {entry_symbol(program.model, entry) for entry in program.entries}
     visible |= {missing_symbol(program.model)}
     visible |= {plan_symbol(program.model, entry) for entry in program.entries}
     visible |= {pool + name for name in POOL}
     visible |= {entered_symbol(entry_symbol(program.model, entry)) for entry in direct}
-    for function in linked.functions:
-        if not function.is_declaration and function.name not in visible:
-            function.linkage = "internal"
-    linked.verify()
-    unused = llvm.create_new_module_pass_manager()
-    unused.add_global_dead_code_eliminate_pass()  # such as the planner, if all entries are planned
-    unused.run(linked, llvm.create_pass_builder(machine(target), llvm.create_pipeline_tuning_options()))
-    return linked
+    finished = _manifest_text(program, target, manifest) if manifest is not None else None
+    return _Parts(program.model, texts, finished, frozenset(visible))
 
 
 def _manifest_text(program: ir.Program, target: Target, manifest: Manifest) -> str:

@@ -30,6 +30,7 @@ def by_default(estimator: BaseEstimator, check: partial[None]) -> bool:
     return len(of) == 1 or type(estimator) is (Classifier, Regressor)[NAMES.index(check.func.__name__) % 2]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("estimator", "check"),
     sliced(CASES, by_default),

@@ -59,6 +59,7 @@ def batch(lengths: list[int], steps: int, seed: int = 0) -> dict[str, NDArray]:
     return {"x": x, "n": np.array(lengths), "t": rng.integers(0, 3, count)}
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("layers", "size"),
     [

@@ -77,6 +77,7 @@ def draw(*shape: int) -> np.ndarray:
     return np.random.default_rng(len(shape)).normal(size=shape).astype(np.float32)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("combine", ["none", "max", "mean", "softmax", "logistic"])
 def test_an_image_is_scanned_as_by_hand(combine: str, tmp_path: Path) -> None:
     target = "[N, 3, 6, 3]" if combine == "none" else "[N, 3]"

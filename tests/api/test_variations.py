@@ -35,6 +35,7 @@ CASES: list[tuple[tuple[int, ...], str, str, tuple[AnyAugmentation, ...]]] = [
 ]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("shape", "stored", "dtype", "changes"), CASES)
 def test_samples_are_those_of_numpy(
     shape: tuple[int, ...], stored: str, dtype: str, changes: tuple[AnyAugmentation, ...]

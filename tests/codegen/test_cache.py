@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -12,8 +13,10 @@ import pytest
 
 from netwright.compiler.codegen import cache as cache_module
 from netwright.compiler.codegen import compile as compile_module
+from netwright.compiler.codegen.aot import emit
 from netwright.compiler.codegen.cache import CacheError, ObjectCache, default_cache
 from netwright.compiler.codegen.jit import compile_jit
+from netwright.compiler.codegen.target import named_target
 from netwright.compiler.codegen.upkeep import DAY, Usage, clear, usage
 
 from .codegen_harness import run_program
@@ -41,6 +44,22 @@ def test_code_is_found_again(tmp_path: Path) -> None:
     check(ObjectCache(tmp_path / "cache"))
     assert stored == {path: path.stat().st_mtime_ns for path in files(cache)}
     assert cache.folder.stat().st_mode & 0o777 == 0o700
+
+
+def test_objects_of_files_are_found_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """As long as nothing that is in them changes."""
+    monkeypatch.setenv("NETWRIGHT_CACHE_DIR", str(tmp_path))
+    program = scan_program()
+    made = emit(program, "object")
+    with monkeypatch.context() as patch:
+        patch.setattr("netwright.compiler.codegen.aot.optimize", None)  # nothing is compiled
+        assert emit(program, "object") == made
+        with pytest.raises(TypeError, match="not callable"):
+            emit(program, "object", named_target("x86-64"))
+        with pytest.raises(TypeError, match="not callable"):
+            emit(replace(program, model="other"), "object")
+    monkeypatch.setenv("NETWRIGHT_CACHE_DIR", "")
+    assert emit(program, "object") == made
 
 
 def test_code_of_another_compiler_is_not_found(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

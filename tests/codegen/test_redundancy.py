@@ -182,6 +182,7 @@ class Drawing:
         return tuple(inside)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("seed", range(40))
 def test_drawn_kernels_equal_the_interpreter(seed: int) -> None:
     """Small whole numbers, so that sums are exact in any order."""

@@ -108,6 +108,7 @@ def test_one_change(before: str, after: str, why: str) -> None:
         verify_program(program(before, after))
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("nthreads", [1, 2, 3, 5])
 @pytest.mark.parametrize(("n", "t"), [(1, 4), (2, 3), (3, 3), (8, 5), (13, 1)])
 @pytest.mark.parametrize("by", ["by 2", "by 1 into 2 or more"])

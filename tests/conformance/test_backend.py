@@ -52,6 +52,7 @@ def chosen() -> list[str]:
     return [name for name in names if name in ALWAYS] + few_of_each_op(names)
 
 
+@pytest.mark.deep  # to make all of the cases takes seconds
 def test_the_cases_of_a_default_run_are_kept(golden: Golden) -> None:
     version = KEPT.read_text(encoding="utf-8").partition("\n")[0]
     if version != onnx.__version__ and not golden.update:

@@ -35,6 +35,7 @@ def with_other_inputs(spec: dict[str, Any], random: Random) -> dict[str, Any]:
     return spec
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("number", sliced(range(NETWORKS), lambda number: number % 2 == 0))
 def test_inputs_of_other_shapes(number: int) -> None:
     spec, random = draw(number, 77).spec, Random(number)

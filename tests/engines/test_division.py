@@ -102,6 +102,7 @@ def test_rows_that_are_left_belong_to_the_last_tile(images: Model, batch: int) -
         assert count(nest[-1], {"N": batch}) == -(-rows // nest[-1].step)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("batch", [1, 2, 7, 13])
 @pytest.mark.parametrize("entry", ["predict", "train_step"])
 def test_results_are_the_same_bits_on_any_number(images: Model, batch: int, entry: str) -> None:

@@ -96,6 +96,7 @@ def half(pool: str, machine: str) -> bool:
     return ([*WRONG_POOLS].index(pool) + [*MACHINES].index(machine)) % 2 == 0
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("pool", "machine"), sliced(product(WRONG_POOLS, MACHINES), half))
 def test_pools_that_an_optimizer_got_wrong(pool: str, machine: str) -> None:
     """LLVM's NewGVN took some cells of a window for others, and ended the process over some windows."""

@@ -27,6 +27,7 @@ def cut(start: int | None, stop: int | None = None, step: int = 1) -> dict[str, 
     }
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("least", "slices"),
     [

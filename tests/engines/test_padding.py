@@ -125,6 +125,7 @@ def test_past_the_lengths_of_one_answer(engine):
     assert_same(text, engine, arrays, spoiled(arrays, PADDING))
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("extra", ["", ", steps: last", ", mask: m"])
 def test_every_loss(extra, engine):
@@ -163,6 +164,7 @@ def test_no_step_at_all(engine):
 STEPWISE = ("per step", "layer norm", "poles", "inside of steps")
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("engine", ENGINES)
 @pytest.mark.parametrize("layers", STEPWISE)
 @pytest.mark.parametrize("kind", ["target", "input"])

@@ -68,10 +68,11 @@ LAYERS: dict[str, dict[str, Any]] = {
         for name, layer in LAYERS.items()
     ],
 )
-def test_unrolling_does_not_change_gradients(layer: dict[str, Any]) -> None:
+def test_unrolling_does_not_change_gradients(layer: dict[str, Any], deep: bool) -> None:
     """One step of descent with rate 1 moves the parameters by their gradients: the same in all modes."""
+    unrolls = UNROLLS if deep else ("none", 3, "full")  # 3 leaves two of the steps
     batches, updated = None, {}
-    for unroll in UNROLLS:
+    for unroll in unrolls:
         model = Model(network({**layer, "unroll": unroll}, 5), entries=("train_step",))
         batches = batches or model.batch({"N": 3})
         session = model.session(model.weights())
@@ -79,7 +80,7 @@ def test_unrolling_does_not_change_gradients(layer: dict[str, Any]) -> None:
         updated[unroll] = session.weights
     expected = model.interpret_step({"N": 3})
     model.compare("native", updated["full"], {name: expected[name] for name in updated["full"]})
-    for unroll in UNROLLS:
+    for unroll in unrolls:
         for name, expected in updated["none"].items():
             np.testing.assert_allclose(
                 updated[unroll][name], expected, 1e-9, 1e-9, err_msg=f"{unroll}: {name}"

@@ -39,6 +39,7 @@ def in_turn(layer: dict[str, Any], size: tuple[Any, Any]) -> bool:
     return number in (0, 2, 3, 4, 7, 9) and (number + number // 4 + SIZES.index(size)) % 2 == 0
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("layer", "size"), sliced(product(LAYERS, SIZES), in_turn))
 def test_steps_of_training_are_those_of_the_interpreter(layer: dict[str, Any], size: tuple[Any, Any]) -> None:
     filters = {} if layer["type"] == "resize" else {"filters": 4}

@@ -166,6 +166,7 @@ def test_over_partial_batches(case: str, extra: str) -> None:
     assert again.means() == totals.means()
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("case", CASES)
 def test_native_code_counts_the_same(case: str) -> None:
     data, _ = arrays(case, "mask", "float32")

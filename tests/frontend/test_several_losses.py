@@ -113,6 +113,7 @@ def test_a_loss_whose_mask_leaves_nothing_adds_nothing() -> None:
     np.testing.assert_array_equal(after["a.kernel"], w["a.kernel"])
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("engine", ["reference", "native"])
 @pytest.mark.parametrize(
     "loss",

@@ -270,6 +270,7 @@ def test_a_given_state_and_the_last_output() -> None:
     compare(spec(layer, "x=[N, T, 3]", "h=[N, 4]", "c=[N, 4]"), model, x=(2, 8, 3), h=(2, 4), c=(2, 4))
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("optimizer", "make"),
     [

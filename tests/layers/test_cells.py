@@ -270,6 +270,7 @@ def test_a_recurrence_over_images_convolves_its_state() -> None:
     check_gradients(text, x=images)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("call", "sizes"),
     [

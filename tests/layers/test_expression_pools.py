@@ -32,6 +32,7 @@ EQUATIONS: list[tuple[str, Callable[[np.ndarray], np.ndarray]]] = [
 ]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("size", "stride", "dilation", "padding"), GEOMETRY)
 def test_by_the_definition(size: int, stride: int, dilation: int, padding: int) -> None:
     """All equations and both roundings in one network."""

@@ -72,6 +72,7 @@ cells:
 }
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("case", CASES.values(), ids=CASES)
 def test_engines_train_alike(case: tuple[str, str, str], tmp_path: Path) -> None:
     shape, layers, target = case

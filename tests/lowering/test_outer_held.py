@@ -64,6 +64,7 @@ def expected(data: dict[str, np.ndarray], columns: int) -> np.ndarray:
     return data["w"] - 0.5 * (data.get("start", 0) + x.T @ y)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("rows", "columns", "options"),
     [

@@ -77,6 +77,7 @@ def test_the_program_is_the_same(monkeypatch: pytest.MonkeyPatch, spec: Any) -> 
     assert program_text(lowered(spec).program) == program_text(without_repeats(monkeypatch, spec).program)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("number", sliced(range(8), lambda number: number % 2 == 0))
 def test_drawn_programs_are_the_same(monkeypatch: pytest.MonkeyPatch, number: int) -> None:
     case = draw(number, seed=6)

@@ -33,11 +33,12 @@ def data() -> dict[str, np.ndarray]:
     [(CASE.machine, True), (AVX2, True), (AVX512, False), (NEON, True)],
     ids=["case", "avx2", "avx512", "neon"],
 )
-def test_samples_do_not_depend_on_their_number(machine: Machine, parts: bool) -> None:
+def test_samples_do_not_depend_on_their_number(machine: Machine, parts: bool, deep: bool) -> None:
     """``parts``: whether the sums of one sample alone are added up in parts."""
     given = data()
     whole = run_loops(CASE.before, given, {"N": SAMPLES, "T": STEPS}, machine, nthreads=3)["h"]
-    for begin, end in [(0, 2), (2, 5), (3, 9), (1, 13), (4, 5)]:
+    pieces = [(0, 2), (3, 9), (4, 5), (2, 5), (1, 13)]
+    for begin, end in pieces if deep or machine == CASE.machine else pieces[:3]:
         part = {"x": given["x"][:, begin:end], "h": given["h"][begin:end], "w": given["w"]}
         dims = {"N": end - begin, "T": STEPS}
         found = run_loops(CASE.before, part, dims, machine)["h"]
@@ -46,6 +47,7 @@ def test_samples_do_not_depend_on_their_number(machine: Machine, parts: bool) ->
         assert np.array_equal(found, whole[begin:end]) == (not alone or not parts)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("samples", [1, 2, 3, 4, 6, 7, 8, 11, 13])
 def test_threads_agree(samples: int) -> None:
     given = {

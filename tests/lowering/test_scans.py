@@ -22,6 +22,7 @@ def in_turn(name: str, open_length: bool) -> bool:
     return (NAMES.index(name) % 2 == 0) == open_length
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("name", "open_length"), sliced(product(NAMES, (False, True)), in_turn))
 def test_backpropagation_through_time(name: str, open_length: bool) -> None:
     cell = CELLS[NAMES.index(name)]

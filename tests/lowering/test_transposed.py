@@ -158,6 +158,7 @@ def each_pair(few: tuple[str, int], width: DimLike, steps: tuple[int, int, int])
     return (FEW.index(few) + WIDTHS.index(width) + STEPS.index(steps)) % 3 == 0
 
 
+@pytest.mark.alike(3)
 @pytest.mark.parametrize(("few", "width", "steps"), sliced(product(FEW, WIDTHS, STEPS), each_pair))
 def test_convolutions_with_few_features(
     few: tuple[str, int], width: DimLike, steps: tuple[int, int, int]

@@ -63,6 +63,7 @@ def test_a_product_whose_second_factor_is_an_input() -> None:
     compare(built([node], ports, ["y"], {"b": draw(4)}), {"x": draw(2, 3), "w": draw(4, 3)})
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("op", ["LSTM", "GRU", "RNN"])
 @pytest.mark.parametrize("direction", ["forward", "reverse", "bidirectional"])
 def test_recurrences_whose_weights_are_inputs(op: str, direction: str) -> None:

@@ -95,6 +95,7 @@ def bindings(model: onnx.ModelProto) -> list[dict[str, NDArray]]:
     return found
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize(
     ("sizes", "kernel"), [([7], [3]), ([5, 4], [3, 3]), ([5, 4], [3, 2]), ([4, 3, 3], [3, 3, 3])]
@@ -203,6 +204,7 @@ def masked(first: bool, cells: bool, way: str) -> onnx.ModelProto:
     return model
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("first", [True, False])
 @pytest.mark.parametrize("cells", [False, True])
 @pytest.mark.parametrize("way", ["where", "product"])

@@ -104,6 +104,7 @@ class Cells(nn.Module):
         return found[-1] if self.last else torch.stack(found, 1)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("kind", "options", "keys", "steps", "dynamo"),
     [
@@ -275,6 +276,7 @@ APART = {f"w{g}": (F, H) for g in "ifgo"} | {f"r{g}": (H, H) for g in "ifgo"} | 
 PAPER = {"w": (F, 8), "r": (H, 8), "b": (8,), "wn": (F, H), "rn": (H, H), "bn": (H,), "k": (F + H, H)}
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("step", "states", "shapes", "keys"),
     [
@@ -363,6 +365,7 @@ def _without_reset(m: Any, x: Any, h: Any) -> Any:
     return h, h
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("step", "states", "shapes"),
     [

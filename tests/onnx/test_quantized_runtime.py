@@ -211,6 +211,7 @@ def each_pair(dtype: type, both: bool, columns: bool, start: str) -> bool:
     return (dtype is np.int8, both, columns) in (first, tuple(not value for value in first))
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("dtype", "both", "columns", "start"),
     sliced(product(DTYPES, (False, True), (False, True), ("", "constant", "given")), each_pair),

@@ -350,6 +350,7 @@ def in_turn(kind: str, direction: str, start: str) -> bool:
     return (KINDS.index(kind) + DIRECTIONS.index(direction) + STARTS.index(start)) % 2 == 0
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(("kind", "direction", "start"), sliced(product(KINDS, DIRECTIONS, STARTS), in_turn))
 def test_sequences_without_steps_keep_their_first_state(
     kind: str, direction: str, start: str, tmp_path: Path

@@ -297,6 +297,7 @@ def exported(module: Any, *operands: Any, dynamo: bool) -> onnx.ModelProto:
 EXPORTERS = pytest.mark.parametrize("dynamo", [False, True])
 
 
+@pytest.mark.alike(2)
 @EXPORTERS
 @pytest.mark.parametrize(
     ("kind", "layers", "options"),
@@ -362,6 +363,7 @@ class Layers(nn.Module):
         return self.cell(x)
 
 
+@pytest.mark.alike(2)
 @EXPORTERS
 @pytest.mark.parametrize(
     ("make", "kind", "count"),

@@ -29,6 +29,7 @@ def product(dtype: str) -> Graph:
     return graph
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("cpu", "triple", "instruction"),
     [

@@ -96,6 +96,7 @@ def in_loops(made: QuantizedNetwork, x: np.ndarray, y: np.ndarray, machine: Mach
     return table["y"]
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_all_engines_agree_to_the_bit(name: str) -> None:
     network, weights = prepared(NETWORKS[name])

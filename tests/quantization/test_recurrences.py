@@ -93,6 +93,7 @@ NETWORKS: dict[str, tuple[dict[str, Any], int]] = {
 }
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_all_engines_agree_to_the_bit(name: str) -> None:
     written, count = NETWORKS[name]

@@ -71,6 +71,7 @@ def check(model: Model, network: Network, weights: dict[str, NDArray], given: di
         np.testing.assert_array_equal(pushed(streams.new(session), given["x"], sizes), want)
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_stream_has_the_bits_of_its_sequence(name: str) -> None:
     described = written(*NETWORKS[name], lengths=False)
