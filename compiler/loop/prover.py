@@ -145,6 +145,7 @@ class Prover:
         return False
 
     def _search(self, goal: Polynomial, depth: int, failed: set[frozenset[tuple[Monomial, int]]]) -> bool:
+        goal = self._divided(goal)
         least = self._limits.least_of(goal)
         if least is not None and least >= 0:
             return True
@@ -174,6 +175,19 @@ class Prover:
         failed.add(key)
         return False
 
+    def _divided(self, goal: Polynomial) -> Polynomial:
+        """The equivalent goal without positive factors that all its terms share: rounding constants down helps where
+        they stand beside no name, as in A - 2*B and not N*A - 2*N*B for A ≥ x/2 and B ≤ (x + 1)/4.
+        """
+        if () in goal or not goal:
+            return goal
+        first, *others = goal
+        for atom in first:
+            if all(atom in monomial for monomial in others) and (self._limits.least_atom(atom) or 0) > 0:
+                divided = {_less(monomial, atom): factor for monomial, factor in goal.items()}
+                return self._divided(_normalized(divided))
+        return goal
+
     def _innermost_first(self, goal: Polynomial) -> list[Atom]:
         atoms = {atom for monomial in goal for atom in monomial}
         return sorted(atoms, key=self._level, reverse=True)
@@ -189,11 +203,10 @@ class Prover:
         factor: Polynomial = {}
         for monomial, coefficient in goal.items():
             if atom in monomial:
-                rest = list(monomial)
-                rest.remove(atom)
+                rest = _less(monomial, atom)
                 if atom in rest:
                     return 0, {}
-                factor[tuple(rest)] = coefficient
+                factor[rest] = coefficient
         for sign in (1, -1):
             magnitude = {monomial: sign * coefficient for monomial, coefficient in factor.items()}
             least = self._limits.least_of(magnitude)
@@ -260,6 +273,12 @@ def _combined(goal: Polynomial, multiplier: Polynomial, fact: Polynomial, factor
         for right, b in fact.items():
             add_term(result, _times(left, right), -a * b)
     return _normalized(result)
+
+
+def _less(monomial: Monomial, atom: Atom) -> Monomial:
+    """A monomial without one of its factors."""
+    at = monomial.index(atom)
+    return (*monomial[:at], *monomial[at + 1 :])
 
 
 def _times(left: Monomial, right: Monomial) -> Monomial:

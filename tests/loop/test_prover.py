@@ -114,6 +114,17 @@ def test_dims_are_told_apart_in_units() -> None:
     assert not proves_by_cases(prover, ["H"], dim_min(h // 8, 43) - dim_max(h // 8, 40))
 
 
+def test_factors_that_all_terms_share_are_left_out() -> None:
+    """Pairs of the steps that a convolution leaves, in each of N samples."""
+    prover = Prover([("N", 1), ("T", 2)])
+    prover.variable("s", -1, 1)
+    assert prover.proves(parse_dim("N*((T + 1)//2) - 2*N*((T + 1)//4)"))
+    assert prover.proves(parse_dim("(N*((T + 1)//2) - 2*N*((T + 1)//4))//8"))
+    assert not prover.proves(parse_dim("N*((T + 1)//2) - 2*N*((T + 3)//4)"))
+    assert not prover.proves(parse_dim("s*((T + 1)//2) - 2*s*((T + 1)//4)"))
+    assert prover.proves(parse_dim("N*(T//2) - N"))
+
+
 def test_a_short_proof_is_found_before_long_wrong_ways() -> None:
     """The bound of a tile that is cut off at the end: an unlimited search took hundreds of steps."""
     prover = Prover([("N", 1)])
