@@ -149,15 +149,18 @@ class _Rewriter:
         channels, width = weights.shape[-2], weights.shape[-3]
         outer = QuantizedConvAttributes(attrs.stride[:-1], attrs.dilation[:-1], attrs.stride[-1] * channels)
         size = g.type(x).shape[-2]
-        # In such a row, steps and their channels would be one axis, which a stream could not go along. With one channel
-        # it is worth that: the groups of four would be three quarters padding.
-        steps = channels > 1 and isinstance(size, Dim) and bool(dim_symbols(size) & self.times)
-        if attrs.dilation[-1] == 1 and width > 1 and not steps:
+        # Steps and their channels, if there are several, would be one axis in such a row, which a stream could not go
+        # along. Of one channel, groups of four would be three quarters padding.
+        steps = isinstance(size, Dim) and bool(dim_symbols(size) & self.times)
+        if attrs.dilation[-1] == 1 and width > 1 and not (steps and channels > 1):
             # The cells of a row of the kernel lie one after the other, and so do their channels.
             row = weights.reshape(*weights.shape[:-3], width * channels, weights.shape[-1])
-            # Cells after the last one, for which weights are 0, fill up the last group of four.
+            # Cells for which weights are 0 fill up the last group of four: after the others, but for steps before them,
+            # since a stream does not have those that come later.
             more = -(row.shape[-2] // -4) * 4 - row.shape[-2]
-            cells = _filled(g, x, -(more // -channels), how.zero, axis=-2)
+            if steps:
+                row = np.pad(row, [(0, 0)] * (row.ndim - 2) + [(more, 0), (0, 0)])
+            cells = _filled(g, x, -(more // -channels), how.zero, axis=-2, before=steps)
             shape = g.type(cells).shape
             flat = g.apply("reshape", cells, attrs=ReshapeAttributes((*shape[:-2], shape[-2] * channels)))
             try:
@@ -314,19 +317,25 @@ def _columns(g: Graph, numbers: Value, like: Value) -> Value:
     return g.apply("broadcast", numbers, attrs=BroadcastAttributes(shape, (len(shape) - 1,)))
 
 
-def _filled(g: Graph, x: Value, more: int, zero: int, axis: int = -1) -> Value:
-    """``x`` with so many elements more at the end of an axis."""
+def _filled(g: Graph, x: Value, more: int, zero: int, axis: int = -1, *, before: bool = False) -> Value:
+    """``x`` with so many elements more at the end of an axis, or at its beginning."""
     if not more:
         return x
     node, rank = g.producer(x), g.type(x).rank
-    high: list[DimLike] = [0] * rank
-    high[axis] = more
-    attrs = PadAttributes((0,) * rank, tuple(high), (0,) * rank, zero)
+    none: list[DimLike] = [0] * rank
+    ends = (list(none), list(none))
+    ends[not before][axis] = more
+    attrs = PadAttributes(tuple(ends[0]), tuple(ends[1]), (0,) * rank, zero)
     if isinstance(node.attrs, PadAttributes) and node.attrs.fill == zero:  # one padding instead of two
         (x,) = g.operands(node)
-        high = [a + b for a, b in zip(node.attrs.high, high, strict=True)]
-        attrs = replace(node.attrs, high=tuple(high))
+        attrs = replace(
+            node.attrs, low=_added(node.attrs.low, attrs.low), high=_added(node.attrs.high, attrs.high)
+        )
     return g.apply("pad", x, attrs=attrs)
+
+
+def _added(a: Shape, b: Shape) -> Shape:
+    return tuple(one + other for one, other in zip(a, b, strict=True))
 
 
 def _transposed(g: Graph, x: Value, axes: Sequence[int]) -> Value:

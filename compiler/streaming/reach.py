@@ -14,6 +14,7 @@ from ..ops.protocols import Contraction, Elementwise, NotAffine, View
 from ..ops.reduce import ArgmaxAttributes
 
 _RESULT, _SUMMED = "@", "+"
+_BYTE = f"{_SUMMED}byte"
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,11 +66,11 @@ def _accesses(
         shape = op.reduction_shape(attrs, types)
         over: list[DimLike] = [dim(f"{_SUMMED}{axis}") for axis in range(len(shape))]
         counts = {f"{_SUMMED}{axis}": size for axis, size in enumerate(shape)}
-        return [
-            (places, counts)
-            for operand, places in op.factors(attrs, types, index, over)
-            if operand == position
-        ]
+        read = [places for operand, places in op.factors(attrs, types, index, over) if operand == position]
+        if op.multiplies_bytes:  # four that follow each other on the last axis, by each instruction
+            counts[_BYTE] = 4
+            read = [(*places[:-1], places[-1] + dim(_BYTE)) for places in read]
+        return [(places, counts) for places in read]
     if node.op == "gather":
         count = types[1].rank
         if position == 0:

@@ -34,6 +34,8 @@ NETWORKS: dict[str, tuple[dict[str, Any], ...]] = {
     "gru": ({"type": "gru", "units": 5, "layers": 2, "initial_state": "learned"},),
     "last": ({**LSTM, "return_sequences": False}, DENSE),
     "causal": (CONV, {"type": "rnn", "units": 9}, DENSE),
+    "one channel": (CONV, DENSE),
+    "one channel, stride": ({**CONV, "kernel_size": 6, "padding": "valid", "stride": 2}, LSTM),
     "stride": ({**CONV, "padding": "valid", "stride": 2}, LSTM),
     "depthwise": (
         {"type": "conv1d", "filters": 5, "kernel_size": 3, "groups": 5, "padding": "causal"},
@@ -42,8 +44,8 @@ NETWORKS: dict[str, tuple[dict[str, Any], ...]] = {
 }
 
 
-def written(*layers: dict[str, Any], lengths: bool) -> dict[str, Any]:
-    found = spec(["N", "T", 5], *layers)
+def written(*layers: dict[str, Any], lengths: bool, features: int = 5) -> dict[str, Any]:
+    found = spec(["N", "T", features], *layers)
     found["dims"]["T"] = {"role": "time", "min": 8}
     if lengths:
         found["inputs"]["x"]["lengths"] = "count"
@@ -74,7 +76,7 @@ def check(model: Model, network: Network, weights: dict[str, NDArray], given: di
 @pytest.mark.alike(2)
 @pytest.mark.parametrize("name", NETWORKS)
 def test_a_stream_has_the_bits_of_its_sequence(name: str) -> None:
-    described = written(*NETWORKS[name], lengths=False)
+    described = written(*NETWORKS[name], lengths=False, features=1 if "one channel" in name else 5)
     model = load(described)
     _, weights = prepared(described)
     given = {"x": drawn(model.network, 3, STEPS)}
