@@ -178,6 +178,8 @@ class Grouping:
             return "there is nothing to join"
         if not latest.fusable:
             return "its operand is made by a loop or by a kernel that nothing is fused into"
+        if any(sums.op.holds_sums for sums in latest.contractions()):
+            return "its operand's sums are held in memory, block by block"
         if len(latest.members) >= MAX_MEMBERS:
             return f"its operand's kernel has {MAX_MEMBERS} operations already"
         if latest.space != part.node.types[0].shape:

@@ -37,6 +37,7 @@ class ConvKernelGradient(Contraction):
     name = "conv_kernel_gradient"
     attributes = ConvKernelGradientAttributes
     continues = True
+    holds_sums = True
 
     def infer(
         self, attrs: ConvKernelGradientAttributes, operands: Sequence[TensorType]

@@ -162,6 +162,10 @@ class Contraction(Primitive):
     """Whether products that share an operand should share a kernel, which divides the accumulators of a tile among
     them."""
 
+    holds_sums: bool = False
+    """Whether its sums are so long that they are cut into blocks, and held in the result's memory meanwhile: nothing is
+    computed from them in its kernel."""
+
     def overlaps(self, attrs: Any) -> bool:
         """Whether several result elements may read the same operand element."""
         return self.factor_count > 1
