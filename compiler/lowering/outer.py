@@ -19,7 +19,7 @@ from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from .epilogue import store
 from .indices import Indices
-from .outer_ahead import fetch_block
+from .outer_ahead import fetch_block, fetch_vectors
 from .outer_tiling import OuterTiling
 from .places import Target
 from .reader import NotVectorizable, Reader
@@ -235,12 +235,30 @@ class OuterTiles:
             with self.b.when(begun):
                 for register, index, count in zip(sums, cells, counts, strict=True):
                     self.b.assign(register, self._load(index, count))
-        if self.tiling.fetches and self.tiling.cut is not None:
-            self._fetch(starts, self.tiling.cut, j)
+        self._ahead(starts, first, j)
         for at, number in self._terms(starts, len(cells)):
             self._add(at, number, cells, counts, sums, columns, j)
         for register, index, count in zip(sums, cells, counts, strict=True):
             self._store(register, index, count)
+
+    def _ahead(self, starts: Indices, first: Indices, j: DimLike) -> None:
+        """Asks for a share of what the next tiles read."""
+        if not self.tiling.fetches or self.tiling.cut is None:
+            return
+        if self.tiling.packs:
+            self._fetch_panel(starts, first, j)
+        else:
+            self._fetch(starts, self.tiling.cut, j)
+
+    def _fetch_panel(self, starts: Indices, first: Indices, j: DimLike) -> None:
+        """Asks for a share of the vectors that are packed next: those of the next columns."""
+        tiling, axis = self.tiling, self.tiling.row_axis
+        tiles = -(-self.sizes[axis] // tiling.rows)
+        steps = -(-tiling.block // tiles)
+        width = tiling.lanes * tiling.vectors
+        term = (*starts[:-1], starts[-1] + first[axis] // tiling.rows * steps)
+        index = (*(0 for _ in self.sizes[:-1]), j + width)
+        fetch_vectors(self.reader, self.part, 1 - tiling.factor, index, term, len(starts) - 1, steps, width)
 
     def _fetch(self, starts: Indices, cut: int, j: DimLike) -> None:
         """Asks for a share of the next block's operands."""

@@ -57,3 +57,22 @@ def fetch_block(
         buffer = reader.parameter(place, "read")
         with reader.b.loop("p", 0, -(-each * width // line)) as p:
             reader.b.prefetch(buffer, (*base[:-1], base[-1] + j * each + p * line))
+
+
+def fetch_vectors(
+    reader: Reader, part: ContractionPart, factor: int, index: Indices, at: Indices, axis: int, steps: int, width: int
+) -> None:
+    """Emits the prefetches of ``width`` columns from ``index`` on of the operand ``factor``, in ``steps`` terms along the
+    ``axis`` of the sum, the first of which is ``at``."""
+    with reader.b.loop("p", 0, steps) as p:
+        term = (*at[:axis], at[axis] + p, *at[axis + 1 :])
+        if part.order == "descending":
+            term = tuple(extent - 1 - k for extent, k in zip(part.extents, term, strict=True))
+        position, where = part.factors(index, term)[factor]
+        memory = reader.memory(part.operands[position], reader.settled(where))
+        if memory is None:
+            return
+        place, base, _ = memory
+        buffer = reader.parameter(place, "read")
+        for line in range(0, width, LINE // np.dtype(place.type.dtype).itemsize):
+            reader.b.prefetch(buffer, (*base[:-1], base[-1] + line))

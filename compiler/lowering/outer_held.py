@@ -88,6 +88,7 @@ class HeldTiles(OuterTiles):
             with self.b.when(sum(starts, start=0) - 1):
                 for register, index, count in zip(registers, cells, counts, strict=True):
                     self.b.assign(register, self._load(index, count))
+        self._ahead(starts, first, j)
         for at, number in self._terms(starts, len(cells)):
             self._add(at, number, cells, counts, registers, columns, j)
         moved = [(*index[:-1], index[-1] + dim(LANE)) for index in cells]

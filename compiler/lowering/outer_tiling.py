@@ -277,6 +277,8 @@ def _blocked(
     if cut is tiling:
         return tiling
     made = replace(cut, packs=columns > width)
+    far = machine.prefetch and _operand_bytes(part) > machine.l2_bytes
+    made = replace(made, fetches=made.packs and far and made.cut == len(part.extents) - 1)
     results = prod(sizes) * columns * itemsize
     inside = 1 if made.cut is None else typical(product(part.extents[made.cut + 1 :]), TYPICAL)
     blocks = -(-typical(product(part.extents), TYPICAL) // (made.block * inside))
