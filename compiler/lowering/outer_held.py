@@ -39,7 +39,6 @@ class HeldTiles(OuterTiles):
         sums = [] if tiling.cut is None else [(reader.place(part.node.values[0]), same_index)]
         super().__init__(reader, part, space, sums, tiling)
         self.results = targets
-        self.first_row: DimLike = 0
 
     def emit(self) -> None:
         if self.tiling.held is None:
@@ -62,6 +61,7 @@ class HeldTiles(OuterTiles):
                     *([] if (stop - start) % step == 0 or own is rest else [stop - width - share - panel])
                 ),
             ):
+                self.columns = share, share + step
                 self._panel(starts, share + panel, own)
 
     def _row_tiles(self) -> Iterator[tuple[Indices, int]]:

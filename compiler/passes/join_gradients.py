@@ -171,4 +171,6 @@ def _in_steps(new: Graph, data: Value, leading: Sequence[DimLike]) -> Value:
         if new.type(before).shape[:-1] == tuple(leading):
             return before
     shape = (*leading, new.type(data).shape[-1])
-    return data if new.type(data).shape == shape else new.apply("reshape", data, attrs=ReshapeAttributes(shape))
+    return (
+        data if new.type(data).shape == shape else new.apply("reshape", data, attrs=ReshapeAttributes(shape))
+    )
