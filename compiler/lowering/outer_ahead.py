@@ -61,8 +61,8 @@ def fetch_block(
 def fetch_vectors(
     reader: Reader, part: ContractionPart, factor: int, index: Indices, at: Indices, steps: int, width: int
 ) -> None:
-    """Emits the prefetches of ``width`` columns from ``index`` on of an operand in ``steps`` terms along the last axis of
-    the sum, the first of which is ``at``."""
+    """Emits the prefetches of ``width`` columns from ``index`` on of an operand in ``steps`` terms along the last axis
+    of the sum, the first of which is ``at``."""
     with reader.b.loop("p", 0, steps) as p:
         memory = _memory(reader, part, factor, index, (*at[:-1], at[-1] + p))
         if memory is not None:
@@ -74,8 +74,8 @@ def fetch_vectors(
 def fetch_rows(
     reader: Reader, part: ContractionPart, factor: int, at: Indices, steps: int, tile: DimLike, tiles: int
 ) -> None:
-    """Emits the prefetches of the ``tile``-th of ``tiles``: its share of all rows of an operand in ``steps`` terms along
-    the last axis of the sum, the first of which is ``at``. They lie together in memory."""
+    """Emits the prefetches of the ``tile``-th of ``tiles``: its share of all rows of an operand in ``steps`` terms
+    along the last axis of the sum, the first of which is ``at``. They lie together in memory."""
     lowest = at if part.order != "descending" else (*at[:-1], at[-1] + steps - 1)
     memory = _memory(reader, part, factor, (0,) * part.node.types[0].rank, lowest)
     if memory is None:

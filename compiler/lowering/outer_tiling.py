@@ -27,6 +27,9 @@ MOST_ACCUMULATORS = 28
 LEAST_TERMS = 64
 #: The fewest terms of a block that is fetched ahead: each loads and stores all sums.
 LEAST_BLOCK = 40
+#: The most tiles of rows that fetch packed columns ahead: where more read them, packing takes little of the time, and
+#: the smaller blocks cost as much.
+MOST_TILES = 32
 #: Bytes of a line of the cache.
 LINE = 64
 #: The value assumed for an open size when memory traffic is compared.
@@ -280,12 +283,8 @@ def _blocked(
     if cut is tiling:
         return tiling
     made = replace(cut, packs=columns > width)
-    if (
-        machine.prefetch
-        and made.packs
-        and made.cut == len(part.extents) - 1
-        and _comes_from_far(part, machine)
-    ):
+    tiles = -(-sizes[tiling.row_axis] // tiling.rows) * prod(sizes[: tiling.row_axis])
+    if made.packs and tiles <= MOST_TILES and made.cut == len(part.extents) - 1 and _is_far(part, machine):
         # Each term of a tile has a line of the other operand, too; and what was fetched must not wait for long.
         fetched = _cut(part, tiling, panel // (width * itemsize + LINE))
         made = replace(fetched, packs=True, fetches=True)
@@ -303,8 +302,10 @@ def _terms_in(part: ContractionPart, nbytes: int) -> int:
     return nbytes * typical(product(part.extents), TYPICAL) // max(1, _operand_bytes(part))
 
 
-def _comes_from_far(part: ContractionPart, machine: Machine) -> bool:
-    """Whether operands may be too large for the second cache: those of an open size may."""
+def _is_far(part: ContractionPart, machine: Machine) -> bool:
+    """Whether operands can be fetched ahead and may be too large for the second cache: those of an open size may."""
+    if not machine.prefetch:
+        return False
     sizes = [part.types[position].nbytes for position, _ in part.general_factors()]
     return not all(isinstance(size, int) for size in sizes) or _operand_bytes(part) > machine.l2_bytes
 
