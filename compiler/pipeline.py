@@ -31,6 +31,7 @@ from .passes.drop_taps import DropTaps
 from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
 from .passes.hoist_scan_inputs import HoistScanInputs
+from .passes.join_gradients import JoinGradients
 from .passes.join_products import JoinProducts
 from .passes.linear_sums import LinearSums
 from .passes.mask_windows import MaskWindows
@@ -95,6 +96,7 @@ GRAPH = Phase(
         SliceOfDot(),  # after gradients, so that the gradient of all gates stays one product
         UnrollScans(),  # late: the passes above see one body, however many copies it gets
         FlattenProducts(),  # after the passes that recognize products by their axes
+        JoinGradients(),  # after products have one row axis
         Simplify(differentiated=True),  # slices of slices, reshapes of reshapes from the last three passes
         MergeCommonSubexpressions(),  # pieces that two readers asked for
         RemoveDeadCode(),  # whole products that are now computed in pieces

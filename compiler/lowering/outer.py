@@ -19,7 +19,7 @@ from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from .epilogue import store
 from .indices import Indices
-from .outer_ahead import fetch_block
+from .outer_ahead import fetch_block, fetch_rows, fetch_vectors
 from .outer_tiling import OuterTiling
 from .places import Target
 from .reader import NotVectorizable, Reader
@@ -50,6 +50,9 @@ class OuterTiles:
         #: The first term along each axis of the sum, and the end of the terms.
         self.first: Indices = (0,) * len(part.extents)
         self.stop: Indices = tuple(part.extents)
+        #: The first row, the first column and the end of the columns of the tiles that share blocks.
+        self.first_row: DimLike = 0
+        self.columns: tuple[DimLike, DimLike] = (0, self.sizes[-1])
         #: The kind of the loops over tiles.
         self.kind: Any = "parallel"
 
@@ -211,9 +214,7 @@ class OuterTiles:
         return vectors
 
     def _read(self, factor: int, index: Indices, at: Indices, count: DimLike | None) -> Expr:
-        if self.part.order == "descending":
-            at = tuple(extent - 1 - k for extent, k in zip(self.part.extents, at, strict=True))
-        reader, (position, where) = self.reader, self.part.factors(index, at)[factor]
+        reader, (position, where) = self.reader, self.part.factors(index, self.part.term(at))[factor]
         reader.lanes, reader.count = self.tiling.lanes, count
         value = reader.read(self.part.operands[position], reader.settled(where))
         reader.lanes, reader.count = 1, None
@@ -235,12 +236,44 @@ class OuterTiles:
             with self.b.when(begun):
                 for register, index, count in zip(sums, cells, counts, strict=True):
                     self.b.assign(register, self._load(index, count))
-        if self.tiling.fetches and self.tiling.cut is not None:
-            self._fetch(starts, self.tiling.cut, j)
+        self._ahead(starts, first, j)
         for at, number in self._terms(starts, len(cells)):
             self._add(at, number, cells, counts, sums, columns, j)
         for register, index, count in zip(sums, cells, counts, strict=True):
             self._store(register, index, count)
+
+    def _ahead(self, starts: Indices, first: Indices, j: DimLike) -> None:
+        """Asks for a share of what comes next, in the tile that begins at row ``first`` and column ``j``."""
+        if not self.tiling.fetches or self.tiling.cut is None:
+            return
+        if not self.tiling.packs:
+            self._fetch(starts, self.tiling.cut, j)
+            return
+        tiling, axis, (left, right) = self.tiling, self.tiling.row_axis, self.columns
+        width = tiling.lanes * tiling.vectors
+        following = (*starts[:-1], starts[-1] + tiling.block)
+        tile = (first[axis] - self.first_row) // tiling.rows
+        tiles = -(-(tiling.held[0] if tiling.held else self.sizes[axis]) // tiling.rows)
+        more = right - width - 1 - j
+        if tiling.columns_outermost:
+            self._fetch_columns(following, j, tile, tiles)
+        elif isinstance(more, int):
+            self._fetch_columns(following, left, tile, tiles)
+        else:
+            with self.b.when(more):
+                self._fetch_columns(starts, j + width, tile, tiles)
+            with self.b.otherwise():
+                self._fetch_columns(following, left, tile, tiles)
+        if not tiling.columns_outermost:
+            panels = -(-(tiling.held[1] if tiling.held else self.sizes[-1]) // width)
+            number = (j - left) // width * tiles + tile
+            fetch_rows(self.reader, self.part, tiling.factor, following, tiling.block, number, tiles * panels)
+
+    def _fetch_columns(self, starts: Indices, j: DimLike, tile: DimLike, tiles: int) -> None:
+        """Asks for the ``tile``-th of ``tiles`` shares of what a block's panel is packed from."""
+        steps, width = -(-self.tiling.block // tiles), self.tiling.lanes * self.tiling.vectors
+        at, index = (*starts[:-1], starts[-1] + tile * steps), (*(0 for _ in self.sizes[:-1]), j)
+        fetch_vectors(self.reader, self.part, 1 - self.tiling.factor, index, at, steps, width)
 
     def _fetch(self, starts: Indices, cut: int, j: DimLike) -> None:
         """Asks for a share of the next block's operands."""

@@ -2,7 +2,8 @@
 
 A tile of some columns reads a piece of each row of its operands, and where a single tile has all rows, the tiles after
 it read the rest. No processor fetches such pieces ahead from memory; but a block's operands lie together there, mostly
-from one end to the other, so each tile asks for its share of them.
+from one end to the other, so each tile asks for its share of them. Where several tiles of rows read the same columns,
+which are packed for them, each asks for its share of the columns that are packed next.
 """
 
 from __future__ import annotations
@@ -14,11 +15,10 @@ import numpy as np
 from netwright.specs.dims import DimLike, product
 
 from .indices import Indices
+from .outer_tiling import LINE
+from .places import Place
 from .reader import Reader
 from .roles import ContractionPart
-
-#: Bytes that one prefetch brings.
-LINE = 64
 
 
 def fetch_block(
@@ -51,9 +51,55 @@ def fetch_block(
         )
         if not isinstance(step, int):
             continue
-        itemsize = np.dtype(place.type.dtype).itemsize
         each = -(-steps * step // columns)
-        line = LINE // itemsize
+        line = _line(place)
         buffer = reader.parameter(place, "read")
         with reader.b.loop("p", 0, -(-each * width // line)) as p:
             reader.b.prefetch(buffer, (*base[:-1], base[-1] + j * each + p * line))
+
+
+def fetch_vectors(
+    reader: Reader, part: ContractionPart, factor: int, index: Indices, at: Indices, steps: int, width: int
+) -> None:
+    """Emits the prefetches of ``width`` columns from ``index`` on of an operand in ``steps`` terms along the last axis
+    of the sum, the first of which is ``at``."""
+    with reader.b.loop("p", 0, steps) as p:
+        memory = _memory(reader, part, factor, index, (*at[:-1], at[-1] + p))
+        if memory is not None:
+            place, base = memory
+            for column in range(0, width, _line(place)):
+                reader.b.prefetch(reader.parameter(place, "read"), (*base[:-1], base[-1] + column))
+
+
+def fetch_rows(
+    reader: Reader, part: ContractionPart, factor: int, at: Indices, steps: int, tile: DimLike, tiles: int
+) -> None:
+    """Emits the prefetches of the ``tile``-th of ``tiles``: its share of all rows of an operand in ``steps`` terms
+    along the last axis of the sum, the first of which is ``at``. They lie together in memory."""
+    lowest = at if part.order != "descending" else (*at[:-1], at[-1] + steps - 1)
+    memory = _memory(reader, part, factor, (0,) * part.node.types[0].rank, lowest)
+    if memory is None:
+        return
+    place, base = memory
+    row, line = place.type.shape[-1], _line(place)
+    if not isinstance(row, int):
+        return
+    lines = -(-(steps * row // line + 1) // tiles)
+    for number in range(lines):
+        reader.b.prefetch(
+            reader.parameter(place, "read"), (*base[:-1], base[-1] + tile * (lines * line) + number * line)
+        )
+
+
+def _memory(
+    reader: Reader, part: ContractionPart, factor: int, index: Indices, at: Indices
+) -> tuple[Place, Indices] | None:
+    """Where an operand's element for a result and a term is in memory; None if it is computed."""
+    position, where = part.factors(index, part.term(at))[factor]
+    memory = reader.memory(part.operands[position], reader.settled(where))
+    return None if memory is None else memory[:2]
+
+
+def _line(place: Place) -> int:
+    """How many elements one prefetch brings."""
+    return LINE // np.dtype(place.type.dtype).itemsize

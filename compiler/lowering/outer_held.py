@@ -39,7 +39,6 @@ class HeldTiles(OuterTiles):
         sums = [] if tiling.cut is None else [(reader.place(part.node.values[0]), same_index)]
         super().__init__(reader, part, space, sums, tiling)
         self.results = targets
-        self.first_row: DimLike = 0
 
     def emit(self) -> None:
         if self.tiling.held is None:
@@ -62,6 +61,7 @@ class HeldTiles(OuterTiles):
                     *([] if (stop - start) % step == 0 or own is rest else [stop - width - share - panel])
                 ),
             ):
+                self.columns = share, share + step
                 self._panel(starts, share + panel, own)
 
     def _row_tiles(self) -> Iterator[tuple[Indices, int]]:
@@ -88,6 +88,7 @@ class HeldTiles(OuterTiles):
             with self.b.when(sum(starts, start=0) - 1):
                 for register, index, count in zip(registers, cells, counts, strict=True):
                     self.b.assign(register, self._load(index, count))
+        self._ahead(starts, first, j)
         for at, number in self._terms(starts, len(cells)):
             self._add(at, number, cells, counts, registers, columns, j)
         moved = [(*index[:-1], index[-1] + dim(LANE)) for index in cells]

@@ -27,6 +27,11 @@ MOST_ACCUMULATORS = 28
 LEAST_TERMS = 64
 #: The fewest terms of a block that is fetched ahead: each loads and stores all sums.
 LEAST_BLOCK = 40
+#: The most tiles of rows that fetch packed columns ahead: where more read them, packing takes little of the time, and
+#: the smaller blocks cost as much.
+MOST_TILES = 32
+#: Bytes of a line of the cache.
+LINE = 64
 #: The value assumed for an open size when memory traffic is compared.
 TYPICAL = 32
 #: So much longer may a kernel take whose tiles threads can divide than one with a single tile.
@@ -273,10 +278,16 @@ def _blocked(
             return replace(cut, fetches=cut.cut is not None)
         return _cut(part, tiling, max(LEAST_TERMS, _terms_in(part, machine.l2_bytes // 4)))
     itemsize = np.dtype(part.node.types[0].dtype).itemsize
-    cut = _cut(part, tiling, machine.l1_bytes * 2 // 3 // (width * itemsize))
+    panel = machine.l1_bytes * 2 // 3
+    cut = _cut(part, tiling, panel // (width * itemsize))
     if cut is tiling:
         return tiling
     made = replace(cut, packs=columns > width)
+    tiles = -(-sizes[tiling.row_axis] // tiling.rows) * prod(sizes[: tiling.row_axis])
+    if made.packs and tiles <= MOST_TILES and made.cut == len(part.extents) - 1 and _is_far(part, machine):
+        # Each term of a tile has a line of the other operand, too; and what was fetched must not wait for long.
+        fetched = _cut(part, tiling, panel // (width * itemsize + LINE))
+        made = replace(fetched, packs=True, fetches=True)
     results = prod(sizes) * columns * itemsize
     inside = 1 if made.cut is None else typical(product(part.extents[made.cut + 1 :]), TYPICAL)
     blocks = -(-typical(product(part.extents), TYPICAL) // (made.block * inside))
@@ -289,6 +300,14 @@ def _terms_in(part: ContractionPart, nbytes: int) -> int:
     """How many terms a block has whose operands take ``nbytes`` with all of their columns: a tile of some columns reads
     a piece of each line of memory or of each few lines, and the next tile reads the rest."""
     return nbytes * typical(product(part.extents), TYPICAL) // max(1, _operand_bytes(part))
+
+
+def _is_far(part: ContractionPart, machine: Machine) -> bool:
+    """Whether operands can be fetched ahead and may be too large for the second cache: those of an open size may."""
+    if not machine.prefetch:
+        return False
+    sizes = [part.types[position].nbytes for position, _ in part.general_factors()]
+    return not all(isinstance(size, int) for size in sizes) or _operand_bytes(part) > machine.l2_bytes
 
 
 def _operand_bytes(part: ContractionPart) -> int:

@@ -139,6 +139,12 @@ class ContractionPart(Part):
         """The factors as (operand position, operand index), for a result index and a reduction index."""
         return self.op.factors(self.node.attrs, self.types, index, reduction)
 
+    def term(self, at: Sequence[DimLike]) -> tuple[DimLike, ...]:
+        """The reduction index of the term that is the ``at``-th along each axis of the reduction, in its order."""
+        if self.order != "descending":
+            return tuple(at)
+        return tuple(extent - 1 - k for extent, k in zip(self.extents, at, strict=True))
+
 
 @dataclass(frozen=True, slots=True)
 class TransformPart(Part):
