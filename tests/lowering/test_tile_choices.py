@@ -13,10 +13,12 @@ from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.tile_choices import TileRoom
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.plans.costs import predicted
+from netwright.compiler.plans.cuts import Left
+from netwright.compiler.plans.shapes import BROADCAST, BUSY, FURTHER_CODE, LOADED_VECTOR, step_cost
 from netwright.compiler.plans.tuning import TileChoice, Tuning, TuningError
 from netwright.specs.dims import dim
 
-from ..machines import AVX512, SMALL_CACHES
+from ..machines import AVX2, AVX512, SMALL_CACHES
 from .engines import lowered
 
 N = dim("N")
@@ -152,3 +154,36 @@ def test_times_are_predicted_of_the_work_and_the_tile() -> None:
 def test_measured_tiles_that_do_not_fit_are_errors() -> None:
     with pytest.raises(TuningError, match="it has 1 to 2 vectors"):
         planned(TileChoice(4, 3))
+
+
+@pytest.mark.parametrize(
+    ("left", "tiles"),
+    [
+        (None, {6: 1, 5: 1}),
+        ("halves", {6: 1, 2: 2, 1: 1}),
+        ("ones", {6: 1, 1: 5}),
+        ("once", {6: 1, 5: 1}),
+    ],
+)
+def test_rows_that_are_left_cost_what_their_tiles_cost(left: Left | None, tiles: dict[int, int]) -> None:
+    """Each kind of tiles beside the first has code of its own. Sums of tiles at once have the parts of a whole one."""
+    cost = step_cost(11, 8, 6, 2, 1, 1, AVX512, left)
+    each = sum(count * step_cost(rows, 8, rows, 2, 1, 1, AVX512) for rows, count in tiles.items())
+    assert cost == pytest.approx(each + FURTHER_CODE * (len(tiles) - 1) * 11 * 8)
+
+
+@pytest.mark.parametrize(
+    ("rows", "left", "arithmetic"),
+    [
+        (1, "halves", 2),  # in six parts, so that it waits for its two loads
+        (1, "once", BUSY / 3),  # in three, as a tile of two rows
+        (1, "once or alone", 2),
+        (3, "once or alone", 3 + BUSY / 3 + FURTHER_CODE * 3),
+    ],
+)
+def test_a_row_that_is_left_waits_for_sums_in_as_many_parts_as_a_whole_tile(
+    rows: int, left: Left, arithmetic: float
+) -> None:
+    loads = -(-rows // 2) * LOADED_VECTOR + rows * BROADCAST
+    assert AVX2.partial_sums == 6
+    assert step_cost(rows, 1, 2, 1, 1, 1, AVX2, left) == pytest.approx(arithmetic + loads)
