@@ -37,10 +37,15 @@ def many(vectors: DimLike, most_vectors: int) -> int:
     return vectors if isinstance(vectors, int) else 8 * most_vectors
 
 
+def registers_beside(vectors: int, machine: Machine) -> int:
+    """How many registers so many ``vectors`` of one operand, an element of the other, and a spare leave for sums."""
+    return machine.vector_registers - vectors - 2
+
+
 def fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) -> bool:
-    """Whether the accumulators leave registers for the vectors of one operand, elements of the other, and a spare."""
+    """Whether the accumulators of a tile leave registers for its operands, also for what LLVM loads early."""
     accumulators = rows * vectors * products * cells
-    left = machine.vector_registers - vectors * products - 2
+    left = registers_beside(vectors * products, machine)
     if machine.broadcast_operand and machine.fma:
         return accumulators <= left
     early = min(rows * cells, machine.early_elements)
@@ -50,4 +55,4 @@ def fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) -
 def open_rows(vectors: int, products: int, cells: int, machine: Machine) -> int:
     """The most rows of a tile of so many ``vectors`` along an axis that has any number of rows."""
     operand = vectors * products
-    return max(1, min(machine.accumulators, machine.vector_registers - operand - 2) // (operand * cells))
+    return max(1, min(machine.accumulators, registers_beside(operand, machine)) // (operand * cells))
