@@ -109,8 +109,6 @@ def _once(
     b: Builder, first: DimLike, stop: DimLike, most: int, left: Left, others: bool = True
 ) -> Iterator[Rows]:
     """A single tile of up to ``most`` rows, if any are left; ``others``: whether one may be left beside others."""
-    if most == 0:
-        return
     if most == 1 and left == "once or alone":
         with b.when(1 - stop), b.when(stop - first - 1):
             yield Rows(lambda: nullcontext(first), 1, alone=True)

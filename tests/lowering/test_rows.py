@@ -175,6 +175,7 @@ for i in 0 .. N step 4:
     [
         (24, 8, "serial", "halves", WHOLE),
         (24, 8, "parallel", "halves", f"parallel {WHOLE}"),
+        (8, 8, "parallel", "halves", f"parallel {WHOLE.replace('24', '8')}"),
         (26, 8, "serial", "ones", REST),
         (26, 8, "parallel", "ones", DIVIDED),
         (26, 8, "serial", "once", REST),
@@ -214,8 +215,9 @@ def test_tiles_are_counted_as_loops_cut_them(left: Left) -> None:
             assert cut(number, rows, left) == Counter(cut_by_loops(number, rows, left)), (rows, number)
 
 
-def test_what_is_left_of_a_known_number_is_one_tile() -> None:
+def test_tiles_of_what_is_left() -> None:
     assert [cut(number, 5, None) for number in (0, 3, 10, 14)] == [{}, {3: 1}, {5: 2}, {5: 2, 4: 1}]
+    assert cut(15, 8, "once") == {8: 1, 4: 1, 3: 1}
 
 
 @pytest.mark.parametrize(
