@@ -9,12 +9,13 @@ import pytest
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop.marks import watched
+from netwright.compiler.loop.text import program_text
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.tile_choices import TileRoom
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.plans.costs import predicted
 from netwright.compiler.plans.cuts import Left
-from netwright.compiler.plans.shapes import BROADCAST, BUSY, FURTHER_CODE, LOADED_VECTOR, step_cost
+from netwright.compiler.plans.shapes import BROADCAST, BUSY, FURTHER_CODE, LOADED_VECTOR, step_cost, traffic
 from netwright.compiler.plans.tuning import TileChoice, Tuning, TuningError
 from netwright.specs.dims import dim
 
@@ -100,14 +101,19 @@ def test_what_is_worth_measuring(room: TileRoom, choice: TileChoice, fetches: bo
     assert " | ".join(map(str, room.others(choice, fetches))) == others
 
 
-def planned(choice: TileChoice | None, name: str = NAME) -> Planned:
-    """The plan of three images' products, with a tile that was measured for the product called ``name``."""
+def images() -> Graph:
+    """The products of three images."""
     graph = Graph()
     x = graph.input("x", TensorType("float32", (3, 40, 32)), "input")
     w = graph.input("w", TensorType("float32", (32, 32)), "parameter")
     graph.set_output("y", graph.add("dot", [x, w], DotAttributes((2,), (0,))).values[0])
+    return graph
+
+
+def planned(choice: TileChoice | None, name: str = NAME) -> Planned:
+    """The plan of three images' products, with a tile that was measured for the product called ``name``."""
     tiles = () if choice is None else ((name, choice),)
-    program, _ = lowered(graph, replace(SMALL_CACHES, tuning=Tuning(tiles)))
+    program, _ = lowered(images(), replace(SMALL_CACHES, tuning=Tuning(tiles)))
     (call,) = (call for call in watched(program.entries["main"]).moments if call is not None)
     assert isinstance(call.info.planned, Planned)
     assert call.info.planned.signature == NAME
@@ -133,6 +139,13 @@ def planned(choice: TileChoice | None, name: str = NAME) -> Planned:
 )
 def test_measured_tiles_are_preferred(choice: TileChoice | None, plan: str) -> None:
     assert str(planned(choice).plan) == f"dot: {plan}"
+
+
+@pytest.mark.parametrize("steps", [2, 8])
+def test_kernels_have_as_many_steps_at_once_as_were_measured(steps: int) -> None:
+    tuning = Tuning(((NAME, TileChoice(6, 2, steps=steps)),))
+    program, _ = lowered(images(), replace(SMALL_CACHES, tuning=tuning))
+    assert f"for k in 0 .. 32 step {steps}:" in program_text(program)
 
 
 def test_tiles_of_other_products_are_none_of_this_one() -> None:
@@ -187,3 +200,10 @@ def test_a_row_that_is_left_waits_for_sums_in_as_many_parts_as_a_whole_tile(
     loads = -(-rows // 2) * LOADED_VECTOR + rows * BROADCAST
     assert AVX2.partial_sums == 6
     assert step_cost(rows, 1, 2, 1, 1, 1, AVX2, left) == pytest.approx(arithmetic + loads)
+
+
+def test_what_is_read_again_for_each_block_of_columns() -> None:
+    """All but what stays in the second cache: up to a half of it."""
+    half = SMALL_CACHES.l2_bytes // 2
+    assert traffic(100, 3 * half, [3, 2], 1, 5, SMALL_CACHES) == 100 * 3 + 3 * half
+    assert traffic(100, 3 * half + 3, [3, 2], 1, 5, SMALL_CACHES) == 100 * 3 + (3 * half + 3) * 5
