@@ -14,7 +14,6 @@ from typing import Any
 import click
 
 from netwright.runtime.errors import DataWarning
-from netwright.runtime.interrupt import end_on_signals
 from netwright.specs.diagnostics.visible import visible
 
 from ..collection import SELDOM
@@ -66,7 +65,6 @@ class LazyGroup(click.Group):
 
     def main(self, args: Sequence[str] | None = None, *more: Any, **options: Any) -> Any:
         if args is None:  # called as a program, not from Python
-            end_on_signals()
             gc.set_threshold(*SELDOM)  # modules stay as well: with Python's own, commands take twice as long
         with _explained():  # printing help can fail too, on a full disk
             return super().main(args, *more, **options)

@@ -90,8 +90,7 @@ class Inference:
             made = self._messages.write(request, outputs)
         except Exception as error:
             made = failed(error)
-        self._measures.answered(made.status, perf_counter() - begun)
-        answer(made)
+        self._answer(made, begun, answer)
         return True
 
     def _end(
@@ -110,6 +109,9 @@ class Inference:
             made = self._messages.write(request, done.result())
         except Exception as error:
             made = failed(error)
+        self._answer(made, begun, answer)
+
+    def _answer(self, made: Answer, begun: float, answer: Callable[[Answer], None]) -> None:
         self._measures.answered(made.status, perf_counter() - begun)
         answer(made)
 

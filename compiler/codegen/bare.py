@@ -2,13 +2,15 @@
 
 A probe that calls `predict` once, with static arrays, is linked with the library; what nothing calls is left out. Flash
 is its code, constants and weights; RAM its arrays and the arena. The stack is that of the deepest chain of calls,
-read from Thumb's machine code: how far each function moves the stack pointer, and which functions it calls.
+read from Thumb's machine code: how far each function moves the stack pointer, and which functions it calls. Where
+code is to be short, LLVM loads the address of a function that it calls three times into a register, from constants
+behind the code.
 """
 
 from __future__ import annotations
 
 import struct
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -102,6 +104,34 @@ class _Moves:
     indirect: bool
 
 
+class _Constants:
+    """Follows through a function's instructions which registers hold constants from behind its code."""
+
+    def __init__(self, word: Callable[[int], int]):
+        self._word = word
+        self.of: dict[int, int] = {}
+
+    def follow(self, place: int, first: int) -> None:
+        """An instruction of 16 bits."""
+        if first >> 11 == 0b01001:  # ldr register, [pc, #]
+            self.of[first >> 8 & 7] = self._word((place + 4 & ~3) + 4 * (first & 0xFF))
+        elif first >> 11 == 0b01101 or first >> 9 == 0b0101100:  # ldr register, [register, …]
+            self.of.pop(first & 7, None)
+        elif first >> 11 == 0b10011:  # ldr register, [sp, #]
+            self.of.pop(first >> 8 & 7, None)
+        elif first >> 8 == 0x46:  # mov register, register
+            to, other = first >> 4 & 8 | first & 7, self.of.get(first >> 3 & 15)
+            self.of.pop(to, None)
+            self.of |= {} if other is None else {to: other}
+
+    def follow_wide(self, place: int, first: int, second: int) -> None:
+        """An instruction of 32 bits."""
+        if first == 0xF8DF:  # ldr.w register, [pc, #]
+            self.of[second >> 12] = self._word((place + 4 & ~3) + (second & 0xFFF))
+        elif first & 0xFF70 == 0xF850:  # ldr.w register, [register, …]
+            self.of.pop(second >> 12, None)
+
+
 class Image:
     """A little-endian ELF file of 32 bits with Thumb code."""
 
@@ -155,6 +185,7 @@ class Image:
     def _moves(self, at: int, size: int, marks: list[tuple[int, str]]) -> _Moves:
         """What a function does to the stack, read from its instructions."""
         frame, aligned, calls, followed, indirect = 0, 0, set[int](), set[int](), False
+        constants = _Constants(self._word)
         place, end = at, at + size
         while place < end:
             if _is_data(marks, place):
@@ -171,10 +202,13 @@ class Image:
                 ):  # mov sp, register: after bfc, as far as that may have moved it
                     frame, aligned = frame + max(0, aligned - 8), 0
                 elif first & 0xFF87 == 0x4780:  # blx register
-                    indirect = True
+                    target = constants.of.get(first >> 3 & 15)
+                    indirect |= target is None
+                    calls |= {target & ~1} if target is not None else set()
                 elif first >> 11 == 0b11100:  # b
                     distance = (first & 0x7FF) << 1
                     followed.add(place + 4 + distance - (distance >> 11 << 12))
+                constants.follow(place, first)
                 place += 2
                 continue
             second = self._half(place + 2)
@@ -194,6 +228,7 @@ class Image:
                 calls.add(place + 4 + _offset(first, second))
             elif first >> 11 == 0b11110 and second & 0xD000 == 0x9000:  # b.w
                 followed.add(place + 4 + _offset(first, second))
+            constants.follow_wide(place, first, second)
             place += 4
         followed = {to for to in followed if not at <= to < end}
         return _Moves(frame, frozenset(calls), frozenset(followed), indirect)
@@ -203,6 +238,9 @@ class Image:
             if header[1] == 1 and header[3] <= address < header[3] + header[5]:
                 return struct.unpack_from("<H", self._data, header[4] + address - header[3])[0]
         raise LinkError(f"there is no code at {address:#x}")
+
+    def _word(self, address: int) -> int:
+        return self._half(address) | self._half(address + 2) << 16
 
     def _symbols(self) -> Iterator[_Symbol]:
         for header in self._headers:

@@ -27,7 +27,7 @@ def rows_are_alike(function: ir.Function, name: str, least: int) -> bool:
     are at least ``least``; False if that cannot be shown."""
     rows: set[str] = set()
     for buffer in function.buffers:
-        if buffer.local or buffer.access == "readwrite":
+        if buffer.access == "readwrite":  # as all local ones are
             return False
         if buffer.shape and buffer.shape[0] == dim(name):
             rows.add(buffer.name)
@@ -144,7 +144,6 @@ class _Walk:
     def _tile(self, statements: Iterable[ir.Stmt]) -> None:
         self.tiles += 1
         self.body(statements)
-        self.tiles += 1
 
     def _if(self, statement: ir.If) -> None:
         conditions = statement.conditions

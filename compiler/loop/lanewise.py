@@ -23,7 +23,7 @@ def is_lanewise(function: ir.Function, name: str) -> bool:
     shown."""
     elements: set[str] = set()
     for buffer in function.buffers:
-        if buffer.local or buffer.access == "readwrite":
+        if buffer.access == "readwrite":  # as all local ones are
             return False
         if buffer.shape == (dim(name),):
             elements.add(buffer.name)
@@ -58,9 +58,7 @@ class _Loop:
                 match statement:
                     case ir.Declare(name, value):
                         self.values[name] = self._term(value)
-                    case ir.Store(buffer, indices, value, count, ()) if (
-                        buffer in self.elements - stored.keys()
-                    ):
+                    case ir.Store(buffer, indices, value, count, ()):
                         self._begin(indices[0], value.type.lanes, count)
                         stored[buffer] = self._term(value)
                     case _:
@@ -83,7 +81,7 @@ class _Loop:
         return terms[id(value)]
 
     def _of(self, node: ir.Expr, operands: tuple[Hashable, ...]) -> Hashable:
-        if isinstance(node, ir.Read) and node.name in self.values:
+        if isinstance(node, ir.Read):
             return self.values[node.name]
         if isinstance(node, ir.Load):
             if node.buffer in self.elements and node.stride == 1 and not node.guards:

@@ -28,6 +28,7 @@ from ..loop.leading import fixed_indices, without_leading
 from ..loop.typing import VerifyError
 from ..loop.verify import verify_function
 from ..machine import Machine
+from ..plans.cuts import Left
 from .ahead import Ahead, ahead
 from .apart import divided_axes
 from .columns import column_tiles
@@ -45,7 +46,7 @@ from .places import Place, Target
 from .plans import Planned, described, loop_axes, planned
 from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
 from .roles import Roles
-from .rows import ROW, Left, Rows, row_tiles
+from .rows import ROW, Rows, row_tiles
 from .rows_in_loops import in_loops
 from .tiling import Column, Tiling, choose_tilings
 from .transforms import Block, TransformTiles

@@ -20,6 +20,7 @@ from ..machine import Machine
 from .groups import Group
 from .indices import power_of_two
 from .roles import ContractionPart, Roles, ViewPart
+from .tile_size import registers_beside
 
 #: More accumulators make kernels long without making them faster.
 MOST_ACCUMULATORS = 28
@@ -202,11 +203,11 @@ def _tiles(
 ) -> Iterator[tuple[int, int, int]]:
     """(row axis, rows along it, vectors) of the tiles that fit the registers."""
     for vectors in range(1, -(-columns // lanes) + 1):
-        left = machine.vector_registers - vectors - 1
-        if machine.broadcast_operand:  # rows need no registers, or one where they are vectors
-            most = max(machine.accumulators, min(MOST_ACCUMULATORS, left - along))
+        left = registers_beside(vectors, machine)
+        if machine.broadcast_operand:  # rows need no registers, but one where they are vectors
+            most = max(machine.accumulators, min(MOST_ACCUMULATORS, left + (not along)))
         else:
-            most = min(machine.accumulators, left - 1)
+            most = min(machine.accumulators, left)
         most //= vectors
         for axis in range(len(sizes)):
             behind = prod(sizes[axis + 1 :])

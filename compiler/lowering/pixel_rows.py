@@ -11,11 +11,10 @@ from dataclasses import dataclass
 from netwright.specs.dims import DimLike, Shape, product
 
 from ..machine import Machine
-from ..plans.shapes import step_cost
 from .indices import power_of_two
 from .loop_order import operands_of
 from .roles import ContractionPart
-from .tile_size import MOST_ROWS, tile_sizes
+from .tile_size import MOST_ROWS, tile_costs
 
 #: Longer rows have to gain so much: rows of the image are as good if their tiles cost hardly more.
 WORTH = 0.01
@@ -70,8 +69,7 @@ def pixel_rows(
 
     def cost(pixels: int) -> float:
         """That of a step of the sum for a row of so many pixels, per pixel."""
-        size = tile_sizes(pixels, vectors, products, 1, most, machine)[0]
-        return step_cost(pixels, vectors, *size, products, 1, machine) / pixels
+        return min(tile_costs(pixels, vectors, products, 1, most, machine).values()) / pixels
 
     if dense and _are_few(space) and operands_of(space, contractions).shared > machine.l1_bytes:
         return PixelRows(space, 0, None)

@@ -76,7 +76,7 @@ class Planned:
                 rows = rows * self.space[own.band_axis]
         extents = contractions[0].extents
         operands = operands_of(self.space, contractions)
-        cells = own.cells
+        is_cut = own.lane_axis is None and not isinstance(rows, int)
         return Work(
             outer,
             rows,
@@ -84,10 +84,11 @@ class Planned:
             product(extents),
             extents[-1] if extents else 1,
             len(contractions),
-            cells,
+            own.cells,
             operands.shared,
             operands.others,
             own.lanes,
+            own.left if is_cut else None,
         )
 
     def units(self, choice: TileChoice | None = None, work: Work | None = None) -> float | None:

@@ -18,15 +18,9 @@ from typing import Literal, NamedTuple, TypeAlias
 from netwright.specs.dims import DimLike, ceil_div, dim_max
 
 from ..loop.builder import Builder
+from ..plans.cuts import MIXED, ONCE, Left, halved, is_at_once
 
 Kind: TypeAlias = Literal["serial", "parallel", "unrolled"]
-#: How an open number of rows that is left is cut: into smaller and smaller tiles, one by one, or at once; or at once
-#: and with a tile of its own for one row that is all there is.
-Left: TypeAlias = Literal["halves", "ones", "once", "once or alone"]
-#: The most rows of a tile for what is left at once.
-ONCE = 4
-#: The rows of tiles beside which there are some of one row fewer.
-MIXED = (5, 6)
 
 
 class Rows(NamedTuple):
@@ -43,10 +37,10 @@ ROW = Rows(lambda: nullcontext(0), 1)
 
 
 def row_tiles(b: Builder, extent: DimLike, rows: int, kind: Kind, left: Left = "halves") -> Iterator[Rows]:
-    """Tiles of ``rows`` over an axis, and then what is left of it."""
+    """Tiles of ``rows`` over an axis, and then what is left of it (``plans.cuts`` counts them)."""
     whole = (extent // rows) * rows
     rest = extent - whole
-    once = left in ("once", "once or alone") and not isinstance(rest, int)
+    once = is_at_once(left) and not isinstance(rest, int)
     if once and rows in MIXED:
         yield from _even(b, extent, rows, kind, left)
         return
@@ -106,7 +100,7 @@ def _halves(b: Builder, first: DimLike, stop: DimLike, rows: int) -> Iterator[Ro
     """Tiles of fewer than ``rows``: powers of two, each at most half of the one before, since all of them are code."""
     begin = first
     while rows > 1:
-        rows = 1 << (rows // 2).bit_length() - 1
+        rows = halved(rows)
         yield Rows(span(b, "i", begin, stop - rows + 1, rows, "serial"), rows)
         begin = first + (stop - first) // rows * rows
 
@@ -115,8 +109,6 @@ def _once(
     b: Builder, first: DimLike, stop: DimLike, most: int, left: Left, others: bool = True
 ) -> Iterator[Rows]:
     """A single tile of up to ``most`` rows, if any are left; ``others``: whether one may be left beside others."""
-    if most == 0:
-        return
     if most == 1 and left == "once or alone":
         with b.when(1 - stop), b.when(stop - first - 1):
             yield Rows(lambda: nullcontext(first), 1, alone=True)

@@ -19,12 +19,12 @@ def in_loops(
 ) -> Iterator[Tiling]:
     """The tilings as they are in a loop over steps. Where code is to be short they stay as they are: so few rows are
     left to no thread."""
-    any_order = any(part.order == "any" for part in contractions)
     for tiling in tilings:
         axis = tiling.row_axis
         if axis is None or isinstance(space[axis], int) or tiling.lane_axis is not None or machine.compact:
             yield tiling
             continue
         alone = tiling.vectors * tiling.cells * len(contractions)
-        parts = any_order and 2 * alone <= machine.partial_sums
+        # A group of several contractions shares the loops over what is summed, and so its order.
+        parts = contractions[0].order == "any" and 2 * alone <= machine.partial_sums
         yield replace(tiling, left="once or alone" if parts else "once")

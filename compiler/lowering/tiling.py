@@ -18,13 +18,14 @@ from netwright.specs.dims import DimLike, Shape, dim_symbols, product, typical
 
 from ..graph.node import Value
 from ..machine import Machine
+from ..plans.cuts import Left, is_at_once
 from ..plans.shapes import step_cost
 from .even_rows import even_tile, is_long_batch
 from .groups import Group
 from .indices import power_of_two
 from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_of, rows_outermost
 from .roles import ContractionPart, Roles
-from .rows import Left, Rows
+from .rows import Rows
 from .sliding import sliding_taps
 from .sum_steps import terms_in_order
 from .tile_choices import TileRoom, signature
@@ -85,8 +86,7 @@ class Tiling:
 
     def larger(self, own: Rows) -> Fraction:
         """How many times as large as a tile of ``own`` rows the tile is that its sums have the order of."""
-        alike = self.left in ("once", "once or alone") and not own.alone
-        return Fraction(self.rows if alike else own.number, own.number)
+        return Fraction(self.rows if is_at_once(self.left) and not own.alone else own.number, own.number)
 
     @property
     def columns_per_vector(self) -> int:

@@ -7,11 +7,12 @@ it, the traffic as ``loop_order`` does. ``Rates`` turn units and bytes into seco
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from netwright.specs.dims import DimLike, Shape, dim_symbols, evaluate, product, typical
 
 from ..machine import Machine
+from .cuts import Left
 from .shapes import step_cost, traffic
 from .tuning import TileChoice
 
@@ -35,7 +36,7 @@ class Work:
     ``terms``, for ``products`` that share an operand, with ``cells`` accumulators per result.
 
     ``shared`` and ``others``: bytes of the operands that are read by columns, and of the others. ``inner``: the last
-    extent of the sum.
+    extent of the sum. ``left``: how rows are cut that fill no whole tile (see ``cut``).
     """
 
     outer: Shape
@@ -48,6 +49,7 @@ class Work:
     shared: int
     others: int
     lanes: int
+    left: Left | None = None
 
     def sized(self, sizes: Mapping[str, int]) -> Work:
         """The work for known sizes."""
@@ -56,17 +58,13 @@ class Work:
             names = {name: sizes[name] for name in dim_symbols(size) if name in sizes}
             return typical(evaluate(size, names) if len(names) == len(dim_symbols(size)) else size)
 
-        return Work(
-            tuple(map(known, self.outer)),
-            known(self.rows),
-            known(self.columns),
-            known(self.terms),
-            known(self.inner),
-            self.products,
-            self.cells,
-            self.shared,
-            self.others,
-            self.lanes,
+        return replace(
+            self,
+            outer=tuple(map(known, self.outer)),
+            rows=known(self.rows),
+            columns=known(self.columns),
+            terms=known(self.terms),
+            inner=known(self.inner),
         )
 
 
@@ -75,8 +73,9 @@ def predicted(work: Work, choice: TileChoice, machine: Machine) -> float:
     outer, rows, terms = (typical(size) for size in (product(work.outer), work.rows, work.terms))
     columns = typical(work.columns)
     vectors = max(1, -(-columns // work.lanes))
-    height, width = min(choice.rows, rows) or 1, min(choice.vectors, vectors)
-    step = step_cost(rows, vectors, height, width, work.products, work.cells, machine)
+    height = choice.rows if work.left else min(choice.rows, rows) or 1
+    width = min(choice.vectors, vectors)
+    step = step_cost(rows, vectors, height, width, work.products, work.cells, machine, work.left)
     arithmetic = outer * terms * step
     extents = [typical(size) for size in work.outer]
     depth = len(extents) if choice.depth is None else min(choice.depth, len(extents))

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from netwright.specs.dims import product
 
 from ..machine import Machine
+from .cuts import Left, cut, is_at_once
 
 #: Cost of loading a vector, and of broadcasting an element, where a multiply-add costs 1. Most loads are hidden behind
 #: the arithmetic, but vectors come from the L2 cache, and use up its bandwidth.
@@ -20,29 +21,42 @@ FURTHER_CODE = 0.01
 
 
 def step_cost(
-    rows: int, number: int, height: int, width: int, products: int, cells: int, machine: Machine
+    rows: int,
+    number: int,
+    height: int,
+    width: int,
+    products: int,
+    cells: int,
+    machine: Machine,
+    left: Left | None = None,
 ) -> float:
     """Cost of one step of the reduction for all ``rows`` by ``number`` vectors of results, in tiles of ``height`` by
-    ``width``. A core loads as many operands per cycle as it begins multiply-adds."""
-    heights = [(rows // height, height), (1, rows % height)]
+    ``width``, and what is ``left`` of rows in smaller ones (see ``cut``). A core loads as many operands per cycle as it
+    begins multiply-adds."""
+    heights = [(count, size) for size, count in cut(rows, height, left).items()]
     widths = [(number // width, width), (1, number % width)]
-    kinds = [(n * m, h, w) for n, h in heights for m, w in widths if n * h * m * w]
+    kinds = [(n * m, h, w) for n, h in heights for m, w in widths if m * w]
+    alike = is_at_once(left) and (rows > 1 or left != "once or alone")
+    per_result = cells * products
     total = sum(
         count
         * (
-            max(_arithmetic(h * w * cells * products, machine), w * products + h * cells)
+            max(
+                _arithmetic(h * w * per_result, (height if alike else h) * w * per_result, machine),
+                w * products + h * cells,
+            )
             + LOADED_VECTOR * w * products
             + BROADCAST * h * cells
         )
         for count, h, w in kinds
     )
-    return total + (len(kinds) - 1) * FURTHER_CODE * rows * number * cells * products
+    return total + (len(kinds) - 1) * FURTHER_CODE * rows * number * per_result
 
 
-def _arithmetic(accumulators: int, machine: Machine) -> float:
+def _arithmetic(accumulators: int, whole: int, machine: Machine) -> float:
     """Cost of adding to so many accumulators: a core waits where they are too few to hide how long an addition takes,
-    even with partial sums."""
-    sums = accumulators * max(1, machine.partial_sums // accumulators)
+    even with as many partial sums as a tile with a ``whole`` number of them has."""
+    sums = accumulators * max(1, machine.partial_sums // whole)
     return accumulators * max(1.0, BUSY / sums)
 
 

@@ -199,9 +199,10 @@ def _more(tiling: OuterTiling) -> str:
 def _work(work: Work) -> str:
     outer = "".join(f"{size} × " for size in work.outer)
     counts = f"{work.products} products, {work.cells} cells"
+    left = "" if work.left is None else f"; left: {work.left}"
     return (
         f"{outer}{work.rows} × {work.columns} results of {work.terms} terms, {work.inner} innermost; {counts}; "
-        f"{work.shared} bytes by columns, {work.others} others; lanes {work.lanes}"
+        f"{work.shared} bytes by columns, {work.others} others; lanes {work.lanes}{left}"
     )
 
 

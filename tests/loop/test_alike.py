@@ -197,3 +197,64 @@ def test_what_depends_on_the_row_or_on_other_sums(before: str, after: str) -> No
     assert rows_are_alike(parse_function(ROWS), "N", 2)
     assert before in ROWS
     assert not rows_are_alike(parse_function(ROWS.replace(before, after, 1)), "N", 2)
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("  write y", "  read s: float32[]\n  write y"),
+        ("y[i_1, 2]", "y[N - 1 - i_1, 2]"),
+        # A sum that a step makes of its own goes on within the step alone.
+        (
+            "      b = mul(b, x[i, k])\n",
+            "      let t = 0.0:float32\n      for k_1 in 0 .. 4:\n        t = fma(b, x[i, k_1], t)\n      b = t\n",
+        ),
+        # What all tiles have in common may be tested with what they have not.
+        (
+            "    y[i_1, 2] = 0.0:float32\n",
+            "    for j in 0 .. 2:\n      if N - i_1 - 1 >= 0 & 1 - j >= 0:\n        y[i_1, 2] = 0.0:float32\n"
+            "      else:\n        y[i_1, 2] = 0.0:float32\n",
+        ),
+    ],
+)
+def test_what_rows_may_have(before: str, after: str) -> None:
+    assert before in ROWS
+    assert rows_are_alike(parse_function(ROWS.replace(before, after, 1)), "N", 2)
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        # The second loop's sum begins with one that went on from it.
+        """\
+  parallel for i in 0 .. N:
+    let a = 0.0:float32
+    let b = 1.0:float32
+    for k in 0 .. 4:
+      a = add(a, b)
+      b = mul(b, x[i, k])
+    for k_1 in 0 .. 4:
+      b = add(b, a)
+    y[i, 0] = b
+""",
+        # Rows that a loop leaves are none of the loops around it, nor of the loops in one that follows.
+        """\
+  for j in 0 .. 2:
+    parallel for i in 0 .. N - 1:
+      y[i, j] = 0.0:float32
+  parallel for i_1 in N - 1 .. N:
+    prefetch x[i_1, 0]
+""",
+        """\
+  parallel for i in 0 .. N - 1:
+    y[i, 0] = 0.0:float32
+  for j in 0 .. 2:
+    parallel for i_1 in 0 .. N:
+      y[i_1, 1 + j] = 0.0:float32
+""",
+    ],
+    ids=["sums", "rows inside", "rows before"],
+)
+def test_what_goes_on_elsewhere(body: str) -> None:
+    head = "".join(ROWS.splitlines(keepends=True)[:3])
+    assert not rows_are_alike(parse_function(head + body), "N", 2)

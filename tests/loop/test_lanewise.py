@@ -77,6 +77,45 @@ def test_what_makes_elements_unlike(before: str, after: str) -> None:
     assert not is_lanewise(parse_function(CHOICE.replace(before, after, 1)), "N")
 
 
+ONE = """kernel one(N >= 1)
+  read x: float32[N]
+  read scale: float32[2, 8]
+  write y: float32[N]
+  parallel for j in 0 .. N step 8:
+    let v = x[j]{8, count N - j}
+    y[j]{count N - j} = mul(v, broadcast<8>(scale[1, 0]))
+"""
+
+
+@pytest.mark.parametrize(
+    ("before", "after"),
+    [
+        ("x[j]{8, count N - j}", "x[j]{8, stride 2, count N - j}"),
+        ("broadcast<8>(scale[1, 0])", "scale[1, 0]{8}"),  # a lane of another element's
+        ("broadcast<8>(scale[1, 0])", "broadcast<8>(x[0])"),
+        ("broadcast<8>(scale[1, 0])", "broadcast<8>(x[0]{1, stride 2})"),
+        ("scale[1, 0]", "scale[min(1, N - 1), 0]"),
+        ("scale[1, 0]", "scale[1, 0]{count N - 1}"),
+        ("mul(v, ", "mul(broadcast<8>(reduce<add>(v)), "),
+        ("float32[2, 8]", "float32[2, 8*N]"),
+        ("{count N - j} = ", "{count N - j, if j - 8 >= 0} = "),
+    ],
+)
+def test_what_makes_elements_of_the_only_loop_unlike(before: str, after: str) -> None:
+    assert is_lanewise(parse_function(ONE), "N")
+    assert before in ONE
+    assert not is_lanewise(parse_function(ONE.replace(before, after)), "N")
+
+
+def test_loops_with_other_constants_are_unlike() -> None:
+    def made(one: str) -> bool:
+        text = CHOICE.replace("neg(v_1)", "2.0:float32x8").replace("neg(v)", f"{one}:float32x8")
+        return is_lanewise(parse_function(text), "N")
+
+    assert made("2.0")
+    assert not made("3.0")
+
+
 def test_nothing_is_no_element() -> None:
     assert not is_lanewise(parse_function("kernel none(N >= 1)\n  write y: float32[N]\n  pass\n"), "N")
     rows = FILL.replace("float32[size]", "float32[size, 4]").replace("y[j]", "y[j, 0]")

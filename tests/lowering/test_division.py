@@ -171,3 +171,10 @@ def test_reasons(changes: list[tuple[str, str]], why: str | None) -> None:
     else:
         assert isinstance(made, str)
         assert why in made
+
+
+def test_samples_that_are_alike_do_not_make_tiles_before_them_alike() -> None:
+    flat = PROGRAM[PROGRAM.index("kernel flat") : PROGRAM.index("kernel rows")]
+    divide = found((flat, ALIKE.replace("rows(N >= 1, M >= 1)", "flat(N >= 1)")))
+    assert isinstance(divide, ir.Divide)
+    assert (divide.rows, divide.least) == (4, 1)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections import Counter
+
 import numpy as np
 import pytest
 
@@ -11,8 +13,9 @@ from netwright.compiler.loop.interpreter import run_entry, run_function
 from netwright.compiler.loop.intrinsics.builder import KernelBuilder
 from netwright.compiler.loop.text import function_text
 from netwright.compiler.loop.verify import verify_function
-from netwright.compiler.lowering.rows import Kind, Left, row_tiles
+from netwright.compiler.lowering.rows import Kind, row_tiles
 from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.plans.cuts import Left, cut
 from netwright.specs.dims import DimLike, dim
 
 from .engines import lowered, zeros
@@ -172,6 +175,7 @@ for i in 0 .. N step 4:
     [
         (24, 8, "serial", "halves", WHOLE),
         (24, 8, "parallel", "halves", f"parallel {WHOLE}"),
+        (8, 8, "parallel", "halves", f"parallel {WHOLE.replace('24', '8')}"),
         (26, 8, "serial", "ones", REST),
         (26, 8, "parallel", "ones", DIVIDED),
         (26, 8, "serial", "once", REST),
@@ -192,8 +196,32 @@ def test_tiles_of_so_many_rows(extent: DimLike, rows: int, kind: Kind, left: Lef
     assert loops(extent, rows, kind, left) == expected
 
 
+def cut_by_loops(number: int, rows: int, left: Left) -> list[int]:
+    """The numbers of rows of the tiles that loops over so many rows have, in order."""
+    b = KernelBuilder("kernel", {"N": 1})
+    buffer = b.buffer("p", "float32", (dim("N"), 64), "write")
+    for own in row_tiles(b, dim("N"), rows, "parallel", left):
+        with own.begin() as i:
+            b.store(buffer, (i, 0), b.const(own.number, "float32", 1))
+    p = np.zeros((number, 64), np.float32)
+    run_function(b.finish(), {"p": p}, {"N": number})
+    return [int(size) for size in p[:, 0] if size]
+
+
+@pytest.mark.parametrize("left", ["halves", "ones", "once", "once or alone"])
+def test_tiles_are_counted_as_loops_cut_them(left: Left) -> None:
+    for rows in (1, 4, 5, 6, 8, 11):
+        for number in (1, 3, 7, 11, 19, 32):
+            assert cut(number, rows, left) == Counter(cut_by_loops(number, rows, left)), (rows, number)
+
+
+def test_tiles_of_what_is_left() -> None:
+    assert [cut(number, 5, None) for number in (0, 3, 10, 14)] == [{}, {3: 1}, {5: 2}, {5: 2, 4: 1}]
+    assert cut(15, 8, "once") == {8: 1, 4: 1, 3: 1}
+
+
 @pytest.mark.parametrize(
-    ("most", "cut"),
+    ("most", "expected"),
     [
         (
             5,
@@ -226,7 +254,7 @@ def test_tiles_of_so_many_rows(extent: DimLike, rows: int, kind: Kind, left: Lef
         ),
     ],
 )
-def test_which_tiles_are_made_of_many_rows(most: int, cut: dict[int, list[int]]) -> None:
+def test_which_tiles_are_made_of_many_rows(most: int, expected: dict[int, list[int]]) -> None:
     """As many tiles of the most rows as leave a multiple of one row fewer, if there is such a number."""
     b = KernelBuilder("kernel", {"N": 1})
     buffer = b.buffer("p", "float32", (dim("N"), 64), "write")
@@ -236,7 +264,7 @@ def test_which_tiles_are_made_of_many_rows(most: int, cut: dict[int, list[int]])
                 b.store(buffer, (i + row, 0), b.const(own.number, "float32", 1))
     kernel = b.finish()
     verify_function(kernel)
-    for rows, tiles in cut.items():
+    for rows, tiles in expected.items():
         p = np.zeros((rows, 64), np.float32)
         run_function(kernel, {"p": p}, {"N": rows})
         assert p[:, 0].tolist() == [number for number in tiles for _ in range(number)]

@@ -3,16 +3,26 @@ threads may get any number of them."""
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
+from netwright.compiler.graph.graph import Graph
+from netwright.compiler.graph.types import TensorType
+from netwright.compiler.lowering.roles import ContractionPart, Roles
+from netwright.compiler.lowering.rows_in_loops import in_loops
+from netwright.compiler.lowering.tiling import Tiling
 from netwright.compiler.machine import Machine
+from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.protocols import Order
+from netwright.compiler.plans.cuts import Left
+from netwright.specs.dims import DimLike, dim
 
 from ..ir.cases import read_case
 from ..ir.plans import MARK
-from ..machines import AVX2, AVX512, NEON
+from ..machines import AVX2, AVX512, CORTEX, NEON
 from .engines import run_loops, run_native
 
 #: h = h·w + x in each step, with weights in panels of eight columns.
@@ -60,3 +70,41 @@ def test_threads_agree(samples: int) -> None:
         np.testing.assert_array_equal(found, results[0])
     expected = run_loops(CASE.before, given, dims, CASE.machine, nthreads=3)["h"]
     np.testing.assert_array_equal(results[0], expected)
+
+
+def product(order: Order) -> ContractionPart:
+    """One of an open number of rows and 48 columns."""
+    graph = Graph("product")
+    x = graph.input("x", TensorType("float32", (dim("N"), 48)))
+    w = graph.input("w", TensorType("float32", (48, 48)))
+    result = graph.apply("dot", x, w, attrs=DotAttributes((1,), (0,), order=order))
+    part = Roles(graph).part(result)
+    assert isinstance(part, ContractionPart)
+    return part
+
+
+OPEN = Tiling(8, 4, 2, row_axis=0)
+
+
+@pytest.mark.parametrize(
+    ("tiling", "rows", "order", "machine", "left"),
+    [
+        (OPEN, dim("N"), "any", AVX2, "once"),
+        (
+            replace(OPEN, vectors=3),
+            dim("N"),
+            "any",
+            AVX2,
+            "once or alone",
+        ),  # in two parts, which are six sums
+        (replace(OPEN, vectors=3), dim("N"), "ascending", AVX2, "once"),
+        (OPEN, 13, "any", AVX2, "halves"),
+        (Tiling(8), dim("N"), "any", AVX2, "halves"),
+        (replace(OPEN, lane_axis=0), dim("N"), "any", AVX2, "halves"),
+        (OPEN, dim("N"), "any", CORTEX, "halves"),
+    ],
+)
+def test_how_rows_in_loops_are_cut(
+    tiling: Tiling, rows: DimLike, order: Order, machine: Machine, left: Left
+) -> None:
+    assert list(in_loops([tiling], (rows, 48), [product(order)], machine)) == [replace(tiling, left=left)]

@@ -9,14 +9,17 @@ import pytest
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop.marks import watched
+from netwright.compiler.loop.text import program_text
 from netwright.compiler.lowering.plans import Planned
 from netwright.compiler.lowering.tile_choices import TileRoom
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.plans.costs import predicted
+from netwright.compiler.plans.cuts import Left
+from netwright.compiler.plans.shapes import BROADCAST, BUSY, FURTHER_CODE, LOADED_VECTOR, step_cost, traffic
 from netwright.compiler.plans.tuning import TileChoice, Tuning, TuningError
 from netwright.specs.dims import dim
 
-from ..machines import AVX512, SMALL_CACHES
+from ..machines import AVX2, AVX512, SMALL_CACHES
 from .engines import lowered
 
 N = dim("N")
@@ -98,14 +101,19 @@ def test_what_is_worth_measuring(room: TileRoom, choice: TileChoice, fetches: bo
     assert " | ".join(map(str, room.others(choice, fetches))) == others
 
 
-def planned(choice: TileChoice | None, name: str = NAME) -> Planned:
-    """The plan of three images' products, with a tile that was measured for the product called ``name``."""
+def images() -> Graph:
+    """The products of three images."""
     graph = Graph()
     x = graph.input("x", TensorType("float32", (3, 40, 32)), "input")
     w = graph.input("w", TensorType("float32", (32, 32)), "parameter")
     graph.set_output("y", graph.add("dot", [x, w], DotAttributes((2,), (0,))).values[0])
+    return graph
+
+
+def planned(choice: TileChoice | None, name: str = NAME) -> Planned:
+    """The plan of three images' products, with a tile that was measured for the product called ``name``."""
     tiles = () if choice is None else ((name, choice),)
-    program, _ = lowered(graph, replace(SMALL_CACHES, tuning=Tuning(tiles)))
+    program, _ = lowered(images(), replace(SMALL_CACHES, tuning=Tuning(tiles)))
     (call,) = (call for call in watched(program.entries["main"]).moments if call is not None)
     assert isinstance(call.info.planned, Planned)
     assert call.info.planned.signature == NAME
@@ -133,6 +141,13 @@ def test_measured_tiles_are_preferred(choice: TileChoice | None, plan: str) -> N
     assert str(planned(choice).plan) == f"dot: {plan}"
 
 
+@pytest.mark.parametrize("steps", [2, 8])
+def test_kernels_have_as_many_steps_at_once_as_were_measured(steps: int) -> None:
+    tuning = Tuning(((NAME, TileChoice(6, 2, steps=steps)),))
+    program, _ = lowered(images(), replace(SMALL_CACHES, tuning=tuning))
+    assert f"for k in 0 .. 32 step {steps}:" in program_text(program)
+
+
 def test_tiles_of_other_products_are_none_of_this_one() -> None:
     assert planned(TileChoice(99, 1), "dot float32[1,1] float32[1,1] → 1,1").plan == planned(None).plan
 
@@ -152,3 +167,43 @@ def test_times_are_predicted_of_the_work_and_the_tile() -> None:
 def test_measured_tiles_that_do_not_fit_are_errors() -> None:
     with pytest.raises(TuningError, match="it has 1 to 2 vectors"):
         planned(TileChoice(4, 3))
+
+
+@pytest.mark.parametrize(
+    ("left", "tiles"),
+    [
+        (None, {6: 1, 5: 1}),
+        ("halves", {6: 1, 2: 2, 1: 1}),
+        ("ones", {6: 1, 1: 5}),
+        ("once", {6: 1, 5: 1}),
+    ],
+)
+def test_rows_that_are_left_cost_what_their_tiles_cost(left: Left | None, tiles: dict[int, int]) -> None:
+    """Each kind of tiles beside the first has code of its own. Sums of tiles at once have the parts of a whole one."""
+    cost = step_cost(11, 8, 6, 2, 1, 1, AVX512, left)
+    each = sum(count * step_cost(rows, 8, rows, 2, 1, 1, AVX512) for rows, count in tiles.items())
+    assert cost == pytest.approx(each + FURTHER_CODE * (len(tiles) - 1) * 11 * 8)
+
+
+@pytest.mark.parametrize(
+    ("rows", "left", "arithmetic"),
+    [
+        (1, "halves", 2),  # in six parts, so that it waits for its two loads
+        (1, "once", BUSY / 3),  # in three, as a tile of two rows
+        (1, "once or alone", 2),
+        (3, "once or alone", 3 + BUSY / 3 + FURTHER_CODE * 3),
+    ],
+)
+def test_a_row_that_is_left_waits_for_sums_in_as_many_parts_as_a_whole_tile(
+    rows: int, left: Left, arithmetic: float
+) -> None:
+    loads = -(-rows // 2) * LOADED_VECTOR + rows * BROADCAST
+    assert AVX2.partial_sums == 6
+    assert step_cost(rows, 1, 2, 1, 1, 1, AVX2, left) == pytest.approx(arithmetic + loads)
+
+
+def test_what_is_read_again_for_each_block_of_columns() -> None:
+    """All but what stays in the second cache: up to a half of it."""
+    half = SMALL_CACHES.l2_bytes // 2
+    assert traffic(100, 3 * half, [3, 2], 1, 5, SMALL_CACHES) == 100 * 3 + 3 * half
+    assert traffic(100, 3 * half + 3, [3, 2], 1, 5, SMALL_CACHES) == 100 * 3 + (3 * half + 3) * 5

@@ -34,6 +34,7 @@ SPEC = spec(
     [1, 6, 6, 2],
     {"type": "conv2d", "filters": 5, "kernel_size": 3, "activation": "relu"},
     {"type": "flatten"},
+    *[{"type": "dense", "units": 5, "activation": "relu"}] * 5,  # which call one kernel several times
     {"type": "dense", "units": 3},
 )
 RECURRENT = spec(
