@@ -335,7 +335,7 @@ def _filled(g: Graph, x: Value, more: int, zero: int, axis: int = -1, *, before:
 
 
 def _added(a: Shape, b: Shape) -> Shape:
-    return tuple(one + other for one, other in zip(a, b, strict=True))
+    return tuple(x + y for x, y in zip(a, b, strict=True))
 
 
 def _transposed(g: Graph, x: Value, axes: Sequence[int]) -> Value:
