@@ -33,6 +33,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("words", "output", "expected"),
     [

@@ -52,6 +52,7 @@ class Command:
         return output + "\n".join(line for line in lines if not line.startswith("import time:"))
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize(
     ("number", "arguments", "longest", "late"),
     [

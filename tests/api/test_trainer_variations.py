@@ -114,6 +114,7 @@ def in_process(folder: Path, data: Path, name: str, **options: Any) -> None:
     program.save_weights(folder / f"{name}.safetensors")
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("dtype", ["int16", "float32"])
 def test_varies_samples_as_the_process_does(made: Path, dtype: str) -> None:
     """Whole numbers stay whole, in the range of their type, where floats do not. Some parts have no samples."""

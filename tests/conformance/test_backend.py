@@ -27,8 +27,6 @@ from .cases import all_cases, data_of, listed, model_of, traits
 
 #: Of the cases of an op one in so many runs by default.
 SLICE = 36
-#: Networks take seconds each, and have a test of their own with random weights.
-ALWAYS = {"real/test_squeezenet"}
 KEPT = Path(__file__).parent / "golden" / "by_default.txt"
 
 
@@ -48,8 +46,7 @@ def by_default() -> list[str]:
 
 
 def chosen() -> list[str]:
-    names = list(all_cases())
-    return [name for name in names if name in ALWAYS] + few_of_each_op(names)
+    return few_of_each_op(all_cases())
 
 
 @pytest.mark.deep  # to make all of the cases takes seconds
@@ -61,7 +58,8 @@ def test_the_cases_of_a_default_run_are_kept(golden: Golden) -> None:
 
 
 def few_of_each_op(names: Iterable[str]) -> list[str]:
-    """Spread over the cases of an op, which their names begin with; none of whole networks."""
+    """Spread over the cases of an op, which their names begin with; none of whole networks, which take seconds each and
+    have a test of their own with random weights."""
     groups: dict[str, list[str]] = {}
     for name in sorted(names, key=lambda name: zlib.crc32(name.encode())):
         if not name.startswith("real/"):

@@ -132,6 +132,7 @@ CASES: dict[str, tuple[Any, ...]] = {
 }
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("case", CASES)
 def test_gradients_are_the_same_to_the_bit(case: str) -> None:
     layers, x, more, blocks, bindings = CASES[case]
@@ -166,6 +167,7 @@ COPIES: dict[str, tuple[str | None, str, Any, list[int | str]]] = {
 }
 
 
+@pytest.mark.alike(2)
 @pytest.mark.parametrize("case", COPIES)
 def test_copies_of_steps_have_the_bits_of_single_steps(case: str) -> None:
     """Which steps are copies, and which are single, depends on the blocks."""

@@ -54,7 +54,7 @@ def in_turn(kind: str, stops: int | None) -> bool:
     return kind in NEVER_EMPTY or (ALL.index(kind) % 2 == 0) == (stops is None)
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(4)
 @pytest.mark.parametrize(("kind", "stops"), sliced(product(ALL, (None, 2)), in_turn))
 def test_a_layer_of_an_axis_that_is_empty(kind: str, stops: int | None) -> None:
     """Of 1 and 2 cells nothing remains, of 4 two do; or never any."""

@@ -181,7 +181,7 @@ def test_value_and_gradient(case: str, extra: str) -> None:
         np.testing.assert_allclose(start[name] - after[name], slope, rtol=1e-9, atol=1e-12, err_msg=name)
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("case", CASES)
 def test_native_code(case: str) -> None:
     model = Model(load_spec_text(spec(CASES[case], "float32", "mask"), "spec.yaml"))

@@ -64,7 +64,7 @@ def test_formulas(kind: str, keys: str, function) -> None:
         check_gradients(spec(f"[{{name: y, type: {kind}{written}}}]", x="[3, 3]"), x=smooth, tolerance=1e-5)
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(4)
 @pytest.mark.parametrize(("kind", "keys"), [(kind, keys) for kind, keys, _ in CASES if "max" not in kind])
 def test_in_dense_layers_and_cells(kind: str, keys: str) -> None:
     activation = f"{{type: {kind}, {keys}}}" if keys else kind

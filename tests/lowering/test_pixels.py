@@ -92,7 +92,7 @@ def graph_of(name: str, image: tuple[DimLike, ...], dtype: str = "float32") -> G
     return g
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(4)
 @pytest.mark.parametrize("image", IMAGES, ids=str)
 @pytest.mark.parametrize("name", GRAPHS)
 def test_pixels_are_computed_alike(name: str, image: tuple[DimLike, ...]) -> None:

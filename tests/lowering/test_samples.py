@@ -24,7 +24,7 @@ def test_lowered_equals_reference(primitive: Primitive, sample: Sample, machine:
         np.testing.assert_allclose(found[name], array, rtol=1e-9, atol=1e-12)
 
 
-@pytest.mark.alike(2)
+@pytest.mark.alike(4)
 @pytest.mark.parametrize(("primitive", "sample"), CASES, ids=NAMES)
 def test_native_equals_reference(primitive: Primitive, sample: Sample) -> None:
     graph, _ = sample_graph(primitive, sample)

@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
@@ -48,6 +48,8 @@ LSTM = {
 GRU = {"type": "gru", "units": 7, "activation": "softsign", "recurrent_activation": "hard_sigmoid"}
 RNN = {"type": "rnn", "units": 5, "activation": "softsign"}
 SEQUENCE = ["N", "T", 5]
+#: Networks that are drawn, beside those above: 10 in ci.
+EXAMPLES = settings.default.max_examples // 2 if settings.default else 10
 LENGTHS = {"lengths": "counted"}
 
 MEMORY = {
@@ -206,6 +208,7 @@ def test_usual_activations(kind: str) -> None:
     assert np.sqrt(np.mean((want - exact) ** 2)) < 0.01
 
 
+@settings(max_examples=EXAMPLES)
 @given(
     kind=st.sampled_from([LSTM, GRU, RNN]),
     units=st.integers(2, 19),
