@@ -15,7 +15,7 @@ import llvmlite.binding as llvm
 from netwright.specs.manifest import Manifest, c_prefix
 
 from ..loop import ir
-from .cache import default_cache
+from .cache import default_cache, kept
 from .compile import VERSIONS, compiling, optimize
 from .debug import DebugInfo
 from .entries import direct_entries, entered_symbol, entry_symbol, plan_symbol
@@ -123,27 +123,10 @@ class _Parts:
 
 def _object(parts: _Parts, target: Target) -> bytes:
     """The object file, from the cache if the same one was made before: weights are no part of it."""
-    cache = default_cache()
-    if cache is None:
-        return machine(target).emit_object(parts.linked(target))
-    texts = [text for each in parts.texts for text in each]
-    names = sorted(parts.visible)
-    key = cache.key(
-        VERSIONS,
-        "linked",
-        target.triple,
-        target.cpu,
-        target.features,
-        parts.model,
-        *texts,
-        parts.finished or "",
-        *names,
-    )
-    code = cache.get(key)
-    if code is None:
-        code = machine(target).emit_object(parts.linked(target))
-        cache.put(key, code)
-    return code
+    texts = (text for _, text in parts.texts)
+    kind = (VERSIONS, "linked", target.triple, target.cpu, target.features, parts.model)
+    content = (*kind, *texts, parts.finished or "", *sorted(parts.visible))
+    return kept(default_cache(), content, lambda: machine(target).emit_object(parts.linked(target)))
 
 
 def _parts(

@@ -14,6 +14,7 @@ from __future__ import annotations
 import hashlib
 import os
 import stat
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from pydantic import TypeAdapter, ValidationError
@@ -59,6 +60,18 @@ def _limit() -> int:
     except ValidationError as error:
         said = error.errors()[0]["msg"]
         raise CacheError(f"NETWRIGHT_CACHE_LIMIT is {written!r}: {said}") from None
+
+
+def kept(cache: ObjectCache | None, parts: Sequence[str], make: Callable[[], bytes]) -> bytes:
+    """What ``make`` makes, or what the cache has of it (None: there is none). ``parts`` determine it together."""
+    if cache is None:
+        return make()
+    key = cache.key(*parts)
+    payload = cache.get(key)
+    if payload is None:
+        payload = make()
+        cache.put(key, payload)
+    return payload
 
 
 class ObjectCache:

@@ -100,7 +100,7 @@ class Family:
     ):
         self.ahead = ahead
         self.reader, self.b, self.tiling = reader, reader.b, tiling
-        self.combine, self.extents, self.order, self.terms = combine, extents, order, terms
+        self.combine, self.extents, self.terms = combine, extents, terms
         number = int(len(terms) * larger)
         if tiling.steps is not None and number == tiling.accumulators:
             self.copies = tiling.steps
@@ -242,9 +242,7 @@ class Family:
 
     def _places(self, term: Term, at: Indices) -> list[tuple[Value, Indices]]:
         """The values that a term reads in one reduction step, each with its index."""
-        if self.order == "descending":
-            at = tuple(extent - 1 - k for extent, k in zip(self.extents, at, strict=True))
-        factors = term.part.factors(term.index, at)
+        factors = term.part.factors(term.index, term.part.term(at))
         return [(term.part.operands[p], self.reader.settled(index)) for p, index in factors]
 
     def _combined(self, places: Sequence[tuple[Value, Indices]], register: ir.Read) -> Expr:
