@@ -9,8 +9,9 @@ from netwright.specs.dims import DimLike
 from ..graph.node import Value
 from ..loop.ir import Expr
 from .indices import Indices
+from .memory import NotVectorizable
 from .places import Place, Target
-from .reader import NotVectorizable, Reader
+from .reader import Reader
 
 
 def finish(

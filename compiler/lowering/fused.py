@@ -38,13 +38,14 @@ from .flat import is_flat
 from .groups import Group
 from .indices import Indices
 from .lane_sums import Wanted, are_summed_together
+from .memory import CLOSE, CLOSE_STEPS, NotVectorizable
 from .ordered_sums import OrderedSums
 from .outer_parts import Parts
 from .outer_products import outer_products
 from .pixels import over_pixels
 from .places import Place, Target
 from .plans import Planned, described, loop_axes, planned
-from .reader import CLOSE, CLOSE_STEPS, NotVectorizable, Reader
+from .reader import Reader
 from .roles import Roles
 from .rows import ROW, Rows, row_tiles
 from .rows_in_loops import in_loops

@@ -19,10 +19,11 @@ from ..loop.intrinsics.builder import LANE
 from ..loop.ir import Expr
 from .epilogue import store
 from .indices import Indices
+from .memory import NotVectorizable
 from .outer_ahead import fetch_block, fetch_rows, fetch_vectors
 from .outer_tiling import OuterTiling
 from .places import Target
-from .reader import NotVectorizable, Reader
+from .reader import Reader
 from .roles import ContractionPart
 from .sum_steps import unrolling
 from .tiling import Column

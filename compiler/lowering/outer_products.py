@@ -7,12 +7,13 @@ from collections.abc import Mapping, Sequence
 from ..graph.node import Value
 from ..machine import Machine
 from .groups import Group
+from .memory import NotVectorizable
 from .outer import OuterTiles
 from .outer_held import HeldTiles
 from .outer_parts import Parts, PartTiles
 from .outer_tiling import outer_tiling
 from .places import Target
-from .reader import NotVectorizable, Reader
+from .reader import Reader
 
 
 def outer_products(

@@ -11,7 +11,7 @@ from collections.abc import Collection, Iterator
 from ..graph.node import Value
 from ..graph.types import TensorType
 from .groups import Group, Grouping
-from .reader import CLOSE
+from .memory import CLOSE
 from .roles import MEMBERS, Part, Roles
 
 

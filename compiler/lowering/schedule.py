@@ -20,11 +20,11 @@ from .fills import fill_kernel
 from .fused import Kernel
 from .groups import Group, Grouping
 from .inside import Inside, values_inside
+from .memory import NotVectorizable
 from .outer_parts import Parts, parts_of
 from .part_kernels import PartKernels
 from .places import Place, Target, same_index
 from .program import ProgramBuilder
-from .reader import NotVectorizable
 from .repeats import Into
 from .reuse import may_replace, values_over
 from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Roles, ViewPart

@@ -23,9 +23,10 @@ from .apart import divided_axes
 from .contract import contract
 from .epilogue import store
 from .indices import Indices, is_linear, power_of_two
+from .memory import NotVectorizable
 from .merging import merged, merges
 from .places import IndexMap, Place, Target
-from .reader import NotVectorizable, Reader
+from .reader import Reader
 from .result_order import ResultOrder
 from .tiling import Tiling
 
