@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Collection, Mapping, Sequence
+from dataclasses import replace
 from itertools import chain, groupby
 from pathlib import Path
 
@@ -12,12 +13,15 @@ from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.data.inputs import InputBatch, Inputs, fitted
 from netwright.runtime.data.sources.array_files import is_folder_of
 from netwright.runtime.data.sources.registry import read_inputs
+from netwright.runtime.data.sources.tables import text_inputs
 from netwright.runtime.data.sources.text_files import read_texts
+from netwright.runtime.data.text_input import TextInput
 from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.runtime.data.wanted import Wanted
 from netwright.runtime.errors import DataWarning
 from netwright.specs.files import STANDARD_STREAM, is_stream, open_regular
 from netwright.specs.load import LoadResult
+from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import (
     AnySource,
     ArraysData,
@@ -98,6 +102,23 @@ class PredictionInputs:
         return self._fitted([read_texts(spec, texts, self.wanted, self._size)])
 
     @property
+    def of_text(self) -> dict[str, TextInput]:
+        """The inputs that can be made from text, since the data set says how and the weights have a vocabulary. Raises
+        DataError for a data set that divides text in another way than the vocabulary was made for.
+        """
+        spec, known = self._like, replace(self.wanted, inputs=self._with_vocabulary)
+        if isinstance(spec, TableData):
+            return text_inputs(spec, known, spec.path)
+        if not isinstance(spec, TextData) or not known.inputs:
+            return {}
+        info = self.wanted.input(spec.input, (2,), spec.path, whole=True)
+        return {info.name: TextInput(info, spec, self.wanted, spec.path)} if info in known.inputs else {}
+
+    @property
+    def _with_vocabulary(self) -> tuple[BufferInfo, ...]:
+        return tuple(info for info in self.wanted.inputs if info.name in self.wanted.vocabularies)
+
+    @property
     def _lines(self) -> TextData | None:
         """How lines of text are read: as a data set of text declares, or as the only column of a table."""
         if isinstance(self._like, TextData):
@@ -154,6 +175,19 @@ class PredictionInputs:
                 f"{self._model} takes {', '.join(filled)}; a file of {spec.type} fills only one input: put the arrays "
                 "of all of them into a .npz file"
             )
+
+
+def texts_of(
+    load: LoadResult, network: Network, vocabularies: Mapping[str, Vocabulary]
+) -> dict[str, TextInput]:
+    """The inputs of a network that can be made from text, by name, with what makes their arrays. Raises DataError as
+    ``PredictionInputs.of_text`` does.
+    """
+    try:
+        inputs = PredictionInputs(load, network, vocabularies, size=1)
+    except RequestError:  # several data sets, and none is called train
+        return {}
+    return inputs.of_text
 
 
 def _warn_of_labels(paths: Sequence[Path]) -> None:

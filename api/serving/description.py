@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from typing import Any
 
 from netwright.runtime.session import Session
@@ -15,6 +15,8 @@ from .tensors import DATATYPES
 EXTENSIONS = ["binary_tensor_data", "sequence"]
 #: A model that is served has this version: there are no others.
 VERSION = "1"
+#: How other servers of the protocol say that an input is made from text.
+_TEXT = {"parameters": {"content_type": "str"}}
 
 
 def server_metadata(version: str) -> dict[str, Any]:
@@ -22,13 +24,15 @@ def server_metadata(version: str) -> dict[str, Any]:
     return {"name": "netwright", "version": version, "extensions": EXTENSIONS}
 
 
-def model_metadata(name: str, inputs: Iterable[BufferInfo], outputs: Iterable[BufferInfo]) -> dict[str, Any]:
-    """What `/v2/models/NAME` answers: a size that requests choose is −1."""
+def model_metadata(
+    name: str, inputs: Iterable[BufferInfo], outputs: Iterable[BufferInfo], of_text: Collection[str] = ()
+) -> dict[str, Any]:
+    """What `/v2/models/NAME` answers: a size that requests choose is −1. Inputs ``of_text`` may get texts, too."""
     return {
         "name": name,
         "versions": [VERSION],
         "platform": "netwright",
-        "inputs": [_tensor(info) for info in inputs],
+        "inputs": [{**_tensor(info), **(_TEXT if info.name in of_text else {})} for info in inputs],
         "outputs": [_tensor(info) for info in outputs],
     }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -13,6 +13,7 @@ from netwright.runtime.errors import did_you_mean, listed
 
 from .refusals import Refusal
 from .remembering import keep
+from .texts import TEXTS
 
 _NONE: Mapping[str, Any] = {}
 #: So many bytes of JSON are read at most: as Python's objects they take up to thirty times the memory.
@@ -31,10 +32,12 @@ class SequenceStep:
 
 
 class Tensor(NamedTuple):
-    """An input of a request: its numbers are ``data``, as JSON has them, or in ``size`` bytes behind the JSON."""
+    """An input of a request: its numbers, or its texts if it has no ``dtype``, are ``data``, as JSON has them, or in
+    ``size`` bytes behind the JSON.
+    """
 
     name: str
-    dtype: np.dtype
+    dtype: np.dtype | None
     shape: list[int]
     data: Any
     size: Any  # whatever the client wrote
@@ -50,15 +53,21 @@ class Form(NamedTuple):
 
 
 class Forms:
-    """Reads the JSON of requests to a model with these inputs and outputs, whose ``datatypes`` are the protocol's.
+    """Reads the JSON of requests to a model with these inputs and outputs, whose ``datatypes`` are the protocol's. The
+    inputs ``of_text`` may get texts instead.
 
     Where all tensors are bytes behind the JSON, clients send the same JSON with each request, so such texts are
     remembered.
     """
 
     def __init__(
-        self, inputs: Mapping[str, np.dtype], outputs: Mapping[str, np.dtype], datatypes: Mapping[str, str]
+        self,
+        inputs: Mapping[str, np.dtype],
+        outputs: Mapping[str, np.dtype],
+        datatypes: Mapping[str, str],
+        of_text: Collection[str] = (),
     ):
+        self._of_text = of_text
         self._inputs, self._outputs, self._datatypes = inputs, outputs, datatypes
         self._all = {usual: dict.fromkeys(outputs, usual) for usual in (False, True)}
         self._known: dict[bytes, Form] = {}
@@ -89,6 +98,8 @@ class Forms:
             raise Refusal(400, "id has to be a text")
         inputs = [self._tensor(tensor) for tensor in _list(said.get("inputs"), "inputs")]
         sequence = _sequence(parameters) if parameters else None
+        if sequence is not None and any(tensor.dtype is None for tensor in inputs):
+            raise Refusal(400, "a text is whole: the steps of a sequence have to be numbers")
         return Form(identifier, inputs, self._wanted(said, parameters), sequence)
 
     def _tensor(self, tensor: Any) -> Tensor:
@@ -100,7 +111,9 @@ class Forms:
         if dtype is None:
             takes = f"the model takes {listed(self._inputs)}"
             raise Refusal(400, f"there is no input {name!r}: {takes}{did_you_mean(name, self._inputs)}")
-        if tensor.get("datatype") != self._datatypes[name]:
+        if tensor.get("datatype") == TEXTS and name in self._of_text:
+            dtype = None
+        elif tensor.get("datatype") != self._datatypes[name]:
             raise Refusal(400, _other_datatype(name, self._datatypes[name], tensor.get("datatype")))
         shape = _shape(name, tensor.get("shape"))
         size = _mapping(tensor.get("parameters", _NONE), "parameters").get("binary_data_size")
@@ -174,6 +187,6 @@ def _list(value: Any, what: str) -> list[Any]:
 
 
 def _other_datatype(name: str, takes: str, given: object) -> str:
-    if given == "BYTES":
-        return f"input {name!r} takes {takes}; texts (BYTES) have to become numbers first (netwright arrays)"
+    if given == TEXTS:
+        return f"input {name!r} takes {takes}, and no text (BYTES): the weights have no vocabulary of it"
     return f"input {name!r} takes {takes}, the request has datatype {given!r}"

@@ -8,6 +8,7 @@ from time import perf_counter
 
 import numpy as np
 
+from ..prediction.inputs import texts_of
 from ..program import Program
 from .answers import Answer, Headers, failed
 from .bodies import Bodies, Receive
@@ -34,9 +35,10 @@ class Inference:
         self.name = program.manifest.model
         inputs = inputs_of(program.session)
         outputs = outputs_of(program.session, program.network.outputs)
-        self.metadata = model_metadata(self.name, inputs, outputs)
+        of_text = texts_of(program.load, program.network, program.vocabularies)
+        self.metadata = model_metadata(self.name, inputs, outputs, of_text)
         dtypes = [{info.name: np.dtype(info.dtype) for info in some} for some in (inputs, outputs)]
-        self._messages = Messages(self.name, VERSION, *dtypes)
+        self._messages = Messages(self.name, VERSION, *dtypes, of_text)
         self._measures, self._bodies, self._sequences = measures, bodies, sequences
         self._scheduler = Scheduler(
             program.predicted,

@@ -13,6 +13,9 @@ import numpy as np
 import orjson
 from numpy.typing import NDArray
 
+from netwright.runtime.data.text_input import TextInput
+
+from . import texts
 from .answers import JSON, Answer
 from .forms import Form, Forms
 from .refusals import Refusal
@@ -33,11 +36,21 @@ class InferRequest(NamedTuple):
 
 
 class Messages:
-    """Reads requests and writes answers of a model called ``model``, whose ``version`` is a text."""
+    """Reads requests and writes answers of a model called ``model``, whose ``version`` is a text. Inputs in ``of_text``
+    may also get texts.
+    """
 
-    def __init__(self, model: str, version: str, inputs: dict[str, np.dtype], outputs: dict[str, np.dtype]):
+    def __init__(
+        self,
+        model: str,
+        version: str,
+        inputs: dict[str, np.dtype],
+        outputs: dict[str, np.dtype],
+        of_text: Mapping[str, TextInput] | None = None,
+    ):
         datatypes = {name: DATATYPES[dtype.name] for name, dtype in (inputs | outputs).items()}
-        self._forms = Forms(inputs, outputs, datatypes)
+        self._of_text = of_text or {}
+        self._forms = Forms(inputs, outputs, datatypes, self._of_text)
         # What each answer says again is written once.
         self._beginning = _begun({"model_name": model, "model_version": version}) + b'"outputs":['
         self._beginnings = {
@@ -54,20 +67,32 @@ class Messages:
         form = self._forms.of(body, length)
         at, data = length, memoryview(body)
         arrays: dict[str, NDArray] = {}
+        written: dict[str, list[str]] = {}
         for name, dtype, shape, numbers, size in form.inputs:
-            if name in arrays:
+            if name in arrays or name in written:
                 raise Refusal(400, f"input {name!r} is given twice")
             if size is None:
-                arrays[name] = from_json(name, numbers, shape, dtype)
+                if dtype is None:
+                    written[name] = texts.from_json(name, numbers, shape)
+                else:
+                    arrays[name] = from_json(name, numbers, shape, dtype)
                 continue
             if type(size) is not int or not 0 <= size <= len(body) - at:
                 raise Refusal(
                     400, f"input {name!r}: binary_data_size is {size}, and {len(body) - at} bytes follow"
                 )
-            arrays[name] = from_bytes(name, data[at : at + size], shape, dtype)
+            if dtype is None:
+                written[name] = texts.from_bytes(name, data[at : at + size], shape)
+            else:
+                arrays[name] = from_bytes(name, data[at : at + size], shape, dtype)
             at += size
         if at < len(body):
             raise Refusal(400, f"{len(body) - at} bytes follow the last tensor")
+        if written:
+            made = texts.arrays_of(written, self._of_text)
+            for name in made.keys() & arrays.keys():
+                raise Refusal(400, f"input {name!r} follows from the texts of the request: leave it out")
+            arrays |= made
         return InferRequest(form, arrays)
 
     def write(self, request: InferRequest, outputs: Mapping[str, NDArray]) -> Answer:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import json
 import time
 from collections.abc import Iterator
@@ -21,45 +20,9 @@ from netwright.serving.limits import Limits
 from netwright.serving.refusals import Refusal
 from netwright.serving.tensors import from_bytes, from_json
 
+from .asking import Asked
 from .clients import PATH, infer_body, outputs_of
 from .serving import program
-
-
-class Asked:
-    """An application, and one event loop to ask it in."""
-
-    def __init__(self, application: Application):
-        self.application = application
-        self.runner = asyncio.Runner()
-
-    def request(
-        self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str = ""
-    ) -> tuple[int, dict[str, str], bytes]:
-        return self.runner.run(self.one_request(path, body, headers, method))
-
-    async def one_request(
-        self, path: str, body: bytes | None = None, headers: dict[str, str] | None = None, method: str = ""
-    ) -> tuple[int, dict[str, str], bytes]:
-        sent: list[Any] = []
-
-        async def receive() -> dict[str, Any]:
-            return {"type": "http.request", "body": body or b"", "more_body": False}
-
-        async def send(message: Any) -> None:
-            sent.append(message)
-
-        given = [(name.lower().encode(), value.encode()) for name, value in (headers or {}).items()]
-        method = method or ("GET" if body is None else "POST")
-        scope = {"type": "http", "path": path, "method": method, "headers": given}
-        await self.application(scope, receive, send)
-        start, content = sent
-        got = {name.decode(): value.decode() for name, value in start["headers"]}
-        assert int(got["content-length"]) == len(content["body"])
-        return start["status"], got, content["body"]
-
-    def infer(self, tensors: Any, **more: Any) -> tuple[int, Any]:
-        status, _, body = self.request(PATH, json.dumps({"inputs": tensors, **more}).encode())
-        return status, json.loads(body)
 
 
 @pytest.fixture(scope="module")
@@ -163,7 +126,10 @@ def test_outputs_are_chosen_one_by_one(asked: Asked, served: netwright.Program) 
     ("change", "said"),
     [
         ({"datatype": "FP64"}, "input 'x' takes FP32, the request has datatype 'FP64'"),
-        ({"datatype": "BYTES"}, "texts (BYTES) have to become numbers first (netwright arrays)"),
+        (
+            {"datatype": "BYTES"},
+            "input 'x' takes FP32, and no text (BYTES): the weights have no vocabulary of it",
+        ),
         ({"shape": [1, 6]}, "input 'x': must have 3 axes"),
         ({"shape": [1, 1, 7], "data": [0] * 7}, "axis 2"),
         ({"shape": [1, 2, 6], "data": [0] * 12}, "T"),
