@@ -21,6 +21,10 @@ LIMIT = 1 << 61
 #: The limit where pointers have 32 bits: what a pointer difference can be.
 LIMIT_32 = (1 << 31) - 64
 ALIGN = 64
+#: A long buffer of whole pages takes a few lines more if it is staggered: else the next one would begin at the same
+#: place of a page, and a kernel that accesses ten of them at equal indices would need ten lines of one set of the first
+#: cache, which has eight (docs/decisions/buffers-at-places-of-their-own.md).
+PAGE, STAGGER, LEAST_STAGGERED = 4096, 13 * ALIGN, 1 << 16
 #: Slots of arenas that are planned in Python, which takes quadratic time.
 MOST_SLOTS = 1000
 
@@ -38,7 +42,7 @@ def reference_plan(buffers: Sequence[ir.ArenaBuffer], dims: Mapping[str, int]) -
     sizes = [evaluate(buffer.nbytes, dims) for buffer in buffers]
     if any(not 0 <= size <= LIMIT for size in sizes):
         return -1, [0] * len(buffers)
-    sizes = [-(-size // ALIGN) * ALIGN for size in sizes]
+    sizes = [_taken(size, buffer.staggered) for size, buffer in zip(sizes, buffers, strict=True)]
     offsets = [0] * len(buffers)
     placed: list[int] = []
     total = 0
@@ -60,6 +64,13 @@ def reference_plan(buffers: Sequence[ir.ArenaBuffer], dims: Mapping[str, int]) -
             position -= 1
         placed.insert(position, number)
     return total, offsets
+
+
+def _taken(size: int, staggered: bool) -> int:
+    """How many bytes of an arena a buffer of ``size`` bytes takes."""
+    rounded = -(-size // ALIGN) * ALIGN
+    aliases = staggered and rounded >= LEAST_STAGGERED and rounded % PAGE == 0
+    return rounded + STAGGER if aliases else rounded
 
 
 def settled_offsets(entry: ir.Entry, limit: int = LIMIT) -> Sequence[int] | None:
@@ -88,20 +99,22 @@ def write_plan(
         f"[{', '.join(f'i32 {life}' for life in lives)}]\n\n"
     )
     # Many buffers have the same size: computing each size once keeps this block short.
-    each = list(dict.fromkeys(buffer.nbytes for buffer in entry.arena))
+    each = list(dict.fromkeys((buffer.nbytes, buffer.staggered) for buffer in entry.arena))
     positions = {size: number for number, size in enumerate(each)}
     chosen = f"{name}.sizes"
     constant += (
         f"{symbol(chosen)} = private unnamed_addr constant [{count} x i32] "
-        f"[{', '.join(f'i32 {positions[buffer.nbytes]}' for buffer in entry.arena)}]\n\n"
+        f"[{', '.join(f'i32 {positions[buffer.nbytes, buffer.staggered]}' for buffer in entry.arena)}]\n\n"
     )
     writer = Writer()
     sizes = writer.slot(f"[{count} x i64]")
     scratch = writer.slot(f"[{2 * count} x i64]")
     distinct = writer.slot(f"[{len(each)} x i64]")
     checked = _Checked(writer, [dim for dim, _ in program.dims])
-    for number, nbytes in enumerate(each):
+    for number, (nbytes, staggered) in enumerate(each):
         size = checked.value(nbytes)
+        if staggered:
+            size = _staggered(writer, size)
         address = writer.value(f"getelementptr i64, ptr {distinct}, i64 {number}")
         writer.line(f"store i64 {size}, ptr {address}")
     before = writer.block
@@ -155,6 +168,15 @@ filled:
   ret i64 {total}
 }}
 """
+
+
+def _staggered(writer: Writer, size: str) -> str:
+    """The bytes that a staggered buffer takes, in native code: see ``_taken``."""
+    write = writer.value
+    rounded = write(f"and i64 {write(f'add i64 {size}, {ALIGN - 1}')}, {-ALIGN}")
+    whole = write(f"icmp eq i64 {write(f'and i64 {rounded}, {PAGE - 1}')}, 0")
+    aliases = write(f"and i1 {whole}, {write(f'icmp sge i64 {rounded}, {LEAST_STAGGERED}')}")
+    return write(f"add i64 {rounded}, {write(f'select i1 {aliases}, i64 {STAGGER}, i64 0')}")
 
 
 class _Checked:

@@ -364,13 +364,14 @@ class Function:
 
 @dataclass(frozen=True, slots=True)
 class ArenaBuffer:
-    """A buffer in an entry's arena: live from step ``first`` to step ``last``, both inclusive; ``nbytes`` is a
-    size."""
+    """A buffer in an entry's arena: live from step ``first`` to step ``last``, both inclusive; ``nbytes`` is a size.
+    Kernels access it together with many other ``staggered`` ones at equal indices, which should not alias."""
 
     name: str
     nbytes: DimLike
     first: int
     last: int
+    staggered: bool = False
 
 
 @dataclass(frozen=True, slots=True)

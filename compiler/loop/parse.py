@@ -29,7 +29,7 @@ _HEADER = re.compile(rf"(kernel|program) ({NAME})\((.*)\)")
 _FOR = re.compile(rf"(parallel |unrolled )?for ({NAME}) in (.+) \.\. (.+?)(?: step (\d+))?:")
 _DIVIDE = re.compile(rf"divide ({NAME}) by (\d+)(?: into (\d+) or more)?:")
 _IF = re.compile(r"if (.+):")
-_ARENA = re.compile(rf"arena ({NAME}) of (.+) live (-?\d+) \.\. (-?\d+)")
+_ARENA = re.compile(rf"arena ({NAME}) of (.+) live (-?\d+) \.\. (-?\d+)( staggered)?")
 _ENTRY = re.compile(rf"entry ({NAME})")
 _CALL = re.compile(rf"call ({NAME})\((.*)\)")
 _SET = re.compile(rf"(let |index |)({NAME}) = ")
@@ -109,8 +109,9 @@ class _Reader:
         self.at += 1
         arena: list[ir.ArenaBuffer] = []
         while (line := self.line(1)) is not None and line.startswith("arena "):
-            slot, nbytes, first, last = match_whole(_ARENA, line, "arena buffer").groups()
-            arena.append(ir.ArenaBuffer(slot, parse_dim(nbytes), int(first), int(last)))
+            slot, nbytes, first, last, staggered = match_whole(_ARENA, line, "arena buffer").groups()
+            size = parse_dim(nbytes)
+            arena.append(ir.ArenaBuffer(slot, size, int(first), int(last), staggered is not None))
             self.at += 1
         return ir.Entry(name, self.function(1), tuple(arena))
 

@@ -33,10 +33,7 @@ def program_text(program: ir.Program) -> str:
         lines += ["", *_function(kernel)]
     for entry in program.entries.values():
         lines += ["", f"entry {entry.name}"]
-        lines += [
-            f"{INDENT}arena {slot.name} of {slot.nbytes} live {slot.first} .. {slot.last}"
-            for slot in entry.arena
-        ]
+        lines += [INDENT + _arena(slot) for slot in entry.arena]
         lines += [INDENT + line for line in _function(entry.function)]
     return "\n".join(lines) + "\n"
 
@@ -44,6 +41,11 @@ def program_text(program: ir.Program) -> str:
 def function_text(function: ir.Function) -> str:
     """The text of a function."""
     return "\n".join(_function(function)) + "\n"
+
+
+def _arena(slot: ir.ArenaBuffer) -> str:
+    staggered = " staggered" if slot.staggered else ""
+    return f"arena {slot.name} of {slot.nbytes} live {slot.first} .. {slot.last}{staggered}"
 
 
 def _function(function: ir.Function) -> list[str]:

@@ -127,5 +127,6 @@ class EntryBuilder:
             )
             self.b.buffer(name, storage.type.dtype, storage.type.shape, access)
             if not storage.table:
-                arena.append(ir.ArenaBuffer(name, storage.type.nbytes, storage.first, storage.last))
+                size, lives = storage.type.nbytes, (storage.first, storage.last)
+                arena.append(ir.ArenaBuffer(name, size, *lives, storage.staggered))
         self.program.entries[self.name] = ir.Entry(self.name, self.b.finish(), tuple(arena))

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from netwright.specs.dims import DimLike, Shape, product
+from netwright.specs.dims import DimLike, Shape
 
 from ..graph.types import TensorType
 from ..loop import ir
@@ -18,13 +18,14 @@ from ..loop import ir
 
 @dataclass(eq=False)
 class Storage:
-    """Memory of ``type``, caller-owned if ``table``. It is alive from step ``first`` to step ``last`` of its
-    entry."""
+    """Memory of ``type``, caller-owned if ``table``. It is alive from step ``first`` to step ``last`` of its entry;
+    ``staggered`` is what the loop IR says of arenas."""
 
     name: str
     type: TensorType
     table: bool
     access: set[str] = field(default_factory=set)
+    staggered: bool = False
     first: int = -1
     last: int = -1
 
@@ -121,7 +122,3 @@ class Lifetimes:
             if storage.first < start:
                 storage.last = max(storage.last, self.step)
         self.advance()
-
-
-def arena_bytes(storage: Storage) -> DimLike:
-    return product([storage.type.nbytes])

@@ -303,6 +303,8 @@ class _Scope:
             self.places[node.values[position]] = double.at(length - 2 * (length // 2))
         for place in results:
             entry.touch(place.storage, "write")
+        for place in (*(self.place(value) for value in operands[consts + carries :]), *results):
+            place.storage.staggered = True  # a step accesses all sequences at the same index
         with entry.looped():
             with entry.b.loop("t", 0, length) as t:
                 step = length - 1 - t if attrs.reverse else t

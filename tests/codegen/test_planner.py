@@ -37,6 +37,7 @@ SIZES: list[DimLike] = [
     100,
     4 * N,
     4 * N * T,
+    4096 * N,
     12 * T + 4,
     8 * ((N + 2) // 3),
     4 * dim_min(N, T),
@@ -45,13 +46,16 @@ SIZES: list[DimLike] = [
 
 
 @given(
-    lives=st.lists(st.tuples(st.sampled_from(SIZES), st.integers(0, 12), st.integers(0, 5)), max_size=16),
+    lives=st.lists(
+        st.tuples(st.sampled_from(SIZES), st.integers(0, 12), st.integers(0, 5), st.booleans()), max_size=16
+    ),
     n=st.integers(1, 300),
     t=st.integers(1, 50),
 )
-def test_native_and_python_agree(lives: list[tuple[DimLike, int, int]], n: int, t: int) -> None:
+def test_native_and_python_agree(lives: list[tuple[DimLike, int, int, bool]], n: int, t: int) -> None:
     buffers = [
-        ir.ArenaBuffer(f"b{i}", size, first, first + more) for i, (size, first, more) in enumerate(lives)
+        ir.ArenaBuffer(f"b{i}", size, first, first + more, staggered)
+        for i, (size, first, more, staggered) in enumerate(lives)
     ]
     total, offsets = native_plan(buffers, {"N": n, "T": t})
     assert (total, offsets) == reference_plan(buffers, {"N": n, "T": t})
@@ -88,6 +92,21 @@ def test_sizes_beyond_the_limit_are_refused(nbytes: DimLike) -> None:
     total, _ = native_plan(buffers, dims)
     assert total == -1
     assert reference_plan(buffers, dims)[0] == -1
+
+
+def test_long_sequences_of_whole_pages_are_staggered() -> None:
+    sizes = [1 << 16, (1 << 16) - 4, (1 << 16) + 64, 1 << 15, 1 << 15]
+    for open_size in (0, N):
+        buffers = [ir.ArenaBuffer(f"b{i}", size + open_size, 0, 1, True) for i, size in enumerate(sizes)]
+        buffers.append(ir.ArenaBuffer("plain", 1 << 16, 0, 1))
+        buffers.append(ir.ArenaBuffer("after", 1 << 16, 2, 3))
+        step = (1 << 16) + 832
+        plain = 2 * step + (1 << 16) + 64
+        end = plain + (1 << 16)
+        for plan in (native_plan, reference_plan):
+            total, offsets = plan(buffers, {"N": 0, "T": 1})
+            assert offsets == [0, step, 2 * step, end, end + (1 << 15), plain, 0]
+            assert total == end + (1 << 16)
 
 
 def test_a_total_beyond_the_limit_is_refused() -> None:
