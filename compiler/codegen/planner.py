@@ -24,7 +24,7 @@ ALIGN = 64
 #: A long buffer of whole pages takes a few lines more if it is staggered: else the next one would begin at the same
 #: place of a page, and a kernel that accesses ten of them at equal indices would need ten lines of one set of the first
 #: cache, which has eight (docs/decisions/buffers-at-places-of-their-own.md).
-PAGE, STAGGER, LEAST_STAGGERED = 4096, 13 * ALIGN, 1 << 16
+PAGE, STAGGER, LEAST_STAGGERED = 4096, 12 * ALIGN, 1 << 16
 #: Slots of arenas that are planned in Python, which takes quadratic time.
 MOST_SLOTS = 1000
 

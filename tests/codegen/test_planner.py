@@ -100,7 +100,7 @@ def test_long_sequences_of_whole_pages_are_staggered() -> None:
         buffers = [ir.ArenaBuffer(f"b{i}", size + open_size, 0, 1, True) for i, size in enumerate(sizes)]
         buffers.append(ir.ArenaBuffer("plain", 1 << 16, 0, 1))
         buffers.append(ir.ArenaBuffer("after", 1 << 16, 2, 3))
-        step = (1 << 16) + 832
+        step = (1 << 16) + 768
         plain = 2 * step + (1 << 16) + 64
         end = plain + (1 << 16)
         for plan in (native_plan, reference_plan):
