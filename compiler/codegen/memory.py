@@ -14,7 +14,8 @@ from .writer import Writer
 
 class Memory:
     """The buffers of a function, each with the operand that points to it (None: it is never accessed, only offsets
-    are computed), or to the element there whose number is in ``begins``."""
+    are computed), or to the element there whose number is in ``begins``. The first lanes of a vector are stored in up
+    to ``most_pieces`` instructions without a mask if their number is known."""
 
     def __init__(
         self,
@@ -22,10 +23,12 @@ class Memory:
         indices: Indices,
         buffers: Iterable[tuple[ir.Buffer, str | None]],
         begins: Mapping[str, int] | None = None,
+        most_pieces: int = 1,
     ):
         self._writer = writer
         self._indices = indices
         self._begins = begins or {}
+        self._most_pieces = most_pieces
         self._safe: str | None = None
         self._versions: dict[str, int] = {}  # by buffer: how often it may have been written
         self._pointers: dict[str, str] = {}
@@ -287,6 +290,10 @@ class Memory:
                 writer.branch(after)
                 writer.start(after)
             return
+        pieces = self._pieces(store)
+        if pieces:
+            self._store_pieces(store, operand, pieces)
+            return
         mask = self._mask(type.lanes, WIDTHS[type.dtype], store.count, store.guards)
         address = self.address(store.buffer, store.indices)
         if mask is None:
@@ -298,6 +305,30 @@ class Memory:
             f"call void @{function}({stored} {operand}, ptr {address}, i32 {align}, "
             f"<{type.lanes} x i1> {mask})"
         )
+
+    def _pieces(self, store: ir.Store) -> list[int]:
+        """The lengths of vectors, powers of two, that the lanes to be stored are cut into; none if a mask is better."""
+        lanes, count = store.value.type.lanes, store.count and self._indices.resolve(store.count)
+        if not isinstance(count, int) or not 0 < count < lanes or self.all_hold(store.guards) is not None:
+            return []
+        pieces = [1 << bit for bit in reversed(range(count.bit_length())) if count >> bit & 1]
+        return pieces if len(pieces) <= self._most_pieces else []
+
+    def _store_pieces(self, store: ir.Store, operand: str, pieces: Iterable[int]) -> None:
+        type, first = store.value.type, 0
+        element, align = memory_type(type.dtype), WIDTHS[type.dtype] // 8
+        whole = vector(element, type.lanes)
+        for lanes in pieces:
+            order = ", ".join(f"i32 {lane}" for lane in range(first, first + lanes))
+            piece = self._writer.value(
+                f"extractelement {whole} {operand}, i64 {first}"
+                if lanes == 1
+                else f"shufflevector {whole} {operand}, {whole} poison, <{lanes} x i32> <{order}>"
+            )
+            at = (*store.indices[:-1], store.indices[-1] + first)
+            address = self.address(store.buffer, at)
+            self._writer.line(f"store {vector(element, lanes)} {piece}, ptr {address}, align {align}")
+            first += lanes
 
 
 def _suffix(dtype: str, lanes: int) -> str:

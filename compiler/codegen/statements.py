@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 from netwright.specs.dims import DimLike, Range, ceil_div, dim, dim_max, product
 
@@ -11,6 +12,7 @@ from ..loop.changes import changes
 from ..loop.walks import parallel_nest
 from .begins import begins
 from .expressions import Values
+from .features import has_feature
 from .indices import Indices, fits, narrowed
 from .memory import Memory
 from .target import Target, attributes, header
@@ -267,7 +269,8 @@ def write_kernel(function: ir.Function, kernel: str, target: Target) -> str:
                 count *= size
             pointer = writer.slot(f"[{count} x {memory_type(buffer.dtype)}]", align=64)
         buffers.append((buffer, pointer))
-    memory = Memory(writer, indices, buffers, begins(function))
+    pieces = target.family.store_pieces(partial(has_feature, target))
+    memory = Memory(writer, indices, buffers, begins(function), pieces)
     values = Values(writer, indices, memory, target, changes(function.body).registers)
     statements = Statements(
         writer, indices, memory, values, fail=lambda code: writer.line(f"ret i32 {code}"), alone=alone

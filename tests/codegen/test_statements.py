@@ -8,7 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwright.compiler.codegen.statements import write_kernel
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.target import host_target, named_target
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import ceil_div, dim, dim_max, dim_min
 
@@ -171,6 +171,34 @@ def test_strided_loads(masked: bool, stride, dtype: str) -> None:
     if masked:
         want = np.array([*want[:5], 1, 1, 1], dtype=dtype)
     np.testing.assert_array_equal(got, want)
+
+
+def test_the_first_lanes_are_stored() -> None:
+    """All numbers of lanes in one kernel, whether a mask or vectors without one store them."""
+    for dtype in ("float32", "bool"):
+        b = Builder("lanes", {"N": 1})
+        x, out = b.buffer("x", dtype, (8,)), b.buffer("out", dtype, (N, 9), "write")
+        value = b.load(x, (0,), 8)
+        for count in range(1, 9):
+            b.store(out, (count, 1), value, count=count)
+        xs, got = np.arange(8) % 3 == 1, np.full((9, 9), 2, np.uint8)
+        if dtype == "float32":
+            xs, got = np.arange(8, dtype=np.float32), np.full((9, 9), 8, np.float32)
+        stored = got.view(bool) if dtype == "bool" else got
+        assert run_kernel(b.finish(), {"N": 9}, {"x": xs, "out": stored}) == 0
+        for count in range(9):
+            np.testing.assert_array_equal(got[count, 1 : 1 + count], xs[:count])
+            assert set(got[count, 1 + count :]) | {got[count, 0]} == {8 if dtype == "float32" else 2}
+
+
+@pytest.mark.parametrize(("cpu", "masked"), [("haswell", 0), ("x86-64-v4", 3), ("x86-64-v2", 0)])
+def test_stores_of_few_lanes_need_no_mask_but_of_avx512(cpu: str, masked: int) -> None:
+    b = Builder("lanes", {"N": 1})
+    x, out = b.buffer("x", "float32", (8,)), b.buffer("out", "float32", (N, 8), "write")
+    for count in (1, 2, 3, 4, 6, 7):
+        b.store(out, (count, 0), b.load(x, (0,), 8), count=count)
+    text = write_kernel(b.finish(), "k", named_target(cpu))
+    assert text.count("call void @llvm.masked.store") == masked
 
 
 def test_booleans_are_bytes() -> None:

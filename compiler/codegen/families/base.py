@@ -94,6 +94,10 @@ class Family:
         """How many vector registers of a size there are."""
         return 16
 
+    def store_pieces(self, has: Callable[[str], bool]) -> int:
+        """How many stores at most are better than one with a mask."""
+        return 3
+
     def widens_half(self, has: Callable[[str], bool]) -> bool:
         """Whether an instruction makes float32 of float16. ``has`` as in ``dot4``."""
         return False
