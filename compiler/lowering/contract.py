@@ -25,6 +25,7 @@ from .indices import Indices
 from .lane_sums import Wanted, lane_results
 from .reader import Reader
 from .roles import ContractionPart
+from .rows_ahead import RowsAhead
 from .sliding import in_order_of_elements
 from .sum_steps import partial_sums, sum_steps
 from .tiling import Tiling
@@ -47,12 +48,14 @@ def contract(
     ahead: Ahead | None = None,
     together: Mapping[Wanted, Sequence[Wanted]] | None = None,
     larger: Fraction = Fraction(1),
+    rows: RowsAhead | None = None,
 ) -> dict[Wanted, Expr]:
     """Emits the loops that compute each wanted (node id, index); returns the expression that holds each result.
-    ``ahead``: which weights they prefetch. ``together``: the sums along lanes that become one vector, by the wanted
-    result that this vector is. Sums have the order that they have in a tile ``larger`` times as large."""
+    ``ahead``: which weights they prefetch, ``rows``: which rows. ``together``: the sums along lanes that become one
+    vector, by the wanted result that this vector is. Sums have the order that they have in a tile ``larger`` times as
+    large."""
     results: dict[Wanted, Expr] = {}
-    for family in families_of(reader, tiling, wanted, machine, ahead, larger):
+    for family in families_of(reader, tiling, wanted, machine, ahead, larger, rows):
         totals = dict(zip(family.keys, family.emit(), strict=True))
         if tiling.inner:
             totals = lane_results(reader.b, family.combine, totals, together or {})
@@ -67,6 +70,7 @@ def families_of(
     machine: Machine,
     ahead: Ahead | None = None,
     larger: Fraction = Fraction(1),
+    rows: RowsAhead | None = None,
 ) -> list[Family]:
     """The wanted (node id, index) in families that share loops, with registers that hold what sums begin with.
     ``larger``: as in ``contract``."""
@@ -78,7 +82,7 @@ def families_of(
             Term(part, index, count)
         )
     return [
-        Family(reader, tiling, combine, extents, order, terms, machine, ahead, larger)
+        Family(reader, tiling, combine, extents, order, terms, machine, ahead, larger, rows)
         for (combine, extents, order, _), terms in families.items()
     ]
 
@@ -97,8 +101,10 @@ class Family:
         machine: Machine,
         ahead: Ahead | None,
         larger: Fraction,
+        rows: RowsAhead | None = None,
     ):
         self.ahead = ahead
+        self.rows = None if rows is None else rows.stream(reader, terms[0].part, terms[0].index)
         self.reader, self.b, self.tiling = reader, reader.b, tiling
         self.combine, self.extents, self.terms = combine, extents, terms
         number = int(len(terms) * larger)
@@ -124,6 +130,8 @@ class Family:
 
     def emit(self) -> list[Expr]:
         """Emits all loops; returns the expression of each term's sum."""
+        if self.rows is not None:
+            self.rows.begin(self.reader)
         if self.tiling.slides and len(self.registers) == 1:
             self._slide((), self.tiling.steps or 1)
         else:
@@ -229,6 +237,8 @@ class Family:
                 b.assign(register, total)
             if self.ahead is not None:
                 self._fetch(self.ahead, at, copy)
+            if self.rows is not None:
+                self.rows.step(reader, self.extents, at, copy)
         reader.lanes, reader.count = before
 
     def _fetch(self, ahead: Ahead, at: Indices, copy: int) -> None:

@@ -48,6 +48,7 @@ from .plans import Planned, described, loop_axes, planned
 from .reader import Reader
 from .roles import Roles
 from .rows import ROW, Rows, row_tiles
+from .rows_ahead import RowsAhead, rows_ahead
 from .rows_in_loops import in_loops
 from .tiling import Column, Tiling, choose_tilings
 from .transforms import Block, TransformTiles
@@ -264,7 +265,12 @@ class _Attempt:
             fetched = ahead(self.tiling, self.space, self.order, index, self.machine) if fetches else None
             if fetched is not None and self.turn is not None:
                 fetched = replace(fetched, columns=following(fetched.columns, self.turn))
-            self._tile(self._cells(index, columns, rows.number), rows, fetched)
+            self._tile(
+                self._cells(index, columns, rows.number),
+                rows,
+                fetched,
+                self._rows_ahead(index) if whole else None,
+            )
             return
         axis, *inner = order
         if axis == len(self.space) - 1 and self.tiling.terms is not None:
@@ -288,6 +294,13 @@ class _Attempt:
                 return
             with self.b.loop("i", 0, self.space[axis], step, kind) as i:
                 self._loops(inner, {**index, axis: i}, columns, rows)
+
+    def _rows_ahead(self, index: Mapping[int, DimLike]) -> RowsAhead | None:
+        """Which rows the tile at ``index`` fetches."""
+        if self.planned is None or not self.planned.plan.fetches_rows:
+            return None
+        own, columns = self.group.contractions(), index[len(self.space) - 1]
+        return rows_ahead(self.tiling, self.space, own, self.order, columns, self.machine)
 
     def _cells(self, index: Mapping[int, DimLike], columns: Sequence[Column], rows: int) -> list[Cell]:
         """The vectors of a tile that begins at ``index``, row by row."""
@@ -333,7 +346,9 @@ class _Attempt:
 
     # -- one tile -----------------------------------------------------------------------------------------------
 
-    def _tile(self, cells: Sequence[Cell], own: Rows, ahead: Ahead | None) -> None:
+    def _tile(
+        self, cells: Sequence[Cell], own: Rows, ahead: Ahead | None, rows_ahead: RowsAhead | None
+    ) -> None:
         reader, lanes = self.reader, self.tiling.lanes
         with reader.scope():
             moved = [self._lane_index(cell.index) for cell in cells]
@@ -345,7 +360,9 @@ class _Attempt:
             rows = self._rows_together(cells) if self.tiling.together else []
             together = {key: of for index, width in rows for key, of in self._sums(index, width).items()}
             larger = self.tiling.larger(own)
-            reader.accumulators = contract(reader, self.tiling, wanted, self.machine, ahead, together, larger)
+            reader.accumulators = contract(
+                reader, self.tiling, wanted, self.machine, ahead, together, larger, rows_ahead
+            )
             if rows:
                 for index, width in rows:
                     with reader.vector(width):

@@ -32,7 +32,7 @@ class Plan:
     ``loops``: outermost first; inside is the sum over ``terms``, ``steps`` of the innermost at once (None: decided
     tile by tile), in ``sums`` independent parts; if it ``slides``, each of these steps with all taps of a filter's row.
     ``panels``: whether weights are packed in panels of columns, and ``prefetch``: whether those of the next columns are
-    fetched ahead. ``tuned``: whether it was measured.
+    fetched ahead. ``fetches_rows``: whether the rows of the next tile are. ``tuned``: whether it was measured.
     """
 
     algorithm: str
@@ -44,6 +44,7 @@ class Plan:
     slides: bool = False
     panels: bool = False
     prefetch: bool = False
+    fetches_rows: bool = False
     tuned: bool = False
 
     @property
@@ -62,4 +63,6 @@ class Plan:
             parts.append(f"sum {terms}{at_once}{in_parts}" + (", sliding" if self.slides else ""))
         if self.panels:
             parts.append("weights in panels" + (", the next fetched ahead" if self.prefetch else ""))
+        if self.fetches_rows:
+            parts.append("the next rows fetched ahead")
         return f"{self.algorithm}: {'; '.join(parts)}" + ("; tuned" if self.tuned else "")

@@ -1,0 +1,173 @@
+"""Brings the rows that the next tile of a product reads into the cache while this one is computed.
+
+A tile reads its rows side by side, each from the first term to the last. Processors fetch ahead what is read in one
+long stream. Of six short ones, which end with the tile, they fetch little, so a product with few columns waits for rows
+from behind the L2 cache. But the rows of a tile lie together in memory, and so do those of the next: each step of this
+tile's sum fetches a part of them. With many tiles of columns to the same rows, each begins with a part.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from math import ceil
+
+import numpy as np
+
+from netwright.specs.dims import DimLike, Shape, dim_symbols, product, typical
+
+from ..machine import Machine
+from .indices import Indices
+from .loop_order import SEVERAL
+from .places import Place
+from .reader import Reader
+from .roles import ContractionPart
+from .tiling import Tiling
+
+#: Bytes that one prefetch brings.
+LINE = 64
+#: With more lines than these at once, a tile would wait for them.
+MOST_AT_ONCE = 8
+
+
+@dataclass(frozen=True)
+class RowsAhead:
+    """What a tile fetches: of ``rows`` rows along ``axis`` that follow its own, the ``part``-th of ``parts``."""
+
+    axis: int
+    rows: int
+    part: DimLike
+    parts: int
+
+    def stream(self, reader: Reader, part: ContractionPart, index: Indices) -> Stream | None:
+        """What the tile fetches whose first result vector is at ``index``; None if its rows are computed, or do not lie
+        together in memory."""
+        position = rows_of(part, self.axis)
+        terms = product(part.extents)
+        if position is None or not isinstance(terms, int):
+            return None
+        first = (0,) * len(part.extents)
+        following = (*first[:-1], min(1, part.extents[-1] - 1))
+        moved = _at(index, self.axis, self.rows)
+        places = [
+            _memory(reader, part, position, *where)
+            for where in ((moved, first), (_at(moved, self.axis, 1), first), (moved, following))
+        ]
+        if any(place is None for place in places):
+            return None
+        (place, base), (_, below), (_, behind) = [place for place in places if place is not None]
+        shape = [size for size in place.type.shape if size != 1]
+        if _apart(shape, base, below) != terms or _apart(shape, base, behind) != following[-1]:
+            return None
+        line = LINE // np.dtype(place.type.dtype).itemsize
+        if self.parts == 1:
+            return Stream(place, base, line, pace=self.rows)
+        lines = ceil(self.rows * terms / (line * self.parts))
+        if lines > MOST_AT_ONCE:
+            return None
+        return Stream(place, (*base[:-1], base[-1] + self.part * (lines * line)), line, lines=lines)
+
+
+@dataclass(frozen=True)
+class Stream:
+    """Memory from ``base`` on, in lines of ``line`` elements: ``lines`` of them at once, or ``pace`` elements in each
+    step of a sum."""
+
+    place: Place
+    base: Indices
+    line: int
+    lines: int = 0
+    pace: int = 0
+
+    def begin(self, reader: Reader) -> None:
+        """Emits the prefetches before the first step."""
+        for number in range(self.lines):
+            self._fetch(reader, number * self.line)
+
+    def step(self, reader: Reader, extents: Shape, at: Indices, copy: int) -> None:
+        """Emits the prefetches of the step ``at`` of a sum over ``extents``, the ``copy``-th of its loop's body."""
+        steps: DimLike = 0
+        for extent, k in zip(extents, at, strict=True):
+            steps = steps * extent + k
+        if isinstance(steps, int):
+            copy = steps
+        begin, end = copy * self.pace, (copy + 1) * self.pace
+        for number in range(-(-begin // self.line), -(-end // self.line)):
+            self._fetch(reader, steps * self.pace + (number * self.line - begin))
+
+    def _fetch(self, reader: Reader, further: DimLike) -> None:
+        buffer = reader.parameter(self.place, "read")
+        reader.b.prefetch(buffer, (*self.base[:-1], self.base[-1] + further))
+
+
+def rows_ahead(
+    tiling: Tiling,
+    space: Shape,
+    contractions: Sequence[ContractionPart],
+    order: Sequence[int],
+    columns: DimLike,
+    machine: Machine,
+) -> RowsAhead | None:
+    """What a tile whose columns begin at ``columns`` fetches; ``order``: the loops over axes, outermost first. None:
+    nothing, since its rows are not of a product alone, or may be in the caches anyway."""
+    own, last = tiling.row_axis, len(space) - 1
+    if not machine.prefetch or own is None or tiling.inner or tiling.lane_axis is not None:
+        return None
+    if len(contractions) != 1 or contractions[0].role != "product" or tiling.cells * tiling.bands > 1:
+        return None
+    (part,) = contractions
+    position = rows_of(part, own)
+    if position is None or part.op.multiplies_bytes:
+        return None
+    width, extent = tiling.lanes * tiling.vectors, space[last]
+    if order[-1] == own:
+        # With several tiles of columns, all but the first find rows in the cache unless these are too many for it.
+        once = isinstance(extent, int) and extent <= width
+        read = part.types[position].nbytes if once else _bytes_of(part, position, space[own])
+        return RowsAhead(own, tiling.rows, 0, 1) if _leaves_cache(read, machine) else None
+    if list(order[-2:]) != [own, last] or not isinstance(extent, int) or extent < 2 * width:
+        return None
+    if not _leaves_cache(part.types[position].nbytes, machine):
+        return None
+    return RowsAhead(own, tiling.rows, columns // width, extent // width)
+
+
+def _leaves_cache(size: DimLike, machine: Machine) -> bool:
+    """Whether so many bytes, which another kernel has written, may have left the caches of a core in between."""
+    return typical(size, SEVERAL) >= 4 * machine.l1_bytes
+
+
+def _bytes_of(part: ContractionPart, position: int, rows: DimLike) -> DimLike:
+    return rows * product(part.extents) * np.dtype(part.types[position].dtype).itemsize
+
+
+def rows_of(part: ContractionPart, axis: int | None) -> int | None:
+    """Which factor is read by rows along ``axis``, an element for each term, and not by columns; None without one, or
+    if rows of it overlap."""
+    rows, columns = f"axis{axis}", f"axis{part.node.types[0].rank - 1}"
+    terms = {f"term{number}" for number, extent in enumerate(part.extents) if extent != 1}
+    for number, (_, at) in enumerate(part.general_factors()):
+        names = [dim_symbols(index) & {rows, columns, *terms} for index in at]
+        if set().union(*names) == {rows, *terms} and all(len(own) <= 1 for own in names):
+            return number
+    return None
+
+
+def _at(index: Indices, axis: int, further: int) -> Indices:
+    return (*index[:axis], index[axis] + further, *index[axis + 1 :])
+
+
+def _memory(
+    reader: Reader, part: ContractionPart, factor: int, index: Indices, at: Indices
+) -> tuple[Place, Indices] | None:
+    position, where = part.factors(index, at)[factor]
+    memory = reader.memory(part.operands[position], reader.settled(where))
+    return None if memory is None else memory[:2]
+
+
+def _apart(shape: Sequence[DimLike], base: Indices, other: Indices) -> DimLike:
+    """How many elements apart two indices of a buffer are."""
+    return sum(
+        ((b - a) * product(shape[axis + 1 :]) for axis, (a, b) in enumerate(zip(base, other, strict=True))),
+        start=0,
+    )
