@@ -10,13 +10,9 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-import numpy as np
-
-from netwright.specs.dims import DimLike, product
+from netwright.specs.dims import DimLike
 
 from .indices import Indices
-from .outer_tiling import LINE
-from .places import Place
 from .reader import Reader
 from .roles import ContractionPart
 
@@ -44,15 +40,11 @@ def fetch_block(
         if here is None or there is None:
             continue
         (place, base, _), (_, after, _) = here, there
-        shape = [size for size in place.type.shape if size != 1]
-        step = sum(
-            ((b - a) * product(shape[k + 1 :]) for k, (a, b) in enumerate(zip(base, after, strict=True))),
-            start=0,
-        )
+        step = place.apart(base, after)
         if not isinstance(step, int):
             continue
         each = -(-steps * step // columns)
-        line = _line(place)
+        line = place.line
         buffer = reader.parameter(place, "read")
         with reader.b.loop("p", 0, -(-each * width // line)) as p:
             reader.b.prefetch(buffer, (*base[:-1], base[-1] + j * each + p * line))
@@ -64,10 +56,10 @@ def fetch_vectors(
     """Emits the prefetches of ``width`` columns from ``index`` on of an operand in ``steps`` terms along the last axis
     of the sum, the first of which is ``at``."""
     with reader.b.loop("p", 0, steps) as p:
-        memory = _memory(reader, part, factor, index, (*at[:-1], at[-1] + p))
+        memory = reader.factor(part, factor, index, (*at[:-1], at[-1] + p))
         if memory is not None:
             place, base = memory
-            for column in range(0, width, _line(place)):
+            for column in range(0, width, place.line):
                 reader.b.prefetch(reader.parameter(place, "read"), (*base[:-1], base[-1] + column))
 
 
@@ -77,11 +69,11 @@ def fetch_rows(
     """Emits the prefetches of the ``tile``-th of ``tiles``: its share of all rows of an operand in ``steps`` terms
     along the last axis of the sum, the first of which is ``at``. They lie together in memory."""
     lowest = at if part.order != "descending" else (*at[:-1], at[-1] + steps - 1)
-    memory = _memory(reader, part, factor, (0,) * part.node.types[0].rank, lowest)
+    memory = reader.factor(part, factor, (0,) * part.node.types[0].rank, lowest)
     if memory is None:
         return
     place, base = memory
-    row, line = place.type.shape[-1], _line(place)
+    row, line = place.type.shape[-1], place.line
     if not isinstance(row, int):
         return
     lines = -(-(steps * row // line + 1) // tiles)
@@ -89,17 +81,3 @@ def fetch_rows(
         reader.b.prefetch(
             reader.parameter(place, "read"), (*base[:-1], base[-1] + tile * (lines * line) + number * line)
         )
-
-
-def _memory(
-    reader: Reader, part: ContractionPart, factor: int, index: Indices, at: Indices
-) -> tuple[Place, Indices] | None:
-    """Where an operand's element for a result and a term is in memory; None if it is computed."""
-    position, where = part.factors(index, part.term(at))[factor]
-    memory = reader.memory(part.operands[position], reader.settled(where))
-    return None if memory is None else memory[:2]
-
-
-def _line(place: Place) -> int:
-    """How many elements one prefetch brings."""
-    return LINE // np.dtype(place.type.dtype).itemsize

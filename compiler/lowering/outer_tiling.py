@@ -19,6 +19,7 @@ from netwright.specs.dims import DimLike, Shape, bounds, coefficient, dim_symbol
 from ..machine import Machine
 from .groups import Group
 from .indices import power_of_two
+from .places import LINE
 from .roles import ContractionPart, Roles, ViewPart
 from .tile_size import registers_beside
 
@@ -31,8 +32,6 @@ LEAST_BLOCK = 40
 #: The most tiles of rows that fetch packed columns ahead: where more read them, packing takes little of the time, and
 #: the smaller blocks cost as much.
 MOST_TILES = 32
-#: Bytes of a line of the cache.
-LINE = 64
 #: The value assumed for an open size when memory traffic is compared.
 TYPICAL = 32
 #: So much longer may a kernel take whose tiles threads can divide than one with a single tile.

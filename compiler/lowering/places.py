@@ -10,10 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
-from netwright.specs.dims import DimLike, Shape
+import numpy as np
+
+from netwright.specs.dims import DimLike, Shape, product
 
 from ..graph.types import TensorType
 from ..loop import ir
+
+#: Bytes of a line of the cache.
+LINE = 64
 
 
 @dataclass(eq=False)
@@ -46,6 +51,17 @@ class Place:
     def within(self, index: Sequence[DimLike]) -> Sequence[DimLike]:
         """Where the element at ``index`` of the value is in the place."""
         return tuple(i + by for i, by in zip(index, self.shift, strict=True)) if self.shift else index
+
+    @property
+    def line(self) -> int:
+        """How many elements a line of the cache holds, which is what a prefetch brings."""
+        return LINE // np.dtype(self.type.dtype).itemsize
+
+    def apart(self, index: Sequence[DimLike], other: Sequence[DimLike]) -> DimLike:
+        """How many elements apart two indices of the place are, both without its unit axes."""
+        shape = [size for size in self.type.shape if size != 1]
+        pairs = enumerate(zip(index, other, strict=True))
+        return sum(((b - a) * product(shape[axis + 1 :]) for axis, (a, b) in pairs), start=0)
 
     def at(self, index: DimLike) -> Place:
         """The place at ``index`` of the first axis."""

@@ -94,6 +94,15 @@ class Reader(Memory):
         place = self.place(value)
         return place, *self.address(place, place.within(index))
 
+    def factor(
+        self, part: ContractionPart, number: int, index: Sequence[DimLike], at: Sequence[DimLike]
+    ) -> tuple[Place, Indices] | None:
+        """The place of a product's factor for a result and the ``at``-th term, and the index there of lane 0; None if
+        it is computed."""
+        position, where = part.factors(index, part.term(at))[number]
+        memory = self.memory(part.operands[position], self.settled(where))
+        return None if memory is None else memory[:2]
+
     def is_masked(self, value: Value, index: Sequence[DimLike]) -> bool:
         """Whether reading ``value`` at ``index`` loads a vector, in which lanes past ``count`` are 0."""
         loaded = self._loaded(value, index)

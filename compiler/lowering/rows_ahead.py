@@ -24,8 +24,6 @@ from .reader import Reader
 from .roles import ContractionPart
 from .tiling import Tiling
 
-#: Bytes that one prefetch brings.
-LINE = 64
 #: With more lines than these at once, a tile would wait for them.
 MOST_AT_ONCE = 8
 
@@ -42,47 +40,43 @@ class RowsAhead:
     def stream(self, reader: Reader, part: ContractionPart, index: Indices) -> Stream | None:
         """What the tile fetches whose first result vector is at ``index``; None if its rows are computed, or do not lie
         together in memory."""
-        position = rows_of(part, self.axis)
+        number = rows_of(part, self.axis)
         terms = product(part.extents)
-        if position is None or not isinstance(terms, int):
+        if number is None or not isinstance(terms, int):
             return None
         first = (0,) * len(part.extents)
         following = (*first[:-1], min(1, part.extents[-1] - 1))
         moved = _at(index, self.axis, self.rows)
-        places = [
-            _memory(reader, part, position, *where)
+        base, below, behind = (
+            reader.factor(part, number, *where)
             for where in ((moved, first), (_at(moved, self.axis, 1), first), (moved, following))
-        ]
-        if any(place is None for place in places):
+        )
+        if base is None or below is None or behind is None:
             return None
-        (place, base), (_, below), (_, behind) = [place for place in places if place is not None]
-        shape = [size for size in place.type.shape if size != 1]
-        if _apart(shape, base, below) != terms or _apart(shape, base, behind) != following[-1]:
+        place, start = base
+        if place.apart(start, below[1]) != terms or place.apart(start, behind[1]) != following[-1]:
             return None
-        line = LINE // np.dtype(place.type.dtype).itemsize
         if self.parts == 1:
-            return Stream(place, base, line, pace=self.rows)
-        lines = ceil(self.rows * terms / (line * self.parts))
+            return Stream(place, start, pace=self.rows)
+        lines = ceil(self.rows * terms / (place.line * self.parts))
         if lines > MOST_AT_ONCE:
             return None
-        return Stream(place, (*base[:-1], base[-1] + self.part * (lines * line)), line, lines=lines)
+        return Stream(place, (*start[:-1], start[-1] + self.part * (lines * place.line)), lines=lines)
 
 
 @dataclass(frozen=True)
 class Stream:
-    """Memory from ``base`` on, in lines of ``line`` elements: ``lines`` of them at once, or ``pace`` elements in each
-    step of a sum."""
+    """Memory from ``base`` on: ``lines`` of the cache at once, or ``pace`` elements in each step of a sum."""
 
     place: Place
     base: Indices
-    line: int
     lines: int = 0
     pace: int = 0
 
     def begin(self, reader: Reader) -> None:
         """Emits the prefetches before the first step."""
         for number in range(self.lines):
-            self._fetch(reader, number * self.line)
+            self._fetch(reader, number * self.place.line)
 
     def step(self, reader: Reader, extents: Shape, at: Indices, copy: int) -> None:
         """Emits the prefetches of the step ``at`` of a sum over ``extents``, the ``copy``-th of its loop's body."""
@@ -92,8 +86,8 @@ class Stream:
         if isinstance(steps, int):
             copy = steps
         begin, end = copy * self.pace, (copy + 1) * self.pace
-        for number in range(-(-begin // self.line), -(-end // self.line)):
-            self._fetch(reader, steps * self.pace + (number * self.line - begin))
+        for number in range(-(-begin // self.place.line), -(-end // self.place.line)):
+            self._fetch(reader, steps * self.pace + (number * self.place.line - begin))
 
     def _fetch(self, reader: Reader, further: DimLike) -> None:
         buffer = reader.parameter(self.place, "read")
@@ -155,19 +149,3 @@ def rows_of(part: ContractionPart, axis: int | None) -> int | None:
 
 def _at(index: Indices, axis: int, further: int) -> Indices:
     return (*index[:axis], index[axis] + further, *index[axis + 1 :])
-
-
-def _memory(
-    reader: Reader, part: ContractionPart, factor: int, index: Indices, at: Indices
-) -> tuple[Place, Indices] | None:
-    position, where = part.factors(index, at)[factor]
-    memory = reader.memory(part.operands[position], reader.settled(where))
-    return None if memory is None else memory[:2]
-
-
-def _apart(shape: Sequence[DimLike], base: Indices, other: Indices) -> DimLike:
-    """How many elements apart two indices of a buffer are."""
-    return sum(
-        ((b - a) * product(shape[axis + 1 :]) for axis, (a, b) in enumerate(zip(base, other, strict=True))),
-        start=0,
-    )
