@@ -138,14 +138,24 @@ class LossError(ValueError):
         self.at = at
 
 
+def converted(name: str, value: ArrayLike) -> NDArray:
+    """``value``, such as a list, a tensor or a table's columns, as an array. Raises InputError if it is none, also for
+    a tensor that NumPy can't read."""
+    try:
+        return np.asarray(value)
+    except (
+        ValueError,
+        TypeError,
+        RuntimeError,
+    ) as error:  # RuntimeError: PyTorch's, of tensors with gradients
+        raise InputError(f"{name} is not an array: {error}") from None
+
+
 def exact_array(name: str, value: ArrayLike, dtype: np.dtype) -> NDArray:
     """``value`` as a C-ordered array of ``dtype`` if the cast loses nothing, or only rounds floats. Otherwise raises
     InputError, which says how to cast.
     """
-    try:
-        array = np.asarray(value)
-    except (ValueError, TypeError) as error:
-        raise InputError(f"input {name!r} is not an array: {error}") from None
+    array = converted(f"input {name!r}", value)
     if is_rounding(array.dtype, dtype):
         try:
             array = rounded(array, dtype)

@@ -53,6 +53,9 @@ def descend(first: Descent[T] | T) -> T:
                 result = None
             else:
                 result = following
-    if error is not None:
+    if error is None:
+        return result
+    try:
         raise error
-    return result
+    finally:
+        del error  # whose traceback has this frame: else both, and all that its frames hold, would be garbage

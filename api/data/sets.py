@@ -6,11 +6,11 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
 
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike
 
 from netwright.compiler.frontend.network import Network
 from netwright.runtime.data.class_names import ClassNames
-from netwright.runtime.data.dataset import Dataset
+from netwright.runtime.data.dataset import given_arrays
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.sources.registry import open_source
 from netwright.runtime.data.splits import split
@@ -35,7 +35,7 @@ from ..errors import RequestError
 from .needs import wanted
 
 #: A data set that does not come from the spec: a path, relative to the current folder, or arrays by name.
-Given = str | Path | Mapping[str, NDArray] | Samples
+Given = str | Path | Mapping[str, ArrayLike] | Samples
 #: Files that hold something else than text or tokens.
 _OTHERS = (".npz", ".npy", ".csv", ".parquet")
 
@@ -73,7 +73,7 @@ class DataSets:
                 self._declared[name] = self._read_as(name, Path(source))
             else:
                 self._sources[name] = (
-                    source if isinstance(source, Samples) else Dataset(source, f"the data set {name}")
+                    source if isinstance(source, Samples) else given_arrays(source, f"the data set {name}")
                 )
                 self._declared[name] = ArraysData.model_construct(path={})  # of no file
             self._folders[name] = Path()

@@ -121,16 +121,17 @@ class Phase:
         return graph
 
 
-def _everywhere(pass_: Pass, graph: Graph, context: PassContext) -> Graph:
-    """The graph after running ``pass_`` on all bodies, innermost first, and then on the graph itself."""
+def _everywhere(pass_: Pass, graph: Graph, context: PassContext, done: dict[int, Graph] | None = None) -> Graph:
+    """The graph after running ``pass_`` on all bodies, innermost first, and then on the graph itself. ``done`` are
+    bodies that it ran on, by their ids."""
     if not pass_.bodies:
         return pass_.run(graph, context)
-    done: dict[int, Graph] = {}
+    known = {} if done is None else done
 
-    def body(inner: Graph) -> Graph:
-        if id(inner) not in done:
-            done[id(inner)] = pass_.run(rewrite_bodies(inner, body), context)
-        return done[id(inner)]
+    def body(inner: Graph) -> Graph:  # which does not call itself: that would keep all graphs as garbage
+        if id(inner) not in known:
+            known[id(inner)] = _everywhere(pass_, inner, context, known)
+        return known[id(inner)]
 
     return pass_.run(rewrite_bodies(graph, body), context)
 

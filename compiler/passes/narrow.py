@@ -8,7 +8,7 @@ more than half of the work.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import ClassVar
 
 import numpy as np
@@ -39,42 +39,52 @@ class NarrowWindows(Pass):
 
 def narrow_windows(graph: Graph) -> Graph:
     """Moves slices with stride 1 through convolutions and windows with stride 1, and merges them into pads."""
-    outputs = set(graph.outputs.values())
-    sources: dict[Value, tuple[Node, tuple[Value, ...]]] = {}
+    return graph.rewrite(_Narrowing(graph, set(graph.outputs.values())).rule)
 
-    def once(value: Value) -> bool:
-        return value not in outputs and len(graph.uses(value)) == 1
 
-    def rule(new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
+@dataclass
+class _Narrowing:
+    """A rewrite of ``graph``. (Not functions that see each other, which would keep the graph until garbage is
+    collected.)"""
+
+    graph: Graph
+    outputs: set[Value]
+    sources: dict[Value, tuple[Node, tuple[Value, ...]]] = field(default_factory=dict)
+
+    def rule(self, new: Graph, node: Node, operands: tuple[Value, ...]) -> Sequence[Value] | None:
         for value in node.values:
-            sources[value] = (node, operands)
+            self.sources[value] = (node, operands)
         attrs = node.attrs
         if not isinstance(attrs, SliceAttributes) or set(attrs.stride) != {1} or 0 in node.types[0].shape:
             return None
-        (sliced,), (operand,) = graph.operands(node), operands
-        narrowed_slice = descend(cut(new, sliced, operand, attrs.start, attrs.limit))
+        (sliced,), (operand,) = self.graph.operands(node), operands
+        narrowed_slice = descend(self._cut(new, sliced, operand, attrs.start, attrs.limit))
         return None if narrowed_slice is None else [narrowed_slice]
 
-    def cut(new: Graph, old: Value, value: Value, start: Shape, limit: Shape) -> Descent[Value | None]:
+    def _once(self, value: Value) -> bool:
+        return value not in self.outputs and len(self.graph.uses(value)) == 1
+
+    def _cut(
+        self, new: Graph, old: Value, value: Value, start: Shape, limit: Shape
+    ) -> Descent[Value | None]:
         """``value`` from ``start`` to ``limit``, computed from as little as possible; None if that saves nothing."""
-        producer, inner = sources.get(old, _NOTHING)
-        if producer is None or not once(old):
+        producer, inner = self.sources.get(old, _NOTHING)
+        if producer is None or not self._once(old):
             return None
         if isinstance(producer.attrs, InterleaveAttributes):
-            phases = list(zip(graph.operands(producer), inner, strict=True))
-            return (yield _cut_phases(new, phases, producer.attrs, start, limit, cut))
+            phases = list(zip(self.graph.operands(producer), inner, strict=True))
+            return (yield _cut_phases(new, phases, producer.attrs, start, limit, self._cut))
         if isinstance(producer.attrs, PadAttributes):
-            (content,) = graph.operands(producer)
+            (content,) = self.graph.operands(producer)
             shape = producer.types[0].shape
-            return (yield _cut_pad(new, content, inner[0], producer.attrs, start, limit, shape, cut))
-        extra = _reach(graph, producer, start, limit)
+            return (yield _cut_pad(new, content, inner[0], producer.attrs, start, limit, shape, self._cut))
+        extra = _reach(self.graph, producer, start, limit)
         if extra is None:
             return None
         limits = tuple(end + more for end, more in zip(limit, extra, strict=True))
-        narrowed = _cut(new, sources, graph.operands(producer)[0], inner[0], start, limits, once)
+        source = self.graph.operands(producer)[0]
+        narrowed = _cut(new, self.sources, source, inner[0], start, limits, self._once)
         return new.add(producer.op, [narrowed, *inner[1:]], producer.attrs, layer=producer.layer).values[0]
-
-    return graph.rewrite(rule)
 
 
 def _reach(graph: Graph, node: Node, start: Shape, limit: Shape) -> tuple[DimLike, ...] | None:

@@ -6,8 +6,10 @@ from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
+from numpy.typing import ArrayLike, NDArray
 
+from ..arrays import converted
+from ..errors import DataError, InputError
 from .archives import names_in
 from .ragged import NextTokens, Ragged, Texts
 from .samples import Rows, Samples
@@ -63,6 +65,25 @@ class Dataset(Samples):
         for array in self.arrays.values():
             if isinstance(array, Stored):
                 array.load()
+
+
+def given_arrays(arrays: Mapping[str, ArrayLike | Stored | Ragged | NextTokens], name: str) -> Dataset:
+    """A data set of what callers hand over: arrays, or what NumPy makes one of, such as lists, tensors and columns of
+    tables. These are read by position, as they are converted first. Raises DataError for anything else.
+    """
+    if not isinstance(arrays, Mapping):
+        raise DataError(f"{name} is a {type(arrays).__name__}; it has to be a file, or arrays by name")
+    own = (np.ndarray, Stored, Ragged, NextTokens)
+    try:
+        return Dataset(
+            {
+                key: value if isinstance(value, own) else converted(f"{name}: {key!r}", value)
+                for key, value in arrays.items()
+            },
+            name,
+        )
+    except InputError as error:
+        raise DataError(str(error)) from None
 
 
 def load_dataset(path: str | Path | Mapping[str, Path]) -> Dataset:

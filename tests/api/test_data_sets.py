@@ -169,3 +169,27 @@ def test_validation_data_are_renamed(cli: Cli, tiny: Path) -> None:
     assert "NW0612" in cli("validate", tiny).output
     assert cli("fix", "--unsafe", tiny).exit_code == 0
     assert tiny.read_text(encoding="utf-8") == TINY
+
+
+def test_what_numpy_can_convert_are_arrays_and_anything_else_is_refused(colours: Path) -> None:
+    model = netwright.load(colours)
+    arrays = samples(6, 1)
+
+    class Column:
+        """As a table's column, whose rows have labels of their own: it has no rows by position."""
+
+        dtype, shape = arrays["t"].dtype, arrays["t"].shape
+
+        def __array__(self, dtype: object = None, copy: object = None) -> np.ndarray:
+            return arrays["t"]
+
+    given = model.data({"lists": {"x": arrays["x"].tolist(), "t": Column()}})["lists"]
+    read = given.read(np.array([4, 0]), ["x", "t"])
+    assert np.array_equal(read["x"], arrays["x"][[4, 0]])
+    assert np.array_equal(read["t"], arrays["t"][[4, 0]])
+    with pytest.raises(
+        DataError, match="the data set pair is a tuple; it has to be a file, or arrays by name"
+    ):
+        model.data({"pair": (arrays["x"], arrays["t"])})  # type: ignore[dict-item]
+    with pytest.raises(DataError, match=r"the data set uneven: 'x' is not an array: .*inhomogeneous"):
+        model.data({"uneven": {"x": [[1, 2], [3]]}})

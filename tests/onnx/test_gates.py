@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -14,11 +12,10 @@ import pytest
 pytest.importorskip("onnx", reason="onnx is not installed (extra: onnx)")
 pytest.importorskip("onnxruntime", reason="onnxruntime is not installed (pip install onnxruntime)")
 
-import onnx
-
 from netwright.onnx import ImportedModel
 
 from .compared import compare
+from .exports import Exports, export
 
 torch = pytest.importorskip("torch", reason="torch is not installed (pip install torch)")
 pytest.importorskip("onnxscript", reason="onnxscript is not installed (pip install onnxscript)")
@@ -29,31 +26,15 @@ F, H, STEPS = 3, 4, 5
 Step = Callable[..., Any]
 
 
-def exported(module: Any, steps: int = STEPS, *, dynamo: bool = False, features: int = F) -> onnx.ModelProto:
-    x = torch.randn(2, steps, features)
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if not dynamo:
-            axes = {"x": {0: "N"}}
-            torch.onnx.export(module.eval(), (x,), file, dynamo=False, input_names=["x"], dynamic_axes=axes)
-            return onnx.load_from_string(file.getvalue())
-        shapes = ({0: torch.export.Dim("N")},)
-        program = torch.onnx.export(
-            module.eval(), (x,), dynamo=True, input_names=["x"], dynamic_shapes=shapes, verbose=False
-        )
-    return program.model_proto
-
-
 def layers(imported: ImportedModel) -> str:
     """The layers of a spec, without their names."""
     text = imported.spec.partition("layers:\n")[2].partition("outputs:")[0]
     return re.sub(r"name: \w+, |inputs: \[[^]]*\], ", "", text)
 
 
-def imports(module: Any, steps: int = STEPS, *, dynamo: bool = False) -> str:
+def imports(module: Any, steps: int = STEPS, *, dynamo: bool = False, by: Callable[..., Any] = export) -> str:
     """What a module becomes, which has to give what ONNX Runtime gives."""
-    model = exported(module, steps, dynamo=dynamo)
+    model = by(module, torch.randn(2, steps, F), dynamo=dynamo)
     bindings = [{"x": RNG.normal(size=(n, steps, F)).astype(np.float32)} for n in (2, 3)]
     return layers(compare(model, *bindings))
 
@@ -115,13 +96,15 @@ class Cells(nn.Module):
         ("RNN", {"nonlinearity": "relu"}, ", activation: relu", 20, False),
     ],
 )
-def test_cells_of_pytorch(kind: str, options: dict[str, Any], keys: str, steps: int, dynamo: bool) -> None:
-    found = imports(Cells(kind, **options), steps, dynamo=dynamo)
+def test_cells_of_pytorch(
+    kind: str, options: dict[str, Any], keys: str, steps: int, dynamo: bool, exported: Exports
+) -> None:
+    found = imports(Cells(kind, **options), steps, dynamo=dynamo, by=exported)
     assert found == f"  - {{type: {kind.lower()}, units: 4{keys}}}\n"
 
 
 def test_a_whole_spec() -> None:
-    model = exported(Cells("LSTM", 2, last=True))
+    model = export(Cells("LSTM", 2, last=True), torch.randn(2, STEPS, F), dynamo=False)
     imported = compare(model, {"x": RNG.normal(size=(2, STEPS, F)).astype(np.float32)})
     assert (
         imported.spec
@@ -311,7 +294,7 @@ def test_equations_of_a_layer_are_the_layer(
 
 @pytest.mark.parametrize("dynamo", [False, True])
 def test_a_product_that_is_taken_out_of_the_loop(dynamo: bool) -> None:
-    """The input times its kernel for all steps at once belongs to the recurrence."""
+    """The input times its kernel for all steps at once belongs to the recurrence. Here both exporters run."""
 
     def step(m: Any, x: Any, h: Any) -> Any:
         h = torch.tanh(x + h @ m.r)

@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import io
 import re
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -24,6 +22,7 @@ from netwright.cli import main
 from netwright.onnx import ImportedModel, OnnxError, import_model
 
 from .compared import built, compare
+from .exports import Exports
 
 RNG = np.random.default_rng(11)
 F = np.float32
@@ -276,24 +275,6 @@ class Convolving(nn.Module):
         return h
 
 
-def exported(module: Any, *operands: Any, dynamo: bool) -> onnx.ModelProto:
-    names = ["x", "h"][: len(operands)]
-    file = io.BytesIO()
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        if not dynamo:
-            axes = {name: {0: "N"} for name in names}
-            torch.onnx.export(
-                module.eval(), operands, file, dynamo=False, input_names=names, dynamic_axes=axes
-            )
-            return onnx.load_from_string(file.getvalue())
-        sizes = tuple({0: torch.export.Dim("N")} for _ in names)
-        program = torch.onnx.export(
-            module.eval(), operands, dynamo=True, input_names=names, dynamic_shapes=sizes, verbose=False
-        )
-    return program.model_proto
-
-
 EXPORTERS = pytest.mark.parametrize("dynamo", [False, True])
 
 
@@ -311,8 +292,9 @@ EXPORTERS = pytest.mark.parametrize("dynamo", [False, True])
         ("RNN", 1, {"way": "split"}),
     ],
 )
-def test_cells_of_pytorch(kind: str, layers: int, options: dict[str, Any], dynamo: bool) -> None:
-    pytest.importorskip("onnxscript", reason="onnxscript is not installed (pip install onnxscript)")
+def test_cells_of_pytorch(
+    kind: str, layers: int, options: dict[str, Any], dynamo: bool, exported: Exports
+) -> None:
     torch.manual_seed(2)
     module = Cells(kind, layers, **options)
     operands = [torch.randn(2, STEPS, 3)] + ([torch.randn(2, 4)] if module.given else [])
@@ -327,8 +309,9 @@ def test_cells_of_pytorch(kind: str, layers: int, options: dict[str, Any], dynam
 
 @EXPORTERS
 @pytest.mark.parametrize(("module", "shape", "count"), [(Both, (3,), 2), (Convolving, (2, 5, 4), 1)])
-def test_other_loops_of_pytorch(module: Any, shape: tuple[int, ...], count: int, dynamo: bool) -> None:
-    pytest.importorskip("onnxscript", reason="onnxscript is not installed (pip install onnxscript)")
+def test_other_loops_of_pytorch(
+    module: Any, shape: tuple[int, ...], count: int, dynamo: bool, exported: Exports
+) -> None:
     torch.manual_seed(2)
     model = exported(module(), torch.randn(2, STEPS, *shape), dynamo=dynamo)
     imported = compare(model, {"x": draw(2, STEPS, *shape)}, {"x": draw(3, STEPS, *shape)})
@@ -375,8 +358,9 @@ class Layers(nn.Module):
         (lambda: Layers(bidirectional=True, nonlinearity="relu"), "rnn", 2),
     ],
 )
-def test_states_with_an_axis_before_the_samples(make: Any, kind: str, count: int, dynamo: bool) -> None:
-    pytest.importorskip("onnxscript", reason="onnxscript is not installed (pip install onnxscript)")
+def test_states_with_an_axis_before_the_samples(
+    make: Any, kind: str, count: int, dynamo: bool, exported: Exports
+) -> None:
     torch.manual_seed(2)
     model = exported(make(), torch.randn(2, STEPS, 3), dynamo=dynamo)
     imported = compare(model, {"x": draw(2, STEPS, 3)}, {"x": draw(3, STEPS, 3)})
