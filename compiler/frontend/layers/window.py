@@ -114,11 +114,11 @@ def _padding(
     scope: Scope, padding: str | tuple[int, int], size: DimLike, span: int, stride: int
 ) -> tuple[DimLike, DimLike]:
     """The cells before and after the input. Raises Problem if they can't be known."""
-    found = _amounts(padding, size, span, stride)
-    if found is None:
+    amounts = _amounts(padding, size, span, stride)
+    if amounts is None:
         message = f"{padding} with a stride larger than the window needs a known size, not {size}"
         raise scope.problem("NW0314", message, "padding", labels=scope.blame(scope.input))
-    return found
+    return amounts
 
 
 def _amounts(
