@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import partial
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -322,7 +323,7 @@ class Session:
         entry = find_entry(self.manifest, name)
         fixed = {**self._weights, **self._packed, **self._gradients}
         fixed |= {n: a for n, a in self._states.items() if n in self._static_states}
-        call = EntryCall(self.engine, entry, fixed, self._sized_state)
+        call = EntryCall(self.engine, entry, fixed, partial(_sized_state, self._states))
         changes_weights = not self._weights.keys().isdisjoint(entry.writes)
         self._packed_reads[name] = frozenset(self._packed.keys() & set(entry.reads))
         self._stale_after[name] = frozenset(
@@ -333,11 +334,13 @@ class Session:
         self._calls[name] = call
         return call
 
-    def _sized_state(self, info: BufferInfo, shape: tuple[int, ...]) -> NDArray:
-        array = self._states.get(info.name)
-        if array is None or array.shape != shape:
-            array = self._states[info.name] = aligned_zeros(shape, np.dtype(info.dtype))
-        return array
+
+def _sized_state(states: dict[str, NDArray], info: BufferInfo, shape: tuple[int, ...]) -> NDArray:
+    """The state of that shape, which begins with zeros. (No method: calls would keep their session in memory.)"""
+    array = states.get(info.name)
+    if array is None or array.shape != shape:
+        array = states[info.name] = aligned_zeros(shape, np.dtype(info.dtype))
+    return array
 
 
 def _check(

@@ -6,7 +6,7 @@ watched, every call has ended whose results or duration somebody looks at.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 
 from netwright.specs.manifest import GRADIENT
@@ -70,23 +70,27 @@ def watched(entry: ir.Entry) -> Watched:
         moments.append(ended)
         return ir.Call(MARK, (), (len(moments) - 1,))
 
-    def inside(body: Sequence[ir.Stmt], outermost: bool) -> tuple[ir.Stmt, ...]:
-        made: list[ir.Stmt] = []
-        for statement in body:
-            match statement:
-                case ir.Call():
-                    made += [statement, mark(statement)]
-                case ir.For():
-                    made.append(replace(statement, body=inside(statement.body, False)))
-                    if outermost:
-                        made.append(mark(None))
-                case ir.Divide():  # threads that do not meet have no moments in common
-                    made += inside(statement.body, outermost)
-                case ir.If(body=body, orelse=orelse):
-                    made.append(replace(statement, body=inside(body, False), orelse=inside(orelse, False)))
-                case _:
-                    made.append(statement)
-        return tuple(made)
-
-    body = inside(entry.function.body, True)
+    body = _with_marks(entry.function.body, True, mark)
     return Watched((ir.Call(MARK, (), (0,)), *body), tuple(moments))
+
+
+def _with_marks(
+    body: Sequence[ir.Stmt], outermost: bool, mark: Callable[[ir.Call | None], ir.Stmt]
+) -> tuple[ir.Stmt, ...]:
+    made: list[ir.Stmt] = []
+    for statement in body:
+        match statement:
+            case ir.Call():
+                made += [statement, mark(statement)]
+            case ir.For():
+                made.append(replace(statement, body=_with_marks(statement.body, False, mark)))
+                if outermost:
+                    made.append(mark(None))
+            case ir.Divide():  # threads that do not meet have no moments in common
+                made += _with_marks(statement.body, outermost, mark)
+            case ir.If(body=first, orelse=second):
+                parts = [_with_marks(part, False, mark) for part in (first, second)]
+                made.append(replace(statement, body=parts[0], orelse=parts[1]))
+            case _:
+                made.append(statement)
+    return tuple(made)

@@ -77,6 +77,16 @@ def _power(number: int) -> int:
     return 1 << max(1, number).bit_length() - 1
 
 
+@dataclass
+class _Number:
+    """The indices of the part that is computed, before those of the result."""
+
+    indices: Indices = ()
+
+    def __call__(self, index: Indices) -> Indices:
+        return (*self.indices, *index)
+
+
 class PartTiles(OuterTiles):
     """Emits the loops over parts, which threads divide, and over the tiles of each. The target has two axes more than
     the result: the parts."""
@@ -91,9 +101,9 @@ class PartTiles(OuterTiles):
         parts: Parts,
     ):
         ((place, _),) = targets
-        super().__init__(reader, part, space, [(place, self._in_part)], tiling)
+        self.number = _Number()
+        super().__init__(reader, part, space, [(place, self.number)], tiling)
         self.parts, self.kind = parts, "serial"
-        self.number: Indices = ()
 
     def emit(self) -> None:
         parts, rows, (samples, *cells) = self.parts, self.parts.rows, self.part.extents
@@ -104,14 +114,11 @@ class PartTiles(OuterTiles):
             stop = dim_min(samples, dim_max(at + 1, (at + 1) * samples // parts.samples))
             if rows == 1:
                 self.first, self.stop = (first, *self.first[1:]), (stop, *self.stop[1:])
-                self.number = (at, 0)
+                self.number.indices = (at, 0)
             else:
                 row = stack.enter_context(self.b.loop("part", 0, rows, kind="parallel"))
                 height = -(-cells[0] // rows)
                 self.first = (first, row * height, *self.first[2:])
                 self.stop = (stop, dim_min(cells[0], (row + 1) * height), *self.stop[2:])
-                self.number = (at, row)
+                self.number.indices = (at, row)
             super().emit()
-
-    def _in_part(self, index: Indices) -> Indices:
-        return (*self.number, *index)

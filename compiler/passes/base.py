@@ -121,7 +121,9 @@ class Phase:
         return graph
 
 
-def _everywhere(pass_: Pass, graph: Graph, context: PassContext, done: dict[int, Graph] | None = None) -> Graph:
+def _everywhere(
+    pass_: Pass, graph: Graph, context: PassContext, done: dict[int, Graph] | None = None
+) -> Graph:
     """The graph after running ``pass_`` on all bodies, innermost first, and then on the graph itself. ``done`` are
     bodies that it ran on, by their ids."""
     if not pass_.bodies:

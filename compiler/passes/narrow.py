@@ -64,9 +64,7 @@ class _Narrowing:
     def _once(self, value: Value) -> bool:
         return value not in self.outputs and len(self.graph.uses(value)) == 1
 
-    def _cut(
-        self, new: Graph, old: Value, value: Value, start: Shape, limit: Shape
-    ) -> Descent[Value | None]:
+    def _cut(self, new: Graph, old: Value, value: Value, start: Shape, limit: Shape) -> Descent[Value | None]:
         """``value`` from ``start`` to ``limit``, computed from as little as possible; None if that saves nothing."""
         producer, inner = self.sources.get(old, _NOTHING)
         if producer is None or not self._once(old):

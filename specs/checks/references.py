@@ -5,16 +5,16 @@ A reference is read in a scope, the block it is written in, and sees nothing out
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from ..diagnostics.diagnostic import Diagnostics
-from ..diagnostics.fixes import respelled
+from ..diagnostics.fixes import respelled, with_key
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.builtin_cells import state_names
 from ..expansion.placement import Alias, ExpandedSpec
 from ..models.layers.recurrent import GatedLayer, Recurrent
-from ..source.tree import Span
+from ..source.tree import SourceNode, Span
 from .structure import Structure
 from .typed_layers import LayerEntry
 
@@ -33,8 +33,7 @@ class Ref:
 class References:
     """Resolves references.
 
-    The caller goes on filling `layers` and `poisoned`. `model_input` returns what the first layer reads if it has no
-    `inputs`.
+    The caller goes on filling `layers` and `poisoned`.
     """
 
     def __init__(
@@ -44,14 +43,36 @@ class References:
         diagnostics: Diagnostics,
         layers: dict[str, LayerEntry],
         poisoned: set[str],
-        model_input: Callable[[str, Span, bool], Ref | None],
     ) -> None:
         self.structure, self.diagnostics = structure, diagnostics
-        self.layers, self.poisoned, self.model_input = layers, poisoned, model_input
+        self.layers, self.poisoned = layers, poisoned
         self.aliases, self.groups = expansion.aliases, expansion.groups
         self.inputs = structure.sections.get("inputs") or {}
+        self.broken_inputs = structure.broken.get("inputs", set())
         self.tree, self.lost = expansion.tree, expansion.lost
         self.followed: dict[str, Ref | None] = {}
+
+    def model_input(self, reader: str, place: Span, tell: bool, node: SourceNode | None = None) -> Ref | None:
+        """The model's only input, which the first layer reads if it has no `inputs`. If there are several, returns None
+        and, if asked to, reports it."""
+        special = {spec.lengths for spec in self.inputs.values()}
+        for other in self.structure.entries:
+            special |= {text for text, _ in other.spec.references()} if other.spec else set()
+        candidates = [name for name in self.inputs if name not in special] or list(self.inputs)
+        if self.broken_inputs or len(candidates) == 1:
+            return Ref(candidates[0]) if len(candidates) == 1 and not self.broken_inputs else None
+        if (
+            not tell
+            or not candidates
+            or any(spec.lengths not in (None, *self.inputs) for spec in self.inputs.values())
+        ):
+            return None
+        message = f"{reader} is the first layer and does not say which input it reads"
+        help = f"write inputs: [{candidates[0]}]"
+        fixes = [fix for name in candidates[:3] for fix in with_key(node, "inputs", [name])]
+        labels = [(self.tree.key_span(("inputs", name)), "this one?") for name in candidates[:3]]
+        self.diagnostics.error("NW0316", message, place, labels=labels, help=help, fixes=fixes)
+        return None
 
     def resolve(
         self, text: str, place: Span, me: str | None = None, words: Iterable[str] = (), scope: str = ""

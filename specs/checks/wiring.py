@@ -10,7 +10,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 
 from ..diagnostics.diagnostic import Diagnostics
-from ..diagnostics.fixes import respelled, with_key
+from ..diagnostics.fixes import respelled
 from ..diagnostics.suggest import closest, did_you_mean
 from ..equations.builtin_cells import state_names
 from ..expansion.placement import ExpandedSpec, Expected
@@ -18,7 +18,7 @@ from ..models.base import is_name
 from ..models.layers.base import WEIGHTS, LayerSpec
 from ..models.layers.recurrent import LENGTHS, START_WORDS, GatedLayer, Recurrent
 from ..source.order import find_order
-from ..source.tree import Path, SourceNode, Span
+from ..source.tree import Path, Span
 from .layers import check_arity, check_cell, check_share
 from .references import Ref, References
 from .sections import check_float_type, check_lengths, warn_unused
@@ -66,9 +66,7 @@ class _Wirer:
         self.places: dict[tuple[str, Ref], Span] = {}
         self.lost = "*" in self.broken_inputs or "*" in structure.broken.get("layers", set())
         self.lost = self.lost or expansion.lost
-        self.references = References(
-            structure, expansion, diagnostics, self.layers, self.poisoned, self.model_input
-        )
+        self.references = References(structure, expansion, diagnostics, self.layers, self.poisoned)
 
     def wire(self) -> Wiring:
         self.collect()
@@ -175,30 +173,9 @@ class _Wirer:
         above, place = entry.placement.above, self.tree.value_span((*entry.path, "name"))
         if above is None:
             node = self.tree.node(entry.path)
-            return [self.model_input(entry.name, place, entry.spec is not None, node)]
+            return [self.references.model_input(entry.name, place, entry.spec is not None, node)]
         known = above in self.layers or above in self.poisoned or above in self.expansion.aliases
         return [self.references.resolve(above, place) if known else None]
-
-    def model_input(self, reader: str, place: Span, tell: bool, node: SourceNode | None = None) -> Ref | None:
-        """The model's only input. If there are several, returns None and, if asked to, reports it."""
-        special = {spec.lengths for spec in self.inputs.values()}
-        for other in self.structure.entries:
-            special |= {text for text, _ in other.spec.references()} if other.spec else set()
-        candidates = [name for name in self.inputs if name not in special] or list(self.inputs)
-        if self.broken_inputs or len(candidates) == 1:
-            return Ref(candidates[0]) if len(candidates) == 1 and not self.broken_inputs else None
-        if (
-            not tell
-            or not candidates
-            or any(spec.lengths not in (None, *self.inputs) for spec in self.inputs.values())
-        ):
-            return None
-        message = f"{reader} is the first layer and does not say which input it reads"
-        help = f"write inputs: [{candidates[0]}]"
-        fixes = [fix for name in candidates[:3] for fix in with_key(node, "inputs", [name])]
-        labels = [(self.tree.key_span(("inputs", name)), "this one?") for name in candidates[:3]]
-        self.diagnostics.error("NW0316", message, place, labels=labels, help=help, fixes=fixes)
-        return None
 
     def read_given(self, entry: LayerEntry, spec: LayerSpec) -> None:
         assert entry.name is not None

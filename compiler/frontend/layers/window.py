@@ -78,8 +78,13 @@ def _axis(scope: Scope, spec: Windowed, signal: Signal, position: int) -> Window
     cells = _cells(size, low, padded, span, stride, ceil)
     axis = WindowAxis(size, span, stride, low, high, cells, window, dilation)
 
-    def rule(size: int) -> int | None:
-        low, high = _padding(scope, spec.padding[position], size, span, stride)
+    padding = spec.padding[position]
+
+    def rule(size: int) -> int | None:  # without the scope, which keeps it
+        amounts = _amounts(padding, size, span, stride)
+        if amounts is None:
+            return None
+        low, high = amounts
         padded = size + low + high
         cells = _cells(size, low, padded, span, stride, ceil)
         return cells if isinstance(padded, int) and padded >= span and isinstance(cells, int) else None
@@ -108,6 +113,17 @@ def _at_least(size: DimLike) -> int:
 def _padding(
     scope: Scope, padding: str | tuple[int, int], size: DimLike, span: int, stride: int
 ) -> tuple[DimLike, DimLike]:
+    """The cells before and after the input. Raises Problem if they can't be known."""
+    amounts = _amounts(padding, size, span, stride)
+    if amounts is None:
+        message = f"{padding} with a stride larger than the window needs a known size, not {size}"
+        raise scope.problem("NW0314", message, "padding", labels=scope.blame(scope.input))
+    return amounts
+
+
+def _amounts(
+    padding: str | tuple[int, int], size: DimLike, span: int, stride: int
+) -> tuple[DimLike, DimLike] | None:
     if not isinstance(padding, str):
         return padding
     if padding == "valid":
@@ -119,8 +135,7 @@ def _padding(
     total: DimLike = (ceil_div(size, stride) - 1) * stride + span - size
     if span < stride:
         if isinstance(total, Dim):
-            message = f"{padding} with a stride larger than the window needs a known size, not {size}"
-            raise scope.problem("NW0314", message, "padding", labels=scope.blame(scope.input))
+            return None
         total = dim_max(0, total)
     less, more = total // 2, total - total // 2
     return (less, more) if padding == "same_upper" else (more, less)
