@@ -124,8 +124,8 @@ def program_cache() -> ObjectCache | None:
 
 def entry_graphs(network: Network, entries: Sequence[str] | None) -> dict[str, Graph]:
     """The graphs of the named entries, by default of all but `fit`. Raises RequestError for an unknown entry."""
-    names = [name for name in network.graphs if name != "fit"] if entries is None else list(entries)
     known = [name for name in network.graphs if name != "fit"]
+    names = known if entries is None else [entries] if isinstance(entries, str) else list(entries)
     for name in names:
         if name not in known:
             train = "" if len(known) > 1 else "; loss and train_step need a train section in the spec"

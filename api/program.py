@@ -36,6 +36,7 @@ from .build import build, entry_graphs, reference
 from .collection import collected_seldom
 from .data.sets import DataSets, Given
 from .errors import RequestError
+from .in_process import InProcess
 from .network_weights import Weights, first_weights, weights_manifest
 from .ranks import Divided, communicator_of
 from .streams import Streams
@@ -50,7 +51,7 @@ EngineName = Literal["native", "reference"]
 _Out = TypeVar("_Out", bound=Out)
 
 
-class Program:
+class Program(InProcess):
     """A model that can run: entries compiled for one CPU (or interpreted), and weights.
 
     Several threads may call ``predict`` at once, but must not train. Weights that are not given are drawn when needed.
@@ -75,8 +76,7 @@ class Program:
         self._how = engine, threads, pin
         self._streams: Streams | None = None
         self._divided: Divided | None = None
-        self.entries = tuple(entry_graphs(network, entries))
-        graphs = entry_graphs(network, self.entries)
+        self.entries = tuple(graphs := entry_graphs(network, entries))
         made: Engine
         self._native: NativeEngine | None = None
         if engine == "reference":

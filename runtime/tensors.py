@@ -152,6 +152,11 @@ class TensorFile:
         if len(start) < 8 or header < 2:
             raise WeightsError(f"{self.path} is not a safetensors file: it holds {size} bytes and no header")
         if header > MAX_HEADER or header > size - 8:
+            if start.startswith((b"PK\x03\x04", b"\x80\x02")):  # a zip, or a pickle
+                raise WeightsError(
+                    f"{self.path} is not a safetensors file, but like one of PyTorch or NumPy: "
+                    "read it there and pass its arrays by name, or save them with safetensors"
+                )
             raise WeightsError(
                 f"{self.path} is not a whole safetensors file: "
                 f"its header claims {header:,} bytes, the file has {size:,}"

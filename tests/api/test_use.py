@@ -1,8 +1,10 @@
 """Commands that train and run: train, evaluate, run, compile and the executable, on a small network with data."""
 
+import copy
 import importlib.util
 import io
 import os
+import pickle
 import signal
 import subprocess
 from collections.abc import Callable
@@ -14,6 +16,7 @@ from click.testing import Result
 
 import netwright
 from netwright.cli.options import dim_ranges
+from netwright.runtime.errors import WeightsError
 
 from ..forked import Forked
 from .conftest import samples
@@ -303,3 +306,17 @@ def test_ctrl_c_stops_cleanly_with_a_checkpoint(cli: Cli, tiny: Path, tmp_path: 
     done = cli(*command, "--epochs", epochs, "--resume", "w.checkpoint")
     assert done.exit_code == 0
     assert f" {epochs}/{epochs} " in done.stdout
+
+
+def test_a_program_closes_with_its_block_and_says_why_it_is_not_copied(tiny: Path) -> None:
+    with netwright.load(tiny).compile(engine="reference", entries="predict") as program:
+        assert program.entries == ("predict",)
+        for duplicate in (pickle.dumps, copy.deepcopy):
+            with pytest.raises(TypeError, match="send the Model"):
+                duplicate(program)
+
+
+def test_weights_of_others_are_told_from_damaged_ones(tiny: Path, tmp_path: Path) -> None:
+    np.savez(tmp_path / "w.npz", **{"head.kernel": np.zeros(3)})
+    with pytest.raises(WeightsError, match="like one of PyTorch or NumPy: read it there and pass its arrays"):
+        netwright.load(tiny).compile(tmp_path / "w.npz", engine="reference", entries=["predict"])

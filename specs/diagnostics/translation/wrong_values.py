@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from typing import Any, get_origin
 
 from pydantic import BaseModel
 
@@ -12,8 +12,8 @@ from ...models.base import MAX_SIZE
 from ...source.scalars import plain_scalar
 from ...source.tree import SourceNode, SourceTree, Span
 from ..diagnostic import Diagnostics
-from ..fixes import Fix, replaced, respelled, with_key
-from ..model_paths import models_at
+from ..fixes import Fix, inline, replaced, respelled, with_key
+from ..model_paths import branches, models_at
 from ..suggest import did_you_mean, is_certain, key_meant, type_meant
 from .keys import owner_span
 from .mistakes import EXPECTED, Mistake, allowed_words, quoted
@@ -31,6 +31,8 @@ _CUSTOM = {
     "amount": "NW0203",
     "text": "NW0203",
 }
+#: Truth values of YAML 1.1, which are texts in the language.
+_TRUTHS = {"yes": True, "on": True, "no": False, "off": False}
 _LIMITS = {
     "greater_than_equal": ("at least", "ge"),
     "greater_than": ("more than", "gt"),
@@ -95,9 +97,11 @@ def report_value(tree: SourceTree, diagnostics: Diagnostics, mistake: Mistake, a
         in_list = isinstance(value, str) and expected == ["a list"]
         message = f"{name} has to be {join(expected)}, not {describe(value)}"
         fixes = _in_list(node) if in_list else _unquoted(node, expected or [])
-        pattern = (
-            _pattern(models_at(annotation, mistake.loc), value) if "a mapping" in (expected or []) else None
-        )
+        models = list(models_at(annotation, mistake.loc)) if "a mapping" in (expected or []) else []
+        pattern = _pattern(models, value)
+        if node and (key := _only_list(models, value)):
+            fixes = replaced(node, {key: value}, safe=True)
+            pattern = inline({key: value}, node.text)
         error("NW0203", message, span, help=pattern and f"such as {name}: {pattern}", fixes=fixes)
     else:
         error("NW0203", f"{name}: {mistake.message}", span)
@@ -144,16 +148,33 @@ def _pattern(models: Iterable[type[BaseModel]], value: Any) -> str | None:
     return f"{{{', '.join([f'type: {meant}', *(f'{key}: …' for key in needed if key != 'type')])}}}"
 
 
+def _only_list(models: Sequence[type[BaseModel]], value: Any) -> str | None:
+    """The key that a list is the value of if the mapping around it is left out: the only one that the only model needs,
+    such as an input's `shape`."""
+    if not isinstance(value, list) or len(models) != 1:
+        return None
+    needed = [
+        (info.alias or name, info) for name, info in models[0].model_fields.items() if info.is_required()
+    ]
+    if len(needed) != 1 or not any(
+        get_origin(branch) is tuple for branch in branches(needed[0][1].annotation)
+    ):
+        return None
+    return needed[0][0]
+
+
 def _in_list(node: SourceNode | None) -> tuple[Fix, ...]:
     return replaced(node, [node.value], safe=True) if node else ()
 
 
 def _unquoted(node: SourceNode | None, expected: Sequence[str]) -> tuple[Fix, ...]:
-    """The fix for a number or truth value written in quotes, or for a whole number written as a fraction, such as
-    3.0.
+    """The fix for a number or truth value written in quotes, for a whole number written as a fraction, such as 3.0,
+    or for a truth value of YAML 1.1, such as yes.
     """
     if node is None or not isinstance(node.value, str | float) or node.value == "":
         return ()
+    if "true or false" in expected and str(node.value).lower() in _TRUTHS:
+        return replaced(node, _TRUTHS[str(node.value).lower()], safe=True)
     try:
         value = plain_scalar(node.value) if isinstance(node.value, str) else node.value
     except ValueError:
