@@ -140,9 +140,10 @@ class Body:
         return dims
 
     def _find_buffers(self) -> dict[str, Callable[[], str]]:
-        """Functions that load each buffer's address. A program has thousands of buffers: loading an address where a
-        call needs it keeps it live for a short time only, so that LLVM's time stays linear in the number of calls."""
-        write = self._writer.result
+        """Functions that load each buffer's address where a call needs it, or have it from a call before: parts of an
+        entry are short, so that LLVM's time stays linear in the number of calls. Bare machines have little stack to
+        keep addresses on."""
+        write = self._writer.result if self._frame.target.is_bare else self._writer.value
         slots = {buffer.name: number for number, buffer in enumerate(self._frame.entry.arena)}
         table = {buffer.name: number for number, buffer in enumerate(self._frame.program.table)}
         direct, settled = self._frame.direct, self._frame.offsets

@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from ..loop import ir
 from .ahead import Ahead
 from .cache import ObjectCache, default_cache
-from .compile import compile_object, compiling
+from .compile import LEVEL, compile_object, compiling
 from .entries import entry_symbol, plan_symbol
 from .modules import program_modules
 from .support import POOL, has_threads, write_pool, write_python, write_recorder
@@ -163,7 +163,7 @@ def _object(
     target: Target,
     cache: ObjectCache | None,
     *,
-    level: int = 3,
+    level: int = LEVEL,
     ahead: Ahead | None = None,
 ) -> bytes:
     with compiling(what):
