@@ -32,6 +32,9 @@ LEAST_BLOCK = 40
 #: The most tiles of rows that fetch packed columns ahead: where more read them, packing takes little of the time, and
 #: the smaller blocks cost as much.
 MOST_TILES = 32
+#: The fewest tiles of rows that columns are packed for which fit into the first cache: fewer take about as long to
+#: read them where they are as packing takes.
+LEAST_TILES = 8
 #: The value assumed for an open size when memory traffic is compared.
 TYPICAL = 32
 #: So much longer may a kernel take whose tiles threads can divide than one with a single tile.
@@ -281,7 +284,7 @@ def _blocked(
     panel = machine.l1_bytes * 2 // 3
     cut = _cut(part, tiling, panel // (width * itemsize))
     if cut is tiling:
-        return tiling
+        return _packed_whole(part, tiling, sizes, columns, panel // itemsize) if alone else tiling
     made = replace(cut, packs=columns > width)
     tiles = -(-sizes[tiling.row_axis] // tiling.rows) * prod(sizes[: tiling.row_axis])
     if made.packs and tiles <= MOST_TILES and made.cut == len(part.extents) - 1 and _is_far(part, machine):
@@ -294,6 +297,20 @@ def _blocked(
     return replace(
         made, columns_outermost=_streams_rows(part, tiling, results, blocks, -(-columns // width), machine)
     )
+
+
+def _packed_whole(
+    part: ContractionPart, tiling: OuterTiling, sizes: list[int], columns: int, panel: int
+) -> OuterTiling:
+    """The tiling of a sum whose block has all terms: packed, if the first cache has no room for all of their columns,
+    ``panel`` elements, and enough tiles of rows read what is packed."""
+    tiles = -(-sizes[tiling.row_axis] // tiling.rows) * prod(sizes[: tiling.row_axis])
+    samples, terms = part.extents[0], product(part.extents)
+    if not isinstance(samples, int) or not isinstance(terms, int) or tiles < LEAST_TILES:
+        return tiling
+    if columns <= tiling.lanes * tiling.vectors or terms * columns <= panel:
+        return tiling
+    return replace(tiling, cut=0, block=samples, packs=True, columns_outermost=True)
 
 
 def _terms_in(part: ContractionPart, nbytes: int) -> int:
