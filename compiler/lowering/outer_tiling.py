@@ -32,8 +32,8 @@ LEAST_BLOCK = 40
 #: The most tiles of rows that fetch packed columns ahead: where more read them, packing takes little of the time, and
 #: the smaller blocks cost as much.
 MOST_TILES = 32
-#: The fewest tiles of rows that columns are packed for which fit into the first cache: fewer take about as long to
-#: read them where they are as packing takes.
+#: The fewest tiles of rows that the columns of a single block are packed for: packing takes about as long as half a
+#: tile.
 LEAST_TILES = 8
 #: The value assumed for an open size when memory traffic is compared.
 TYPICAL = 32
