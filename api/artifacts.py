@@ -11,19 +11,19 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import Version, link_versions
-from netwright.compiler.codegen.checks import Vectors
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.platforms import Makes, chosen_target, chosen_targets, platform_named
-from netwright.compiler.codegen.selection import without_entries
-from netwright.compiler.codegen.target import Target
-from netwright.compiler.codegen.web import link_module, write_loader
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.files.artifacts import Version, link_versions
+from netwright.compiler.codegen.files.checks import Vectors
+from netwright.compiler.codegen.files.platforms import Makes, chosen_target, chosen_targets, platform_named
+from netwright.compiler.codegen.files.selection import without_entries
+from netwright.compiler.codegen.files.web import link_module, write_loader
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.text import print_graph
-from netwright.compiler.loop.text import program_text
+from netwright.compiler.loop.text.printing import program_text
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.base import EvaluationError
 from netwright.compiler.pipeline import run

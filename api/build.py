@@ -7,9 +7,6 @@ from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from typing import Any
 
-from netwright.compiler.codegen.ahead import compiled_ahead
-from netwright.compiler.codegen.cache import ObjectCache, default_cache
-from netwright.compiler.codegen.features import required, why_not_here
 from netwright.compiler.codegen.jit import (
     NativeProgram,
     compile_jit,
@@ -17,9 +14,12 @@ from netwright.compiler.codegen.jit import (
     jit_pool,
     kernel_objects,
 )
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.stored import StoredProgram, get_program, program_key, put_program
-from netwright.compiler.codegen.target import Target, TargetError
+from netwright.compiler.codegen.llvm.features import required, why_not_here
+from netwright.compiler.codegen.objects.ahead import compiled_ahead
+from netwright.compiler.codegen.objects.cache import ObjectCache, default_cache
+from netwright.compiler.codegen.objects.stored import StoredProgram, get_program, program_key, put_program
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target, TargetError
 from netwright.compiler.codegen.verification import Verified, verify_kernels
 from netwright.compiler.driver import Lowered, lower
 from netwright.compiler.frontend.network import Network

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.target import Target, host_target
+from netwright.compiler.codegen.targets.target import Target, host_target
 from netwright.runtime.session import Session
 from netwright.specs.manifest import PREPARE
 

@@ -6,8 +6,8 @@ from typing import get_args
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ops.widen import Half
 from netwright.compiler.quantization.halves import halved_network

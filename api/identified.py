@@ -7,8 +7,8 @@ from collections.abc import Callable
 from importlib.metadata import version
 from typing import Any
 
-from netwright.compiler.codegen.compile import LLVM
-from netwright.compiler.codegen.debug import DebugInfo, Place
+from netwright.compiler.codegen.llvm.debug import DebugInfo, Place
+from netwright.compiler.codegen.objects.compile import LLVM
 from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.frontend.network import Network
 from netwright.specs.flat import flat_spec

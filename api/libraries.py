@@ -7,15 +7,15 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.debug import DebugInfo
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.files.linker import LinkError, find_compiler
+from netwright.compiler.codegen.files.platforms import chosen_target
+from netwright.compiler.codegen.files.selection import without_entries
 from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.library.packages import cmake_config, pkg_config
 from netwright.compiler.codegen.library.weights import identity, layout, write_weights
-from netwright.compiler.codegen.linker import LinkError, find_compiler
-from netwright.compiler.codegen.platforms import chosen_target
-from netwright.compiler.codegen.selection import without_entries
-from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.llvm.debug import DebugInfo
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.specs.files import write_file
 from netwright.specs.manifest import PREPARE, TRAIN, Manifest

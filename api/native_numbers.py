@@ -8,9 +8,9 @@ from functools import cache
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.stored import program_key
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.objects.stored import program_key
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.draw import WORDS, DrawAttributes

@@ -11,7 +11,7 @@ from typing import Literal
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.passes.base import Phase
 from netwright.compiler.passes.dead_code import RemoveDeadCode
-from netwright.compiler.passes.unroll import UnrollScans
+from netwright.compiler.passes.scans.unroll import UnrollScans
 from netwright.compiler.pipeline import GRAPH
 from netwright.specs.files import write_file
 from netwright.specs.models.layers.recurrent import RecurrentLayer

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Self
 
-from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.targets.target import Target
 from netwright.specs.files import is_stream
 
 from .errors import RequestError

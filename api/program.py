@@ -9,7 +9,7 @@ from typing import Any, Literal, TypeVar, overload
 
 from numpy.typing import ArrayLike, NDArray
 
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.runtime.data.samples import Samples

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 from rich import box
 from rich.table import Table
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import Target, host_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target, host_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.quantization.network import Plan, Product, QuantizedNetwork

@@ -7,7 +7,7 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.analyses.mixing import mixing_layer
 from netwright.compiler.frontend.build import bounded_network, divided_network
 from netwright.compiler.frontend.network import Network, initial_states

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Literal, get_args
 
-from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph

@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import partial
 
-from netwright.compiler.codegen.csource import StreamTable
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.files.csource import StreamTable
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.network import Graphs, Network
 from netwright.compiler.graph.joining import renamed
 from netwright.compiler.streaming import STEP, StepGraph, StreamError, step_network

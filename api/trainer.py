@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.debug import DebugInfo
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import Target
-from netwright.compiler.codegen.trainer import link_trainer
-from netwright.compiler.codegen.trainer_tables import Part, SplitTable, TrainerPlan, VariationTable
+from netwright.compiler.codegen.files.trainer import link_trainer
+from netwright.compiler.codegen.files.trainer_tables import Part, SplitTable, TrainerPlan, VariationTable
+from netwright.compiler.codegen.llvm.debug import DebugInfo
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.compiler.frontend.training.around import (

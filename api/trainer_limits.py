@@ -7,7 +7,7 @@ from typing import TypeAlias
 
 import numpy as np
 
-from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ops.vary_crop import MOST_IN_ROW
 from netwright.compiler.ranges import merged_ranges

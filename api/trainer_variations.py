@@ -7,9 +7,9 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import Target
-from netwright.compiler.codegen.trainer_tables import Part, VariationTable
+from netwright.compiler.codegen.files.trainer_tables import Part, VariationTable
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.frontend.training.variations import computes, variation_dims, variation_graph
 from netwright.compiler.graph.graph import Graph

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.stored import program_key
-from netwright.compiler.codegen.target import Target, named_target
+from netwright.compiler.codegen.objects.stored import program_key
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target, named_target
 from netwright.compiler.frontend.training.variations import variation_dims, variation_graph
 from netwright.runtime.augmentation import CompileVariation, Variation, Varied
 from netwright.runtime.session import Session

@@ -18,9 +18,9 @@ from math import prod
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.machines import cache_bytes, describe
 from netwright.compiler.codegen.speed import Speed, measure_speed
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.machines import cache_bytes, describe
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.ops.cost import cost_of
 from netwright.compiler.ops.scan_attributes import ScanAttributes

@@ -23,8 +23,8 @@ from .formulas import Fourier
 from .graph.graph import Graph
 from .graph.node import InputAttributes
 from .loop import ir
+from .loop.checks.verify import verify_kernel, verify_program
 from .loop.marks import complete_after
-from .loop.verify import verify_kernel, verify_program
 from .lowering.program import ProgramBuilder
 from .lowering.schedule import lower_entry
 from .machine import Machine

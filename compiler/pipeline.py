@@ -18,41 +18,41 @@ from pathlib import Path
 from .graph.graph import Graph
 from .graph.joining import joined, renamed
 from .graph.node import Value
-from .lowering.materialize import Materialize
+from .lowering.grouping.materialize import Materialize
 from .machine import Machine
 from .observers import Dump, Observer, Observers, Step
 from .passes.base import Budget, Math, PassContext, Phase
-from .passes.channels_before_cells import ChannelsBeforeCells
-from .passes.checkpoint_scans import CheckpointScans
 from .passes.common_subexpressions import MergeCommonSubexpressions
-from .passes.copy_transposed import CopyTransposed
 from .passes.dead_code import RemoveDeadCode
-from .passes.drop_taps import DropTaps
-from .passes.flatten_products import FlattenProducts
 from .passes.fold_constants import FoldConstants
-from .passes.hoist_scan_inputs import HoistScanInputs
-from .passes.join_gradients import JoinGradients
-from .passes.join_products import JoinProducts
-from .passes.linear_sums import LinearSums
-from .passes.mask_windows import MaskWindows
-from .passes.maxima_first import MaximaFirst
-from .passes.move_transposes import MoveTransposes
-from .passes.narrow import NarrowWindows
-from .passes.pack_panels import PackPanels
-from .passes.pack_rows import PackRows
-from .passes.regroup_sums import RegroupSums
-from .passes.rows_as_one import RowsAsOne
-from .passes.share_windows import ShareWindows
+from .passes.products.copy_transposed import CopyTransposed
+from .passes.products.flatten_products import FlattenProducts
+from .passes.products.join_gradients import JoinGradients
+from .passes.products.linear_sums import LinearSums
+from .passes.products.pack_panels import PackPanels
+from .passes.products.pack_rows import PackRows
+from .passes.products.slice_of_dot import SliceOfDot
+from .passes.products.sums_by_samples import SumsBySamples
+from .passes.scans.checkpoint_scans import CheckpointScans
+from .passes.scans.hoist_scan_inputs import HoistScanInputs
+from .passes.scans.join_products import JoinProducts
+from .passes.scans.regroup_sums import RegroupSums
+from .passes.scans.sink_scan_outputs import SinkScanOutputs
+from .passes.scans.slice_scan_inputs import SliceScanInputs
+from .passes.scans.turn_weights import TurnWeights
+from .passes.scans.unroll import UnrollScans
 from .passes.simplify import Simplify
-from .passes.sink_scan_outputs import SinkScanOutputs
-from .passes.slice_of_dot import SliceOfDot
-from .passes.slice_scan_inputs import SliceScanInputs
-from .passes.split_borders import SplitBorders
 from .passes.split_prepare import SplitPrepare
-from .passes.sums_by_samples import SumsBySamples
-from .passes.turn_weights import TurnWeights
-from .passes.unroll import UnrollScans
-from .passes.winograd import Winograd
+from .passes.views.move_transposes import MoveTransposes
+from .passes.windows.channels_before_cells import ChannelsBeforeCells
+from .passes.windows.drop_taps import DropTaps
+from .passes.windows.mask_windows import MaskWindows
+from .passes.windows.maxima_first import MaximaFirst
+from .passes.windows.narrow import NarrowWindows
+from .passes.windows.rows_as_one import RowsAsOne
+from .passes.windows.share_windows import ShareWindows
+from .passes.windows.split_borders import SplitBorders
+from .passes.windows.winograd import Winograd
 
 #: Prepares a forward graph for differentiation: gradients inherit everything done here.
 BEFORE_GRADIENTS = Phase(

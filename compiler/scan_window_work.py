@@ -12,7 +12,7 @@ from .ops.protocols import contraction
 from .ops.scan_attributes import ScanAttributes
 from .passes.base import PassContext
 from .passes.dead_code import RemoveDeadCode
-from .passes.share_windows import ShareWindows
+from .passes.windows.share_windows import ShareWindows
 
 _WINDOWS = ".windows"  # suffix of the layer that cuts the windows, after the name of the scan_window
 

@@ -20,8 +20,8 @@ import numpy as np
 from netwright.specs.dims import evaluate as evaluate_size
 from netwright.specs.manifest import PREPARE, Manifest
 
-from .codegen.checks import Probe, Vectors
-from .codegen.generated import bound_dims, generated_inputs, small_sizes
+from .codegen.files.checks import Probe, Vectors
+from .codegen.files.generated import bound_dims, generated_inputs, small_sizes
 from .graph.graph import Graph
 from .graph.node import Node, Value
 from .interpreter import evaluate, evaluate_all

@@ -1,8 +1,8 @@
 """Entries as built-in functions of CPython, which take NumPy arrays: some 100 ns per call and array, a fifth of what
 ctypes takes for the arrays' addresses alone.
 
-The functions are native code (``compiler/codegen/ll/python.ll``) over structures that are filled here once per binding
-of dims. They refuse whatever is not exactly right, so that the usual way converts it or says what is wrong.
+The functions are native code (``compiler/codegen/llvm/ll/python.ll``) over structures that are filled here once per
+binding of dims. They refuse whatever is not exactly right, so that the usual way converts it or says what is wrong.
 """
 
 from __future__ import annotations

@@ -17,7 +17,7 @@ ABI version. The C side of the same contract:
     int64_t MODEL_missing(void);                          /* bit i: this CPU lacks the i-th of the features */
 
 MODEL is the model's name in small letters. Where the system has threads there is a pool of them
-(``compiler/codegen/ll/pool.ll``):
+(``compiler/codegen/llvm/ll/pool.ll``):
 
     int32_t MODEL_pool_run(entry, const netwright_context *, int32_t nthreads, int32_t spins);   /* the entry's code */
     int32_t MODEL_pool_stop(void);      /* ends the workers; 1 where a call has them */

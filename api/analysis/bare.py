@@ -7,10 +7,10 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.bare import Footprint, footprint
-from netwright.compiler.codegen.plans import Planners
-from netwright.compiler.codegen.platforms import chosen_target
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.files.bare import Footprint, footprint
+from netwright.compiler.codegen.files.plans import Planners
+from netwright.compiler.codegen.files.platforms import chosen_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.analyses.budget import exceeded
 from netwright.compiler.frontend.network import Network
 from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics

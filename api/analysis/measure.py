@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.compiler.codegen.measure import CodeSize, code_size
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value

@@ -17,8 +17,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from netwright.compiler.codegen.plans import Planners
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.files.plans import Planners
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.loop import ir
 from netwright.specs.dims import DimLike, evaluate, parse_dim, product

@@ -9,8 +9,8 @@ from datetime import date
 
 import click
 
-from netwright.compiler.codegen.cache import ObjectCache, default_cache
-from netwright.compiler.codegen.upkeep import DAY, Usage, clear, usage
+from netwright.compiler.codegen.objects.cache import ObjectCache, default_cache
+from netwright.compiler.codegen.objects.upkeep import DAY, Usage, clear, usage
 
 from ..describe import bytes_text
 from .options import format_option

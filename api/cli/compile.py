@@ -10,8 +10,8 @@ from typing import Any, Literal
 import click
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.platforms import NAMES, chosen_targets
+from netwright.compiler.codegen.files.platforms import NAMES, chosen_targets
+from netwright.compiler.codegen.targets.machines import describe
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ops.widen import Half

@@ -9,9 +9,9 @@ import click
 from rich.syntax import Syntax
 from rich.text import Text
 
-from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.speed import measure_speed
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.specs.diagnostics.codes import CODES
 from netwright.specs.diagnostics.pages import Page, pages
 

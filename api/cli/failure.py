@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import click
 
-from netwright.compiler.codegen.cache import CacheError
-from netwright.compiler.codegen.compile import CompileError
-from netwright.compiler.codegen.linker import LinkError
-from netwright.compiler.codegen.target import TargetError
+from netwright.compiler.codegen.files.linker import LinkError
+from netwright.compiler.codegen.objects.cache import CacheError
+from netwright.compiler.codegen.objects.compile import CompileError
+from netwright.compiler.codegen.targets.target import TargetError
 from netwright.compiler.codegen.verification import VerificationError
-from netwright.compiler.passes.unroll import UnrollError
+from netwright.compiler.passes.scans.unroll import UnrollError
 from netwright.compiler.plans.tuning import TuningError
 from netwright.runtime.errors import RuntimeFault
 from netwright.runtime.training import DivergedError

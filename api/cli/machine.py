@@ -8,10 +8,10 @@ from typing import Any
 
 import click
 
-from netwright.compiler.codegen.features import required
-from netwright.compiler.codegen.machines import describe
+from netwright.compiler.codegen.llvm.features import required
 from netwright.compiler.codegen.speed import Speed, measure_speed
-from netwright.compiler.codegen.target import Target, host_target, named_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target, host_target, named_target
 from netwright.compiler.machine import Machine
 
 from .options import format_option

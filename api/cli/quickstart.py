@@ -8,8 +8,8 @@ from pathlib import Path
 
 import click
 
-from netwright.compiler.codegen.linker import LinkError, find_compiler
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.files.linker import LinkError, find_compiler
+from netwright.compiler.codegen.targets.target import host_target
 
 from ..quickstart.steps import copy_files, count_right, run_steps
 from . import main

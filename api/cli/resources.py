@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from netwright.compiler.codegen.platforms import NAMES, chosen_target
+from netwright.compiler.codegen.files.platforms import NAMES, chosen_target
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 
 from ..analysis.limits import latency_exceeded, memory_exceeded

@@ -7,7 +7,7 @@ import json
 
 import click
 
-from netwright.compiler.codegen.platforms import PLATFORMS, Platform
+from netwright.compiler.codegen.files.platforms import PLATFORMS, Platform
 
 from .options import format_option
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.build import bounded_network, class_graph
 from netwright.compiler.frontend.training.answered import ANSWERED, COUNTS, MEANT
 from netwright.runtime.batches import read_ahead

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.build import bounded_network, writing_graph
 from netwright.compiler.frontend.generation.split import (
     BEGIN,

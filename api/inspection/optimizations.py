@@ -9,14 +9,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.analyses.work import layer_of
 from netwright.compiler.frontend.network import Checkpoints
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
-from netwright.compiler.lowering.groups import Group, Grouping
-from netwright.compiler.lowering.roles import LoopPart, Roles
+from netwright.compiler.lowering.grouping.groups import Group, Grouping
+from netwright.compiler.lowering.grouping.roles import LoopPart, Roles
 from netwright.compiler.observers import Choice, Observer, Refusal, Step
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.pipeline import run

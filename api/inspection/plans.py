@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import Any
 
-from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.speed import Speed
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.driver import lower
 from netwright.compiler.loop.marks import watched
-from netwright.compiler.lowering.plans import Planned
+from netwright.compiler.lowering.tiles.plans import Planned
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.plans.costs import Rates, seconds

@@ -12,16 +12,16 @@ from typing import Any
 
 import numpy as np
 
-from netwright.compiler.codegen.checks import call_bytes, shown_operations
-from netwright.compiler.codegen.generated import bound_dims, generated_inputs
+from netwright.compiler.codegen.files.checks import call_bytes, shown_operations
+from netwright.compiler.codegen.files.generated import bound_dims, generated_inputs
 from netwright.compiler.codegen.jit import Recorder
 from netwright.compiler.codegen.speed import Speed
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import initial_states
 from netwright.compiler.loop.ir import Call
 from netwright.compiler.loop.marks import watched
-from netwright.compiler.lowering.plans import Planned
+from netwright.compiler.lowering.tiles.plans import Planned
 from netwright.compiler.plans.costs import Rates, moving_seconds, seconds
 from netwright.runtime.session import Session
 from netwright.specs.dims import evaluate

@@ -11,7 +11,7 @@ from collections.abc import Mapping
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.build import slope_graph
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.ops.reduce import ReduceAttributes

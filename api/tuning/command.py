@@ -8,8 +8,8 @@ from typing import Any
 
 import click
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.machine import Machine

@@ -12,7 +12,7 @@ from typing import Annotated, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.plans.tuning import Algorithm, TileChoice, Tuning, TuningError
 from netwright.specs.files import write_file
 

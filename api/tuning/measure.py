@@ -7,9 +7,9 @@ from collections.abc import Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.generated import generated_inputs
+from netwright.compiler.codegen.files.generated import generated_inputs
 from netwright.compiler.codegen.jit import Recorder
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.loop import ir

@@ -10,15 +10,15 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 
-from netwright.compiler.codegen.cache import ObjectCache, default_cache
 from netwright.compiler.codegen.jit import Recorder
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.stored import program_key
-from netwright.compiler.codegen.target import Target, host_target
+from netwright.compiler.codegen.objects.cache import ObjectCache, default_cache
+from netwright.compiler.codegen.objects.stored import program_key
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target, host_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.loop import ir
-from netwright.compiler.lowering.plans import Planned
+from netwright.compiler.lowering.tiles.plans import Planned
 from netwright.compiler.machine import Machine
 from netwright.compiler.observers import Choice, Observer
 from netwright.compiler.pipeline import run

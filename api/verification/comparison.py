@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.generated import bound_dims, generated_inputs, small_sizes
+from netwright.compiler.codegen.files.generated import bound_dims, generated_inputs, small_sizes
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.vectors import Tolerance, shake

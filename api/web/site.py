@@ -8,7 +8,7 @@ from pathlib import Path
 
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.web import loader_script
+from netwright.compiler.codegen.files.web import loader_script
 from netwright.compiler.streaming import STEP
 from netwright.specs.files import scratch_folder, write_file
 

@@ -21,8 +21,8 @@ from numpy.typing import NDArray
 
 import netwright
 from netwright.artifacts import Request, save
-from netwright.compiler.codegen.bare import Image
-from netwright.compiler.codegen.platforms import chosen_target
+from netwright.compiler.codegen.files.bare import Image
+from netwright.compiler.codegen.files.platforms import chosen_target
 from netwright.compiler.frontend.network import initial_values
 from netwright.onnx import export_model
 from netwright.quantization import quantize

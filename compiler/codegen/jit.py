@@ -13,13 +13,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from ..loop import ir
-from .ahead import Ahead
-from .cache import ObjectCache, default_cache
-from .compile import LEVEL, compile_object, compiling
-from .entries import entry_symbol, plan_symbol
-from .modules import program_modules
-from .support import POOL, has_threads, write_pool, write_python, write_recorder
-from .target import Target, host_target
+from .llvm.entries import entry_symbol, plan_symbol
+from .llvm.modules import program_modules
+from .llvm.support import POOL, has_threads, write_pool, write_python, write_recorder
+from .objects.ahead import Ahead
+from .objects.cache import ObjectCache, default_cache
+from .objects.compile import LEVEL, compile_object, compiling
+from .targets.target import Target, host_target
 
 #: Entries only call kernels: optimizing them would add a fifth to the compile time, and save nothing at run time.
 ENTRY_LEVEL = 0

@@ -12,13 +12,13 @@ from random import Random
 import numpy as np
 
 from ..loop import ir
-from ..loop.interpreter import run_function
-from ..loop.memory import InterpreterError
-from ..loop.parse import parse_program
-from ..loop.sampling import Sample, TooLarge, elements, sample
-from .begins import begins
+from ..loop.interpreter.memory import InterpreterError
+from ..loop.interpreter.run import run_function
+from ..loop.interpreter.sampling import Sample, TooLarge, elements, sample
+from ..loop.text.parsing import parse_program
 from .jit import LinkedObjects
-from .target import Target
+from .llvm.begins import begins
+from .targets.target import Target
 
 #: Bytes before and after each buffer, which no kernel may write to.
 GUARD = 256

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import llvmlite.binding as llvm
 
 from ..loop import ir
-from .cache import default_cache
-from .compile import compile_object, optimize
-from .modules import program_modules
-from .target import Target, machine
+from .llvm.modules import program_modules
+from .objects.cache import default_cache
+from .objects.compile import compile_object, optimize
+from .targets.target import Target, machine
 
 #: Room for a return address and a frame pointer, if the frame does not show them.
 _CALL = 16

@@ -19,11 +19,11 @@ from netwright.specs.dims import dim
 from ..loop import ir
 from ..loop.builder import Builder
 from ..machine import Machine
-from .compile import compile_object
 from .jit import LinkedObjects
-from .machines import cache_bytes, describe
-from .statements import write_kernel
-from .target import host_target
+from .llvm.statements import write_kernel
+from .objects.compile import compile_object
+from .targets.machines import cache_bytes, describe
+from .targets.target import host_target
 
 #: Seconds per measurement, and per run in it.
 SECONDS, RUN = 0.15, 0.002

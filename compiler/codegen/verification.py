@@ -16,10 +16,10 @@ from dataclasses import dataclass
 from netwright.specs.files import scratch_folder
 
 from ..loop import ir
-from ..loop.text import program_text
-from .features import why_not_here
-from .modules import origin
-from .target import Target
+from ..loop.text.printing import program_text
+from .llvm.features import why_not_here
+from .llvm.modules import origin
+from .targets.target import Target
 
 SECONDS = 3600.0
 

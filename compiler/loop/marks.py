@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from netwright.specs.manifest import GRADIENT
 
 from . import ir
-from .check_call import statements_of
+from .checks.calls import statements_of
 
 #: The name of a call that says which mark is passed; the mark's number is its dim.
 MARK = "netwright.mark"

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from netwright.specs.dims import Dim, DimLike, coefficient, dim, dim_symbols
 
 from . import ir
-from .check_call import statements_of
+from .checks.calls import statements_of
 from .expressions import postorder
 from .walks import accesses_of, loops_of
 

@@ -17,7 +17,7 @@ from dataclasses import dataclass, field, replace
 from netwright.specs.dims import DimLike, coefficient, dim, dim_symbols
 
 from . import ir
-from .check_call import statements_of
+from .checks.calls import statements_of
 from .expressions import operands_of, postorder, with_operands
 from .open_sizes import OpenSizes
 

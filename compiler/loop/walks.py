@@ -8,7 +8,7 @@ from typing import NamedTuple
 from netwright.specs.dims import DimLike
 
 from . import ir
-from .check_call import statements_of
+from .checks.calls import statements_of
 from .expressions import postorder
 
 

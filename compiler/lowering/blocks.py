@@ -19,11 +19,11 @@ from ..graph.node import Value
 from ..graph.types import TensorType
 from ..loop.builder import Builder
 from ..machine import Machine
-from .fused import Kernel, build
-from .groups import Group, Grouping
-from .places import Place, Target, same_index
-from .roles import ContractionPart, Roles, TransformPart
-from .transforms import Block
+from .grouping.groups import Group, Grouping
+from .grouping.roles import ContractionPart, Roles, TransformPart
+from .kernels.fused import Kernel, build
+from .kernels.transforms import Block
+from .reading.places import Place, Target, same_index
 
 
 @dataclass(frozen=True)

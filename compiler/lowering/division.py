@@ -13,11 +13,11 @@ from math import gcd
 from netwright.specs.dims import DimLike, Shape, dim_symbols
 
 from ..loop import ir
-from ..loop.alike import rows_are_alike
-from ..loop.check_call import statements_of
-from ..loop.divided import check_divide, each_sample
-from ..loop.lanewise import is_lanewise
-from ..loop.samples import tile_of_samples
+from ..loop.checks.alike import rows_are_alike
+from ..loop.checks.calls import statements_of
+from ..loop.checks.divided import check_divide, each_sample
+from ..loop.checks.lanewise import is_lanewise
+from ..loop.checks.samples import tile_of_samples
 from ..loop.typing import VerifyError
 
 #: The fewest samples that are computed as more of them are: sums of one alone may be added up in parts.

@@ -13,9 +13,9 @@ from ..loop import ir
 from ..loop.builder import Builder
 from ..observers import Choice, Observer, Stored
 from .division import divided
-from .fused import Kernel
-from .places import Lifetimes, Place, Storage
+from .kernels.fused import Kernel
 from .program import ProgramBuilder
+from .reading.places import Lifetimes, Place, Storage
 
 
 class EntryBuilder:

@@ -11,10 +11,10 @@ from netwright.specs.dims import DimLike, Shape, dim, product, typical
 from ..loop import ir
 from ..loop.intrinsics.builder import KernelBuilder
 from ..ops.protocols import Margins
-from .fused import Kernel
-from .indices import Indices, power_of_two
-from .places import Place
+from .kernels.fused import Kernel
 from .program import ProgramBuilder
+from .reading.indices import Indices, power_of_two
+from .reading.places import Place
 
 #: With fewer vectors per sample, it does not matter which of them are filled.
 WORTH_COUNTING = 16

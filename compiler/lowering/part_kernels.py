@@ -12,12 +12,12 @@ from ..graph.node import Value
 from ..graph.types import TensorType
 from ..loop.builder import Builder
 from ..loop.intrinsics.builder import KernelBuilder
-from .fused import Kernel
-from .groups import Group
-from .outer_parts import Parts
-from .places import Place, same_index
+from .grouping.groups import Group
+from .grouping.roles import Roles
+from .kernels.fused import Kernel
+from .outer.parts import Parts
 from .program import ProgramBuilder
-from .roles import Roles
+from .reading.places import Place, same_index
 
 #: The vectors that an iteration adds up, which hides the latency of adding.
 VECTORS = 4

@@ -14,13 +14,13 @@ from netwright.specs.dims import DimLike
 from ..formulas import Fourier
 from ..graph.types import TensorType
 from ..loop import ir
+from ..loop.checks.verify import verify_kernel
 from ..loop.opening import opened
-from ..loop.text import function_text
+from ..loop.text.printing import function_text
 from ..loop.typing import VerifyError
-from ..loop.verify import verify_kernel
 from ..machine import Machine
-from .places import Storage
-from .repeats import Repeats
+from .kernels.repeats import Repeats
+from .reading.places import Storage
 
 
 @dataclass

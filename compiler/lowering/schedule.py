@@ -17,19 +17,19 @@ from .blocks import BlockKernels, Chain, chains
 from .calls import computed, moved
 from .entry import EntryBuilder
 from .fills import fill_kernel
-from .fused import Kernel
-from .groups import Group, Grouping
-from .inside import Inside, values_inside
-from .memory import NotVectorizable
-from .outer_parts import Parts, parts_of
+from .grouping.groups import Group, Grouping
+from .grouping.inside import Inside, values_inside
+from .grouping.roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Roles, ViewPart
+from .kernels.fused import Kernel
+from .kernels.repeats import Into
+from .outer.parts import Parts, parts_of
 from .part_kernels import PartKernels
-from .places import Place, Target, same_index
 from .program import ProgramBuilder
-from .repeats import Into
-from .reuse import may_replace, values_over
-from .roles import MEMBERS, GeneratorPart, LoopPart, OpaquePart, Roles, ViewPart
+from .reading.memory import NotVectorizable
+from .reading.places import Place, Target, same_index
+from .reading.reuse import may_replace, values_over
 from .stores import Targets, copy_kernel, move_kernel, store_apart
-from .turning import turning_dim
+from .tiles.turning import turning_dim
 
 #: Roles of the inputs that callers pass to every call, whether or not a result depends on them.
 _GIVEN = ("input", "target")

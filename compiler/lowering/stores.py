@@ -17,13 +17,13 @@ from ..graph.graph import Graph
 from ..graph.node import Value
 from ..graph.types import TensorType
 from ..loop.intrinsics.builder import KernelBuilder
-from .apart import Range, stored_ranges
-from .fused import Kernel, build
-from .groups import Group
-from .places import Place, Target, same_index
+from .grouping.groups import Group
+from .grouping.roles import Roles
+from .kernels.fused import Kernel, build
 from .program import ProgramBuilder
-from .roles import Roles
-from .tiling import parallel_axis
+from .reading.apart import Range, stored_ranges
+from .reading.places import Place, Target, same_index
+from .tiles.tiling import parallel_axis
 
 Targets = list[tuple[Value, list[Target]]]
 

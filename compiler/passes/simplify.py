@@ -19,7 +19,7 @@ from ..ops.dot import DotAttributes
 from ..ops.layout import TransposeAttributes
 from ..ops.reduce import ReduceAttributes
 from .base import Pass, PassContext
-from .simplify_views import VIEW_RULES, sum_of_pads
+from .views.simplify_views import VIEW_RULES, sum_of_pads
 
 Simplification = Callable[[Graph, Node, tuple[Value, ...]], Value | None]
 

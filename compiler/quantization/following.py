@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.base import BroadcastAttributes
-from ..passes.maxima_first import is_maximum
+from ..passes.windows.maxima_first import is_maximum
 
 Kind: TypeAlias = Literal["scale", "maximum", "shift"]
 _KINDS: dict[str, Kind] = {"mul": "scale", "reduce_window": "maximum", "add": "shift"}

@@ -2,8 +2,8 @@
 
 import pytest
 
-from netwright.compiler.codegen.linker import LinkError, find_compiler
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.files.linker import LinkError, find_compiler
+from netwright.compiler.codegen.targets.target import host_target
 
 
 def need_linker() -> None:

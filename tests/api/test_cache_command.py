@@ -11,8 +11,8 @@ import pytest
 from click.testing import CliRunner
 
 from netwright.cli import main
-from netwright.compiler.codegen.cache import ObjectCache
-from netwright.compiler.codegen.upkeep import DAY
+from netwright.compiler.codegen.objects.cache import ObjectCache
+from netwright.compiler.codegen.objects.upkeep import DAY
 
 
 @pytest.fixture

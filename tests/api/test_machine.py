@@ -10,11 +10,11 @@ import pytest
 from click.testing import CliRunner
 
 from netwright.cli.machine import command
-from netwright.compiler.codegen.machines import describe
 from netwright.compiler.codegen.speed import measure_speed, multiply_add_kernel, read_kernel
-from netwright.compiler.codegen.target import TargetError, host_target
-from netwright.compiler.loop.interpreter import run_function
-from netwright.compiler.loop.verify import verify_function
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import TargetError, host_target
+from netwright.compiler.loop.checks.verify import verify_function
+from netwright.compiler.loop.interpreter.run import run_function
 from netwright.compiler.machine import Machine
 
 from ..machines import MACHINES

@@ -8,7 +8,7 @@ import pytest
 from click.testing import Result
 
 from netwright.build import build, entry_graphs
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.loop import ir
 from netwright.inspection.optimizations import optimizations
 from netwright.model import Model, load

@@ -8,7 +8,7 @@ import pytest
 import netwright
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.passes.base import PassContext
-from netwright.compiler.passes.share_windows import ShareWindows
+from netwright.compiler.passes.windows.share_windows import ShareWindows
 
 HEAD = """\
 netwright: 1

@@ -22,7 +22,7 @@ from click.testing import CliRunner, Result
 import netwright
 from netwright.artifacts import Request, save
 from netwright.cli import main
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.network import initial_values
 from netwright.identified import spec_hash
 
@@ -164,7 +164,7 @@ def test_an_executable_may_have_no_self_test_and_says_nothing_of_the_spec(built:
 def test_an_entry_of_too_many_calls_compares_its_outputs(
     built: Built, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("netwright.compiler.codegen.checks.MOST_MOMENTS", 2)
+    monkeypatch.setattr("netwright.compiler.codegen.files.checks.MOST_MOMENTS", 2)
     path = built.folder / "unmarked"
     save(built.model.load, built.model.network, built.values, path, Request())
     done = run(path, "--selftest")

@@ -11,11 +11,11 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.loop.text import program_text
+from netwright.compiler.loop.text.printing import program_text
 from netwright.compiler.plans.tuning import TuningError
 from netwright.model import Model, load
 from netwright.tuning import tune as tuning

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen.target import host_target, named_target
+from netwright.compiler.codegen.targets.target import host_target, named_target
 from netwright.runtime.augmentation import Varied, in_numpy
 from netwright.specs.models.augmentation import (
     AnyAugmentation,

@@ -9,7 +9,7 @@ import pytest
 
 import netwright
 from netwright.build import build, reference
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.build import bounded_network
 from netwright.errors import RequestError
 from netwright.generation.answers import searching

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from netwright.compiler.codegen.entries import entry_symbol
+from netwright.compiler.codegen.llvm.entries import entry_symbol
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import dim

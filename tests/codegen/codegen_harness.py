@@ -11,7 +11,7 @@ import numpy as np
 
 from netwright.compiler.codegen.jit import NativeProgram, compile_jit
 from netwright.compiler.loop import ir
-from netwright.compiler.loop.interpreter import run_entry
+from netwright.compiler.loop.interpreter.run import run_entry
 from netwright.specs.dims import Dim, evaluate
 
 ENTRY = ctypes.CFUNCTYPE(ctypes.c_int32, ctypes.c_void_p, ctypes.c_int32, ctypes.c_int32)

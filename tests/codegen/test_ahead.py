@@ -10,11 +10,11 @@ import pytest
 
 import netwright
 from netwright.build import build, entry_graphs
-from netwright.compiler.codegen import ahead
-from netwright.compiler.codegen.ahead import compiled_ahead, idle_processors, short_turns
-from netwright.compiler.codegen.compile import CompileError
 from netwright.compiler.codegen.jit import NativeProgram, compile_jit
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.objects import ahead
+from netwright.compiler.codegen.objects.ahead import compiled_ahead, idle_processors, short_turns
+from netwright.compiler.codegen.objects.compile import CompileError
+from netwright.compiler.codegen.targets.target import host_target
 
 SPEC: dict[str, Any] = {
     "netwright": 1,

@@ -7,8 +7,8 @@ import re
 import netwright
 from netwright.artifacts import entry_graphs
 from netwright.build import build
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.platforms import chosen_target
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.files.platforms import chosen_target
 
 SPEC = {
     "netwright": 1,

@@ -11,13 +11,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen import cache as cache_module
-from netwright.compiler.codegen import compile as compile_module
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.cache import CacheError, ObjectCache, default_cache
+from netwright.compiler.codegen.files.aot import emit
 from netwright.compiler.codegen.jit import compile_jit
-from netwright.compiler.codegen.target import named_target
-from netwright.compiler.codegen.upkeep import DAY, Usage, clear, usage
+from netwright.compiler.codegen.objects import cache as cache_module
+from netwright.compiler.codegen.objects import compile as compile_module
+from netwright.compiler.codegen.objects.cache import CacheError, ObjectCache, default_cache
+from netwright.compiler.codegen.objects.upkeep import DAY, Usage, clear, usage
+from netwright.compiler.codegen.targets.target import named_target
 
 from .codegen_harness import run_program
 from .test_entries import scan_program
@@ -52,7 +52,7 @@ def test_objects_of_files_are_found_again(tmp_path: Path, monkeypatch: pytest.Mo
     program = scan_program()
     made = emit(program, "object")
     with monkeypatch.context() as patch:
-        patch.setattr("netwright.compiler.codegen.aot.optimize", None)  # nothing is compiled
+        patch.setattr("netwright.compiler.codegen.files.aot.optimize", None)  # nothing is compiled
         assert emit(program, "object") == made
         with pytest.raises(TypeError, match="not callable"):
             emit(program, "object", named_target("x86-64"))

@@ -4,9 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from netwright.compiler.codegen import jit, modules
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.compile import CompileError
+from netwright.compiler.codegen import jit
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.llvm import modules
+from netwright.compiler.codegen.objects.compile import CompileError
 
 from ..engines.harness import Model
 

@@ -12,13 +12,14 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable
-from netwright.compiler.codegen.compile import compile_object
 from netwright.compiler.codegen.families import family
 from netwright.compiler.codegen.families.aarch64 import FEATURES as AARCH64
 from netwright.compiler.codegen.families.x86 import FEATURES as X86
-from netwright.compiler.codegen.features import (
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.files.artifacts import link_executable
+from netwright.compiler.codegen.jit import LinkedObjects
+from netwright.compiler.codegen.library.link import link_library
+from netwright.compiler.codegen.llvm.features import (
     attributes_of_all,
     baseline,
     has_feature,
@@ -26,9 +27,8 @@ from netwright.compiler.codegen.features import (
     required,
     write_missing,
 )
-from netwright.compiler.codegen.jit import LinkedObjects
-from netwright.compiler.codegen.library.link import link_library
-from netwright.compiler.codegen.target import Target, TargetError, header, host_target, named_target
+from netwright.compiler.codegen.objects.compile import compile_object
+from netwright.compiler.codegen.targets.target import Target, TargetError, header, host_target, named_target
 from netwright.runtime.errors import ExecutionError
 from netwright.runtime.shared import load_shared
 from netwright.specs.manifest import CPU_LACKS

@@ -12,8 +12,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.compiler.codegen.artifacts import link_executable
-from netwright.compiler.codegen.linker import LinkError
+from netwright.compiler.codegen.files.artifacts import link_executable
+from netwright.compiler.codegen.files.linker import LinkError
 
 from ..sanitizers import ENVIRONMENT, FLAGS
 from .artifact_model import doubler

@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from netwright.compiler.codegen.jit import compile_jit
-from netwright.compiler.codegen.modules import program_modules
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.llvm.modules import program_modules
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import dim, product

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.files.artifacts import link_executable
 from netwright.specs.manifest import Manifest
 
 from .artifact_model import LABELS, classifier, doubler, in_process, inputs, weights

@@ -8,8 +8,8 @@ from typing import Literal, TypeAlias
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen.statements import write_kernel
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.llvm.statements import write_kernel
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import dim

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from netwright.compiler.codegen.generated import generated_inputs
+from netwright.compiler.codegen.files.generated import generated_inputs
 from netwright.compiler.vectors import sums_of
 from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, RangeInfo
 

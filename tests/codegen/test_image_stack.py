@@ -9,7 +9,7 @@ import struct
 
 import pytest
 
-from netwright.compiler.codegen.bare import Image
+from netwright.compiler.codegen.files.bare import Image
 
 #: Where the functions are: `caller` has a frame of 8 bytes, `leaf` one of 4·5.
 BASE = 0x1000

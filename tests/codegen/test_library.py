@@ -12,12 +12,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.files.artifacts import link_executable
+from netwright.compiler.codegen.files.linker import C_SOURCES, LinkError, find_compiler
 from netwright.compiler.codegen.library.link import link_library
-from netwright.compiler.codegen.linker import C_SOURCES, LinkError, find_compiler
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import Target, TargetError, host_target, named_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import Target, TargetError, host_target, named_target
 from netwright.runtime.shared import load_shared
 from netwright.specs.manifest import BAD_NUMBERS, Manifest
 

@@ -6,9 +6,9 @@ import re
 
 import pytest
 
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import named_target
 
 from ..machines import NEON
 from .codegen_harness import single_kernel_program

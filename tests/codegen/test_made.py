@@ -11,9 +11,9 @@ import pytest
 
 import netwright
 from netwright.artifacts import Request, save
-from netwright.compiler.codegen.linker import LinkError, find_compiler
-from netwright.compiler.codegen.made import Made
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.files.linker import LinkError, find_compiler
+from netwright.compiler.codegen.files.made import Made
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.formulas import Fourier
 from netwright.compiler.interpreter import evaluate
 from netwright.specs.files import scratch_folder

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.files.artifacts import link_executable
 from netwright.compiler.codegen.jit import compile_jit
 from netwright.compiler.driver import lower
 from netwright.runtime.native import NativeEngine

@@ -16,7 +16,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen.artifacts import link_executable
+from netwright.compiler.codegen.files.artifacts import link_executable
 
 from .artifact_model import classifier, doubler, inputs, weights
 

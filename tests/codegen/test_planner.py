@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwright.compiler.codegen.jit import compile_jit
-from netwright.compiler.codegen.planner import reference_plan
+from netwright.compiler.codegen.llvm.planner import reference_plan
 from netwright.compiler.loop import ir
 from netwright.specs.dims import DimLike, dim, dim_max, dim_min, evaluate
 

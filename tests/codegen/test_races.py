@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from netwright.compiler.codegen.support import write_pool
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.llvm.support import write_pool
+from netwright.compiler.codegen.targets.target import host_target
 
 from .sanitized import sanitized
 from .threads_in_c import build

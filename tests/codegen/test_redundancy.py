@@ -7,12 +7,12 @@ import random
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen.statements import write_kernel
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.llvm.statements import write_kernel
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.builder import Builder
 from netwright.compiler.loop.ir import Expr
-from netwright.compiler.loop.text import function_text
+from netwright.compiler.loop.text.printing import function_text
 from netwright.specs.dims import Dim, DimLike, dim
 
 from .codegen_harness import run_kernel

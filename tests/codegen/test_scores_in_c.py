@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from netwright.compiler.codegen.linker import C_SOURCES
+from netwright.compiler.codegen.files.linker import C_SOURCES
 from netwright.runtime.scores import value_of
 from netwright.specs.manifest import ScoreInfo
 

@@ -9,12 +9,12 @@ import pytest
 
 from netwright.compiler.codegen.jit import compile_jit
 from netwright.compiler.loop import ir
-from netwright.compiler.loop.interpreter import run_entry
-from netwright.compiler.loop.memory import InterpreterError
-from netwright.compiler.loop.parse import parse_program
-from netwright.compiler.loop.text import program_text
+from netwright.compiler.loop.checks.verify import verify_program
+from netwright.compiler.loop.interpreter.memory import InterpreterError
+from netwright.compiler.loop.interpreter.run import run_entry
+from netwright.compiler.loop.text.parsing import parse_program
+from netwright.compiler.loop.text.printing import program_text
 from netwright.compiler.loop.typing import VerifyError
-from netwright.compiler.loop.verify import verify_program
 
 from .codegen_harness import run_program
 

@@ -15,9 +15,9 @@ from hypothesis import strategies as st
 
 from netwright import load
 from netwright.build import build, entry_graphs
-from netwright.compiler.codegen.artifacts import link_executable
-from netwright.compiler.codegen.linker import LinkError
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.files.artifacts import link_executable
+from netwright.compiler.codegen.files.linker import LinkError
+from netwright.compiler.codegen.targets.target import host_target
 
 from ..sanitizers import ENVIRONMENT, FLAGS
 

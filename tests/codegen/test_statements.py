@@ -7,8 +7,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.compiler.codegen.statements import write_kernel
-from netwright.compiler.codegen.target import host_target, named_target
+from netwright.compiler.codegen.llvm.statements import write_kernel
+from netwright.compiler.codegen.targets.target import host_target, named_target
 from netwright.compiler.loop.builder import Builder
 from netwright.specs.dims import ceil_div, dim, dim_max, dim_min
 

@@ -10,7 +10,7 @@ import pytest
 
 import netwright
 from netwright import build
-from netwright.compiler.codegen import stored
+from netwright.compiler.codegen.objects import stored
 from netwright.compiler.driver import Lowered
 
 SPEC: dict[str, Any] = {

@@ -16,14 +16,14 @@ from click.testing import CliRunner
 import netwright
 from netwright.build import build, entry_graphs
 from netwright.cli import main
-from netwright.compiler.codegen.compile import compile_object
 from netwright.compiler.codegen.jit import kernel_objects
-from netwright.compiler.codegen.modules import program_modules
-from netwright.compiler.codegen.target import Target, host_target
+from netwright.compiler.codegen.llvm.modules import program_modules
+from netwright.compiler.codegen.objects.compile import compile_object
+from netwright.compiler.codegen.targets.target import Target, host_target
 from netwright.compiler.codegen.verification import VerificationError, verify_kernels
-from netwright.compiler.loop.interpreter import run_function
-from netwright.compiler.loop.parse import parse_function
-from netwright.compiler.loop.sampling import sample
+from netwright.compiler.loop.interpreter.run import run_function
+from netwright.compiler.loop.interpreter.sampling import sample
+from netwright.compiler.loop.text.parsing import parse_function
 from netwright.specs.load import load_spec_text
 
 from ..forked import modules_forked

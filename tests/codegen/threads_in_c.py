@@ -6,9 +6,9 @@ import subprocess
 from collections.abc import Callable
 from pathlib import Path
 
-from netwright.compiler.codegen.compile import compile_object
-from netwright.compiler.codegen.support import write_pool, write_support
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.llvm.support import write_pool, write_support
+from netwright.compiler.codegen.objects.compile import compile_object
+from netwright.compiler.codegen.targets.target import host_target
 
 
 def build(folder: Path, name: str, *flags: str, change: Callable[[str], str] = str) -> Path:

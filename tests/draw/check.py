@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from netwright.compiler.codegen.jit import kernel_objects
 from netwright.compiler.codegen.kernel_runs import Difference, NativeKernels, compare
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.analyses.windows import time_dim
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset

@@ -21,7 +21,7 @@ from netwright.compiler.frontend.build import bounded_network, build_network
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.loop.interpreter import run_entry
+from netwright.compiler.loop.interpreter.run import run_entry
 from netwright.compiler.machine import Machine
 from netwright.compiler.ranges import input_ranges
 from netwright.runtime.native import NativeEngine

@@ -14,8 +14,8 @@ import numpy as np
 import pytest
 
 from netwright.analysis.resources import Resources
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import host_target, named_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import host_target, named_target
 from netwright.compiler.frontend.build import bounded_network, build_network
 from netwright.identity import spec_identity
 from netwright.specs.load import LoadResult, load_spec_text

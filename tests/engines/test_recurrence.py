@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netwright.compiler.codegen.modules import program_modules
-from netwright.compiler.codegen.target import host_target
-from netwright.compiler.loop.text import program_text
+from netwright.compiler.codegen.llvm.modules import program_modules
+from netwright.compiler.codegen.targets.target import host_target
+from netwright.compiler.loop.text.printing import program_text
 
 from ..slices import sliced
 from .harness import Model

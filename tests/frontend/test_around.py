@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from netwright.build import Build
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.training.around import around_dims, around_graphs
 from netwright.compiler.graph.graph import Graph

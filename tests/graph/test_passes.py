@@ -19,11 +19,11 @@ from netwright.compiler.passes.base import Pass, PassContext, Phase
 from netwright.compiler.passes.common_subexpressions import MergeCommonSubexpressions
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.fold_constants import FoldConstants
-from netwright.compiler.passes.hoist_scan_inputs import HoistScanInputs
+from netwright.compiler.passes.products.slice_of_dot import SliceOfDot
+from netwright.compiler.passes.scans.hoist_scan_inputs import HoistScanInputs
+from netwright.compiler.passes.scans.sink_scan_outputs import SinkScanOutputs
+from netwright.compiler.passes.scans.unroll import UnrollError, UnrollScans
 from netwright.compiler.passes.simplify import Simplify
-from netwright.compiler.passes.sink_scan_outputs import SinkScanOutputs
-from netwright.compiler.passes.slice_of_dot import SliceOfDot
-from netwright.compiler.passes.unroll import UnrollError, UnrollScans
 from netwright.compiler.pipeline import BEFORE_GRADIENTS, GRAPH
 from netwright.specs.dims import dim
 

@@ -26,8 +26,8 @@ from netwright.compiler.ops.winograd import (
     result_matrix,
 )
 from netwright.compiler.passes.base import PassContext
-from netwright.compiler.passes.winograd import Winograd
-from netwright.compiler.passes.winograd_costs import Images, best_tile, direct_cost, tiled_cost
+from netwright.compiler.passes.windows.winograd import Winograd
+from netwright.compiler.passes.windows.winograd_costs import Images, best_tile, direct_cost, tiled_cost
 from netwright.compiler.plans.tuning import Algorithm, Tuning, TuningError
 from netwright.specs.dims import DimLike, dim
 

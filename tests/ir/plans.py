@@ -10,23 +10,23 @@ from collections.abc import Callable, Iterator, Sequence
 from dataclasses import fields
 from itertools import groupby
 
-from netwright.compiler.codegen.planner import reference_plan
+from netwright.compiler.codegen.llvm.planner import reference_plan
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node
 from netwright.compiler.graph.text import print_value
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.marks import watched
-from netwright.compiler.loop.text import program_text
-from netwright.compiler.lowering.ahead import ahead
+from netwright.compiler.loop.text.printing import program_text
 from netwright.compiler.lowering.blocks import chains
-from netwright.compiler.lowering.groups import Group, Grouping
-from netwright.compiler.lowering.inside import values_inside
-from netwright.compiler.lowering.outer_parts import parts_of
-from netwright.compiler.lowering.outer_tiling import OuterTiling, outer_tiling
-from netwright.compiler.lowering.plans import Planned
-from netwright.compiler.lowering.reuse import values_over
-from netwright.compiler.lowering.roles import Roles
-from netwright.compiler.lowering.tiling import Tiling, choose_tilings
+from netwright.compiler.lowering.grouping.groups import Group, Grouping
+from netwright.compiler.lowering.grouping.inside import values_inside
+from netwright.compiler.lowering.grouping.roles import Roles
+from netwright.compiler.lowering.outer.parts import parts_of
+from netwright.compiler.lowering.outer.tiling import OuterTiling, outer_tiling
+from netwright.compiler.lowering.reading.reuse import values_over
+from netwright.compiler.lowering.tiles.ahead import ahead
+from netwright.compiler.lowering.tiles.plans import Planned
+from netwright.compiler.lowering.tiles.tiling import Tiling, choose_tilings
 from netwright.compiler.observers import Observer, Refusal, Stored
 from netwright.compiler.plans.costs import Work
 from netwright.specs.dims import dim

@@ -15,8 +15,8 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.verify import verify
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.passes.base import Phase
-from netwright.compiler.passes.checkpoint_scans import CheckpointScans
 from netwright.compiler.passes.dead_code import RemoveDeadCode
+from netwright.compiler.passes.scans.checkpoint_scans import CheckpointScans
 
 from .cases import MARK, read_case
 

@@ -7,7 +7,7 @@ import re
 import pytest
 
 from netwright.compiler.driver import lower
-from netwright.compiler.loop.text import program_text
+from netwright.compiler.loop.text.printing import program_text
 
 from ..conftest import Golden
 from ..engines.harness import network_of

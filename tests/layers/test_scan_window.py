@@ -14,7 +14,7 @@ from netwright.compiler.interpreter import evaluate
 from netwright.compiler.passes.base import PassContext
 from netwright.compiler.passes.dead_code import RemoveDeadCode
 from netwright.compiler.passes.fold_constants import FoldConstants
-from netwright.compiler.passes.share_windows import ShareWindows
+from netwright.compiler.passes.windows.share_windows import ShareWindows
 from netwright.compiler.pipeline import BEFORE_GRADIENTS
 from netwright.compiler.scan_window_work import ScanWindowWork, scan_window_work
 from netwright.specs.dims import evaluate as size_of

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from netwright.compiler.loop.alike import rows_are_alike
-from netwright.compiler.loop.parse import parse_function
-from netwright.compiler.loop.verify import verify_function
+from netwright.compiler.loop.checks.alike import rows_are_alike
+from netwright.compiler.loop.checks.verify import verify_function
+from netwright.compiler.loop.text.parsing import parse_function
 
 PRODUCT = """kernel product(N >= 1)
   read x: float32[N, 8]

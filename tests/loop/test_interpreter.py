@@ -9,11 +9,11 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.compiler.loop import numeric
 from netwright.compiler.loop.builder import Builder
-from netwright.compiler.loop.interpreter import run_entry, run_function
-from netwright.compiler.loop.memory import InterpreterError
-from netwright.compiler.loop.parse import parse_function, parse_program
+from netwright.compiler.loop.interpreter import numeric
+from netwright.compiler.loop.interpreter.memory import InterpreterError
+from netwright.compiler.loop.interpreter.run import run_entry, run_function
+from netwright.compiler.loop.text.parsing import parse_function, parse_program
 
 Fma = Callable[[numeric.Lanes, numeric.Lanes, numeric.Lanes], numeric.Lanes]
 

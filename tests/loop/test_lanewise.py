@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import pytest
 
-from netwright.compiler.loop.lanewise import is_lanewise
-from netwright.compiler.loop.parse import parse_function
-from netwright.compiler.loop.verify import verify_function
+from netwright.compiler.loop.checks.lanewise import is_lanewise
+from netwright.compiler.loop.checks.verify import verify_function
+from netwright.compiler.loop.text.parsing import parse_function
 
 FILL = """kernel fill(size >= 0)
   write y: float32[size]

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from netwright.compiler.loop.leading import fixed_indices, without_leading
-from netwright.compiler.loop.parse import parse_function
-from netwright.compiler.loop.text import function_text
+from netwright.compiler.loop.text.parsing import parse_function
+from netwright.compiler.loop.text.printing import function_text
 
 BEFORE = """\
 kernel k(N >= 1)

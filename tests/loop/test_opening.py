@@ -5,11 +5,11 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from netwright.compiler.loop.interpreter import run_function
+from netwright.compiler.loop.checks.verify import verify_function
+from netwright.compiler.loop.interpreter.run import run_function
 from netwright.compiler.loop.opening import opened
-from netwright.compiler.loop.parse import parse_function
-from netwright.compiler.loop.text import function_text
-from netwright.compiler.loop.verify import verify_function
+from netwright.compiler.loop.text.parsing import parse_function
+from netwright.compiler.loop.text.printing import function_text
 from netwright.specs.dims import evaluate
 
 FLAT = """\

@@ -6,8 +6,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from netwright.compiler.loop.cases import proves_by_cases
-from netwright.compiler.loop.prover import Prover
+from netwright.compiler.loop.proofs.cases import proves_by_cases
+from netwright.compiler.loop.proofs.prover import Prover
 from netwright.specs.dims import DimLike, dim, dim_max, dim_min, evaluate, multiple, parse_dim
 
 from .drawing import sizes

@@ -8,8 +8,8 @@ from hypothesis import given
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.builder import Builder
 from netwright.compiler.loop.ir import ValueType
-from netwright.compiler.loop.parse import ParseError, parse_function, parse_program
-from netwright.compiler.loop.text import function_text, program_text
+from netwright.compiler.loop.text.parsing import ParseError, parse_function, parse_program
+from netwright.compiler.loop.text.printing import function_text, program_text
 from netwright.specs.dims import dim
 
 from .drawing import functions

@@ -5,10 +5,10 @@ import pytest
 from hypothesis import given
 
 from netwright.compiler.loop import ir
-from netwright.compiler.loop.interpreter import run_function
-from netwright.compiler.loop.memory import InterpreterError
-from netwright.compiler.loop.parse import parse_function, parse_program
-from netwright.compiler.loop.verify import VerifyError, verify_function, verify_kernel, verify_program
+from netwright.compiler.loop.checks.verify import VerifyError, verify_function, verify_kernel, verify_program
+from netwright.compiler.loop.interpreter.memory import InterpreterError
+from netwright.compiler.loop.interpreter.run import run_function
+from netwright.compiler.loop.text.parsing import parse_function, parse_program
 from netwright.specs.dims import evaluate
 
 from .drawing import functions

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from netwright.compiler.loop import ir
-from netwright.compiler.loop.parse import parse_function
+from netwright.compiler.loop.text.parsing import parse_function
 from netwright.compiler.loop.work import WorkEstimates
 from netwright.specs.dims import dim, evaluate
 

@@ -12,8 +12,8 @@ from netwright.compiler.driver import describe
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop import ir
-from netwright.compiler.loop.interpreter import run_entry
-from netwright.compiler.loop.verify import verify_program
+from netwright.compiler.loop.checks.verify import verify_program
+from netwright.compiler.loop.interpreter.run import run_entry
 from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.lowering.schedule import lower_entry
 from netwright.compiler.machine import Machine

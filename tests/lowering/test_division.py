@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from netwright.compiler.loop import ir
-from netwright.compiler.loop.check_call import statements_of
-from netwright.compiler.loop.parse import parse_program
+from netwright.compiler.loop.checks.calls import statements_of
+from netwright.compiler.loop.text.parsing import parse_program
 from netwright.compiler.lowering.division import divided
 
 PROGRAM = """program p(T >= 1, N >= 1)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netwright.compiler.lowering.even_rows import LEAST_PRODUCTS, even_tile, is_long_batch
+from netwright.compiler.lowering.tiles.even_rows import LEAST_PRODUCTS, even_tile, is_long_batch
 from netwright.specs.dims import dim
 
 from ..machines import AVX512

@@ -7,10 +7,10 @@ from typing import Any
 import pytest
 
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.loop.text import function_text
+from netwright.compiler.loop.text.printing import function_text
 from netwright.compiler.lowering.fills import fill_kernel
-from netwright.compiler.lowering.places import Place, Storage
 from netwright.compiler.lowering.program import ProgramBuilder
+from netwright.compiler.lowering.reading.places import Place, Storage
 from netwright.compiler.ops.protocols import Margins
 from netwright.specs.dims import Shape, dim
 

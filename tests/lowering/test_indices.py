@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netwright.compiler.lowering.indices import is_linear, vanishes
+from netwright.compiler.lowering.reading.indices import is_linear, vanishes
 from netwright.specs.dims import Atom, Dim, DimLike, Range, dim, dim_min
 
 X, N = dim("x"), dim("N")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from netwright.compiler.loop import ir
-from netwright.compiler.loop.interpreter import run_function
+from netwright.compiler.loop.interpreter.run import run_function
 from netwright.compiler.loop.intrinsics.builder import KernelBuilder
-from netwright.compiler.lowering.lane_sums import are_summed_together, sums_of_lanes
+from netwright.compiler.lowering.kernels.lane_sums import are_summed_together, sums_of_lanes
 
 CASES = [(2, 2), (2, 8), (4, 4), (4, 8), (4, 16), (8, 8), (16, 16)]
 

@@ -11,7 +11,7 @@ from netwright.compiler.ops.conv import ConvAttributes
 from netwright.compiler.ops.interleave import InterleaveAttributes
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.compiler.ops.slice_pad import PadAttributes, SliceAttributes
-from netwright.compiler.passes.narrow import narrow_windows
+from netwright.compiler.passes.windows.narrow import narrow_windows
 from netwright.compiler.pipeline import GRAPH, eliminate_dead
 
 from .networks import N, draw_inputs

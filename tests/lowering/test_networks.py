@@ -9,10 +9,10 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
-from netwright.compiler.loop.text import function_text
-from netwright.compiler.lowering import reader
-from netwright.compiler.lowering.reader import cells_of
-from netwright.compiler.lowering.roles import ContractionPart
+from netwright.compiler.loop.text.printing import function_text
+from netwright.compiler.lowering.grouping.roles import ContractionPart
+from netwright.compiler.lowering.reading import reader
+from netwright.compiler.lowering.reading.reader import cells_of
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.conv import ConvAttributes
 from netwright.compiler.ops.reduce_window import ReduceWindowAttributes

@@ -8,9 +8,9 @@ import pytest
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.lowering.groups import Grouping
-from netwright.compiler.lowering.outer_tiling import outer_tiling
-from netwright.compiler.lowering.roles import Roles
+from netwright.compiler.lowering.grouping.groups import Grouping
+from netwright.compiler.lowering.grouping.roles import Roles
+from netwright.compiler.lowering.outer.tiling import outer_tiling
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.ops.windows import ConvKernelGradientAttributes

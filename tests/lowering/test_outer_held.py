@@ -10,7 +10,7 @@ import pytest
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.loop.interpreter import run_entry
+from netwright.compiler.loop.interpreter.run import run_entry
 from netwright.compiler.ops.constant import splat
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.ops.panels import pack_rows

@@ -11,9 +11,9 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
-from netwright.compiler.lowering.groups import Grouping
-from netwright.compiler.lowering.outer_parts import parts_of
-from netwright.compiler.lowering.roles import Roles
+from netwright.compiler.lowering.grouping.groups import Grouping
+from netwright.compiler.lowering.grouping.roles import Roles
+from netwright.compiler.lowering.outer.parts import parts_of
 from netwright.compiler.ops.concat import ConcatAttributes
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.specs.dims import dim

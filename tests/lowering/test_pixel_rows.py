@@ -6,8 +6,8 @@ import pytest
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.lowering.pixel_rows import PixelRows, pixel_rows
-from netwright.compiler.lowering.roles import ContractionPart, Roles
+from netwright.compiler.lowering.grouping.roles import ContractionPart, Roles
+from netwright.compiler.lowering.tiles.pixel_rows import PixelRows, pixel_rows
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.specs.dims import Shape, dim

@@ -8,9 +8,9 @@ import pytest
 
 from netwright.compiler.driver import Lowered
 from netwright.compiler.graph.parse import parse_graph
-from netwright.compiler.loop.text import program_text
-from netwright.compiler.lowering import fused
-from netwright.compiler.lowering.repeats import Repeats
+from netwright.compiler.loop.text.printing import program_text
+from netwright.compiler.lowering.kernels import fused
+from netwright.compiler.lowering.kernels.repeats import Repeats
 
 from ..draw.networks import draw
 from ..engines.harness import Model
@@ -100,7 +100,7 @@ def test_copies_of_a_step_are_generated_once(monkeypatch: pytest.MonkeyPatch) ->
         asked.append(kernel(self, *arguments))
         return asked[-1]
 
-    monkeypatch.setattr("netwright.compiler.lowering.repeats.build", built)
+    monkeypatch.setattr("netwright.compiler.lowering.kernels.repeats.build", built)
     monkeypatch.setattr(Repeats, "kernel", given)
     lowered(STACKED)
     assert len(asked) > 3 * len(generated)

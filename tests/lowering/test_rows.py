@@ -9,11 +9,11 @@ import pytest
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.loop.interpreter import run_entry, run_function
+from netwright.compiler.loop.checks.verify import verify_function
+from netwright.compiler.loop.interpreter.run import run_entry, run_function
 from netwright.compiler.loop.intrinsics.builder import KernelBuilder
-from netwright.compiler.loop.text import function_text
-from netwright.compiler.loop.verify import verify_function
-from netwright.compiler.lowering.rows import Kind, row_tiles
+from netwright.compiler.loop.text.printing import function_text
+from netwright.compiler.lowering.tiles.rows import Kind, row_tiles
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.plans.cuts import Left, cut
 from netwright.specs.dims import DimLike, dim

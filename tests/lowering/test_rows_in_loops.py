@@ -11,9 +11,9 @@ import pytest
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.lowering.roles import ContractionPart, Roles
-from netwright.compiler.lowering.rows_in_loops import in_loops
-from netwright.compiler.lowering.tiling import Tiling
+from netwright.compiler.lowering.grouping.roles import ContractionPart, Roles
+from netwright.compiler.lowering.tiles.rows_in_loops import in_loops
+from netwright.compiler.lowering.tiles.tiling import Tiling
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.ops.protocols import Order

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from netwright.compiler.lowering.sliding import in_order_of_elements
+from netwright.compiler.lowering.tiles.sliding import in_order_of_elements
 
 
 def test_elements_follow_each_other() -> None:

@@ -9,9 +9,9 @@ import pytest
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop.marks import watched
-from netwright.compiler.loop.text import program_text
-from netwright.compiler.lowering.plans import Planned
-from netwright.compiler.lowering.tile_choices import TileRoom
+from netwright.compiler.loop.text.printing import program_text
+from netwright.compiler.lowering.tiles.choices import TileRoom
+from netwright.compiler.lowering.tiles.plans import Planned
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.plans.costs import predicted
 from netwright.compiler.plans.cuts import Left

@@ -15,9 +15,9 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.machine import Machine
-from netwright.compiler.passes import winograd
 from netwright.compiler.passes.base import PassContext
 from netwright.compiler.passes.dead_code import RemoveDeadCode
+from netwright.compiler.passes.windows import winograd
 
 from ..machines import AVX2, AVX512, NEON, SSE
 from .engines import lowered, run_loops, run_native

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.loop.interpreter import run_entry
+from netwright.compiler.loop.interpreter.run import run_entry
 
 from ..ir.cases import read_case
 from ..ir.plans import MARK

@@ -11,7 +11,7 @@ from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.typing import VerifyError
-from netwright.compiler.lowering import fused
+from netwright.compiler.lowering.kernels import fused
 
 from .engines import lowered
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from netwright.compiler.lowering.sum_steps import unrolling
+from netwright.compiler.lowering.tiles.sum_steps import unrolling
 from netwright.specs.dims import DimLike, dim
 
 

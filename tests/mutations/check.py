@@ -10,7 +10,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from netwright.build import build, entry_graphs
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network, initial_values
 from netwright.fixing import check_fixes

@@ -16,8 +16,8 @@ import pytest
 from netwright import load
 from netwright.analysis.bare import bare_exceeded, bare_footprint, keep_bare
 from netwright.artifacts import Request, save
-from netwright.compiler.codegen.bare import Image
-from netwright.compiler.codegen.platforms import chosen_target, platform_named
+from netwright.compiler.codegen.files.bare import Image
+from netwright.compiler.codegen.files.platforms import chosen_target, platform_named
 from netwright.compiler.frontend.network import Network, initial_values
 from netwright.compiler.machine import Machine
 from netwright.compiler.quantization.network import QuantizedNetwork

@@ -14,8 +14,8 @@ import pytest
 from netwright import load
 from netwright.artifacts import Request, save
 from netwright.build import Build, build
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import host_target, named_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import host_target, named_target
 from netwright.compiler.driver import lower
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType

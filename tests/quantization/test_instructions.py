@@ -6,13 +6,13 @@ import re
 
 import pytest
 
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.driver import lower
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.loop.text import program_text
+from netwright.compiler.loop.text.printing import program_text
 from netwright.compiler.ops.quantized_conv import QuantizedConvAttributes
 from netwright.compiler.ops.windows import ConvAttributes
 

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from netwright.build import build
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.driver import lower
-from netwright.compiler.loop.interpreter import run_entry
+from netwright.compiler.loop.interpreter.run import run_entry
 from netwright.compiler.machine import Machine
 from netwright.compiler.quantization.network import QuantizedNetwork
 from netwright.runtime.session import Session

@@ -15,14 +15,14 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from netwright.build import build
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.text import print_graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.loop.text import program_text
+from netwright.compiler.loop.text.printing import program_text
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.ops.layout import TransposeAttributes

@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 
 from netwright import Model, load
 from netwright.build import build
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.quantization.halves import halved_network

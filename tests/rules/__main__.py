@@ -1,4 +1,4 @@
-"""Breaks the compiler's rules: `python -m tests.rules compiler/passes compiler/lowering/groups.py`."""
+"""Breaks the compiler's rules: `python -m tests.rules compiler/passes compiler/lowering/grouping/groups.py`."""
 
 from __future__ import annotations
 

@@ -9,7 +9,7 @@ import pytest
 from pydantic import BaseModel
 
 from netwright.build import build, entry_graphs
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.build import build_network
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import load_spec_text

@@ -8,9 +8,9 @@ from dataclasses import dataclass
 
 import llvmlite.binding as llvm
 
-from netwright.compiler.codegen.compile import optimize
-from netwright.compiler.codegen.statements import write_kernel
-from netwright.compiler.codegen.target import Target
+from netwright.compiler.codegen.llvm.statements import write_kernel
+from netwright.compiler.codegen.objects.compile import optimize
+from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.loop import ir
 
 #: What LLVM says of a block: its number, its name in the module, and the innermost loop that it is in.

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from netwright.compiler.codegen.machines import describe
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.targets.machines import describe
+from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network
 

@@ -7,8 +7,8 @@ import re
 import pytest
 
 from netwright.build import build
-from netwright.compiler.codegen.aot import emit
-from netwright.compiler.codegen.target import named_target
+from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.targets.target import named_target
 
 from ..codegen.test_statements import gemm_kernel
 from ..slices import sliced

@@ -18,9 +18,9 @@ from click.testing import CliRunner
 import netwright
 from netwright.build import build
 from netwright.cli import main
-from netwright.compiler.codegen.artifacts import link_executable
-from netwright.compiler.codegen.linker import LinkError
-from netwright.compiler.codegen.target import host_target
+from netwright.compiler.codegen.files.artifacts import link_executable
+from netwright.compiler.codegen.files.linker import LinkError
+from netwright.compiler.codegen.targets.target import host_target
 from netwright.runtime.session import Session
 from netwright.streams import listening, stepping
 

@@ -12,7 +12,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from netwright.compiler.codegen.platforms import NAMES
+from netwright.compiler.codegen.files.platforms import NAMES
 
 from .suite import check_target
 

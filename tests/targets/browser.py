@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.compiler.codegen.web import loader_script
+from netwright.compiler.codegen.files.web import loader_script
 
 from ..engines.harness import Arrays
 from .jobs import Job

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import numpy as np
 
-from netwright.compiler.codegen.platforms import platform_named
+from netwright.compiler.codegen.files.platforms import platform_named
 from netwright.specs.dims import evaluate, parse_dim
 from netwright.specs.manifest import Manifest
 

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.artifacts import Request, save
-from netwright.compiler.codegen.platforms import platform_named
+from netwright.compiler.codegen.files.platforms import platform_named
 from netwright.specs.load import load_spec_text
 
 from ..draw.check import agree

@@ -11,8 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from netwright.compiler.codegen.linker import LinkError, find_compiler
-from netwright.compiler.codegen.platforms import chosen_target
+from netwright.compiler.codegen.files.linker import LinkError, find_compiler
+from netwright.compiler.codegen.files.platforms import chosen_target
 from netwright.verification.runners import LIBRARIES
 from netwright.verification.runners import runner as command_before
 

@@ -12,10 +12,10 @@ import pytest
 
 import netwright
 from netwright.artifacts import Emit, Request, save
-from netwright.compiler.codegen.features import required
-from netwright.compiler.codegen.platforms import PLATFORMS, chosen_target, chosen_targets
-from netwright.compiler.codegen.support import write_support
-from netwright.compiler.codegen.target import TargetError, host_target, machine
+from netwright.compiler.codegen.files.platforms import PLATFORMS, chosen_target, chosen_targets
+from netwright.compiler.codegen.llvm.features import required
+from netwright.compiler.codegen.llvm.support import write_support
+from netwright.compiler.codegen.targets.target import TargetError, host_target, machine
 from netwright.compiler.interpreter import evaluate
 from netwright.errors import RequestError
 

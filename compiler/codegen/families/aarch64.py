@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from ..types import vector
-from ..writer import Writer
+from ..text.types import vector
+from ..text.writer import Writer
 from .base import Family, capabilities
 
 #: The features that the code generator may use, with the bits of Linux's AT_HWCAP and AT_HWCAP2 that report them.

@@ -7,8 +7,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Literal
 
-from ..types import splat, vector
-from ..writer import Writer
+from ..text.types import splat, vector
+from ..text.writer import Writer
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from typing import ClassVar
 
-from ..writer import Writer
+from ..text.writer import Writer
 from .base import Family, Probe
 
 

@@ -6,8 +6,8 @@ import re
 from collections.abc import Callable, Sequence
 from typing import ClassVar
 
-from ..types import splat, vector
-from ..writer import Writer
+from ..text.types import splat, vector
+from ..text.writer import Writer
 from .base import Family, kept
 
 _YMM, _ZMM = 0x6, 0xE6  # bits of XCR0: the registers that the system must save

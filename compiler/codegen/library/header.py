@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, STEP, TRAIN, EntryInfo
 
-from ..csource import shape_text
+from ..files.csource import shape_text
 from .functions import function_text, labels_text
 from .interface import Array, Function, Interface, Names, c_type
 from .text import bound, filled, range_text, wrap_call, wrapped

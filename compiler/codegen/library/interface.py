@@ -12,7 +12,7 @@ from netwright.specs.dims import dim_symbols, parse_dim
 from netwright.specs.manifest import PREPARE, STEP, TRAIN, BufferInfo, DimInfo, EntryInfo, Manifest
 
 from ...loop import ir
-from ..planner import ALIGN, MOST_SLOTS, reference_plan
+from ..llvm.planner import ALIGN, MOST_SLOTS, reference_plan
 
 _WORDS = (
     "alignas alignof and and_eq asm auto bitand bitor bool break case catch char class compl concept const "

@@ -12,14 +12,14 @@ from netwright.specs.files import scratch_folder, write_file
 from netwright.specs.manifest import PREPARE, TRAIN, Manifest
 
 from ...loop import ir
-from ..aot import emit
-from ..contents import check_described, contents_symbol, write_contents
-from ..debug import DebugInfo, stripped
-from ..entries import direct_entries
-from ..features import required
-from ..linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flags, objects, small
-from ..support import has_threads
-from ..target import Target, host_target
+from ..files.aot import emit
+from ..files.contents import check_described, contents_symbol, write_contents
+from ..files.linker import C_SOURCES, SMALL, archive, find_compiler, link, object_flags, objects, small
+from ..llvm.debug import DebugInfo, stripped
+from ..llvm.entries import direct_entries
+from ..llvm.features import required
+from ..llvm.support import has_threads
+from ..targets.target import Target, host_target
 from .header import header_source
 from .interface import Interface
 from .source import library_source

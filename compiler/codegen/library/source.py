@@ -9,8 +9,8 @@ import numpy as np
 from netwright.specs.dims import parse_dim
 from netwright.specs.manifest import ERRORS, LIBRARY_ERRORS, STEP, TRAIN, DimInfo, ScoreInfo
 
-from ..csource import c_size, c_string
-from ..entries import entered_symbol
+from ..files.csource import c_size, c_string
+from ..llvm.entries import entered_symbol
 from .functions import parameters, scores, sized
 from .header import CODES
 from .interface import Function, Interface, c_type

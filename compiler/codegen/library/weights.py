@@ -19,7 +19,7 @@ from netwright.specs.files import write_file
 from netwright.specs.manifest import PREPARE, Manifest
 
 from ...loop import ir
-from ...loop.text import program_text
+from ...loop.text.printing import program_text
 
 _ALIGN = 64
 _STORED = ("parameter", "statistic", "packed")

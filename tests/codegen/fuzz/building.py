@@ -7,7 +7,7 @@ import zipfile
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from netwright.compiler.codegen.linker import C_SOURCES
+from netwright.compiler.codegen.files.linker import C_SOURCES
 
 HERE = Path(__file__).parent
 #: An archive per target.

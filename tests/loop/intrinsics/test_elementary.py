@@ -7,9 +7,9 @@ from decimal import Decimal, localcontext
 import numpy as np
 import pytest
 
-from netwright.compiler.loop.interpreter import run_function
+from netwright.compiler.loop.checks.verify import verify_function
+from netwright.compiler.loop.interpreter.run import run_function
 from netwright.compiler.loop.intrinsics.builder import KernelBuilder
-from netwright.compiler.loop.verify import verify_function
 
 COUNT = 400_000
 TWO_OVER_ROOT_PI = Decimal("1.1283791670955125738961589031215451716881012586579977136881714434")

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from netwright.compiler.loop.interpreter import run_function
+from netwright.compiler.loop.checks.verify import verify_function
+from netwright.compiler.loop.interpreter.run import run_function
 from netwright.compiler.loop.intrinsics.builder import KernelBuilder
-from netwright.compiler.loop.verify import verify_function
 from netwright.specs.random import philox4x32
 
 

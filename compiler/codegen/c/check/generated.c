@@ -1,4 +1,4 @@
-/* Inputs made by the program itself: compiler/codegen/generated.py makes the same. */
+/* Inputs made by the program itself: compiler/codegen/files/generated.py makes the same. */
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>

@@ -1,0 +1,1 @@
+"""LLVM IR as machine code, which is compiled once and kept."""

@@ -1,0 +1,1 @@
+"""The CPUs that code is made for."""

@@ -1,0 +1,1 @@
+"""How LLVM IR is spelled: types, constants, functions."""

@@ -1,0 +1,1 @@
+"""Checks loop IR, and what threads may divide."""

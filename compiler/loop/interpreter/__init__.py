@@ -1,0 +1,1 @@
+"""Runs loop IR slowly, checking every access."""

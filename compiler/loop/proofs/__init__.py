@@ -1,0 +1,1 @@
+"""Proves that sizes are never negative."""

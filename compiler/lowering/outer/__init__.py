@@ -1,0 +1,1 @@
+"""Sums of outer products: the gradients of weights."""

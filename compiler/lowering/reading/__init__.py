@@ -1,0 +1,1 @@
+"""Where values live, and how a kernel gets at their elements."""

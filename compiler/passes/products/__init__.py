@@ -1,0 +1,1 @@
+"""Passes over products and sums, and how their weights lie in memory."""
