@@ -22,8 +22,8 @@ from ...ops.base import BroadcastAttributes, primitive
 from ...ops.layout import ReshapeAttributes, TransposeAttributes
 from ...ops.protocols import Elementwise
 from ..base import Pass, PassContext
-from ..scans.transposed_rows import after_product
 from .reshapes import merged_axes
+from .transposed_rows import after_product
 
 #: Sums along an axis with fewer elements behind it fill no vectors.
 LEAST_BEHIND = 8
