@@ -38,7 +38,7 @@ class Inference:
         of_text = texts_of(program.load, program.network, program.vocabularies)
         self.metadata = model_metadata(self.name, inputs, outputs, of_text)
         dtypes = [{info.name: np.dtype(info.dtype) for info in some} for some in (inputs, outputs)]
-        self._messages = Messages(self.name, VERSION, *dtypes, of_text)
+        self._messages = Messages(self.name, VERSION, dtypes[0], dtypes[1], of_text)
         self._measures, self._bodies, self._sequences = measures, bodies, sequences
         self._scheduler = Scheduler(
             program.predicted,

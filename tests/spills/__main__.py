@@ -6,7 +6,9 @@ from __future__ import annotations
 import argparse
 import sys
 
-from .counting import NONE
+from netwright.compiler.codegen.objects.compile import LEVEL
+
+from .counting import FILES, NONE
 from .networks import NETWORKS
 from .table import CPUS, kernels
 
@@ -17,6 +19,12 @@ def main() -> int:
     parser.add_argument(
         "--networks", default=",".join(NETWORKS), help="some of them, with commas between them"
     )
+    parser.add_argument(
+        "--level",
+        type=int,
+        default=FILES,
+        help=f"of LLVM's code generation: {FILES} for files, {LEVEL} in a process",
+    )
     parser.add_argument("--kernels", action="store_true", help="also a line per kernel that spills")
     options = parser.parse_args()
     spilled = False
@@ -26,7 +34,7 @@ def main() -> int:
         network = NETWORKS[name]()
         for cpu in options.cpus.split(","):
             for entry in ("predict", "train_step"):
-                found = list(kernels(network, entry, cpu))
+                found = list(kernels(network, entry, cpu, options.level))
                 total = sum((spills for _, spills in found), NONE)
                 spilled = spilled or total.reduction > 0
                 counts = f"{total.reduction} | {total.inner} | {total.all}"

@@ -35,12 +35,14 @@ class Spills:
 
 
 NONE = Spills(0, 0, 0)
+#: LLVM's level of code generation for files; code for this process has `compile.LEVEL`.
+FILES = 3
 
 
-def assembly_of(kernel: ir.Function, target: Target) -> str:
-    """With LLVM's remarks on loops and blocks."""
+def assembly_of(kernel: ir.Function, target: Target, level: int = FILES) -> str:
+    """With LLVM's remarks on loops and blocks, generated at a ``level`` of LLVM's."""
     machine = llvm.Target.from_triple(target.triple).create_target_machine(
-        cpu=target.cpu, features=target.features, opt=3, reloc="pic", codemodel="small"
+        cpu=target.cpu, features=target.features, opt=level, reloc="pic", codemodel="small"
     )
     machine.set_asm_verbosity(True)
     return machine.emit_assembly(optimize(write_kernel(kernel, "kernel", target), target))

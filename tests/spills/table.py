@@ -9,12 +9,12 @@ from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network
 
-from .counting import Spills, assembly_of, count
+from .counting import FILES, Spills, assembly_of, count
 
 CPUS = ("haswell", "znver3", "x86-64-v4", "x86-64-v2", "cortex-a72")
 
 
-def kernels(network: Network, entry: str, cpu: str) -> Iterator[tuple[str, Spills]]:
+def kernels(network: Network, entry: str, cpu: str, level: int = FILES) -> Iterator[tuple[str, Spills]]:
     """Each kernel: what it is of, and what it spills."""
     target = named_target(cpu)
     lowered = lower(
@@ -27,4 +27,4 @@ def kernels(network: Network, entry: str, cpu: str) -> Iterator[tuple[str, Spill
     )
     for name, function in lowered.program.kernels.items():
         layers = ", ".join(lowered.program.layers.get(name, ()))
-        yield f"{name} ({layers or 'no layer'})", count(assembly_of(function, target), target)
+        yield f"{name} ({layers or 'no layer'})", count(assembly_of(function, target, level), target)

@@ -8,6 +8,7 @@ import pytest
 
 from netwright.build import build
 from netwright.compiler.codegen.files.aot import emit
+from netwright.compiler.codegen.objects.compile import LEVEL
 from netwright.compiler.codegen.targets.target import named_target
 
 from ..codegen.test_statements import gemm_kernel
@@ -28,6 +29,11 @@ def test_no_reduction_spills_where_networks_predict(network: type, cpu: str) -> 
 @pytest.mark.parametrize("cpu", sliced(["haswell", "x86-64-v2"], lambda cpu: cpu == "haswell"))
 def test_no_reduction_spills_where_networks_are_trained(cpu: str) -> None:
     assert [found for found in kernels(lenet(), "train_step", cpu) if found[1].reduction] == []
+
+
+@pytest.mark.parametrize("entry", ["predict", "train_step"])
+def test_no_reduction_spills_in_a_process(entry: str) -> None:
+    assert [found for found in kernels(lenet(), entry, "haswell", LEVEL) if found[1].reduction] == []
 
 
 def test_residual_blocks() -> None:

@@ -45,7 +45,7 @@ class RowsAhead:
         if number is None or not isinstance(terms, int):
             return None
         first = (0,) * len(part.extents)
-        following = (*first[:-1], min(1, part.extents[-1] - 1))
+        following = (*first[:-1], int(part.extents[-1] != 1))
         moved = _at(index, self.axis, self.rows)
         base, below, behind = (
             reader.factor(part, number, *where)
