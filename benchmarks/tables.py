@@ -121,7 +121,8 @@ def goal(results: Results) -> str:
     """A sentence about each task."""
     words = {"digits": "98 % on held-out digits", "sunspots": "a held-out error of 400 on sunspots"}
     parts = [_reached(words[row.case], row) for row in results.rows if row.case in words]
-    return f"From an empty cache, imports and compiling included, {' and '.join(parts)} of CPU time ({results.machine['cpu']})."
+    cost = f"of CPU time ({results.machine['cpu']})"
+    return f"From an empty cache, imports and compiling included, {' and '.join(parts)} {cost}."
 
 
 def _reached(what: str, row: Row) -> str:
