@@ -300,7 +300,7 @@ class _Attempt:
         if self.planned is None or not self.planned.plan.fetches_rows:
             return None
         own, columns = self.group.contractions(), index[len(self.space) - 1]
-        return rows_ahead(self.tiling, self.space, own, self.order, columns, self.machine)
+        return rows_ahead(self.tiling, self.space, own, columns, self.machine)
 
     def _cells(self, index: Mapping[int, DimLike], columns: Sequence[Column], rows: int) -> list[Cell]:
         """The vectors of a tile that begins at ``index``, row by row."""

@@ -17,7 +17,7 @@ from ..grouping.roles import ContractionPart, Roles, TransformPart
 from .ahead import ahead
 from .choices import TileRoom, signature
 from .loop_order import operands_of
-from .rows_ahead import rows_ahead, rows_of
+from .rows_ahead import rows_ahead
 from .sliding import fits_sliding, sliding_steps, sliding_taps
 from .sum_steps import partial_sums, sum_steps
 from .tiling import Tiling, tile_room
@@ -130,7 +130,7 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
     if last >= 0:
         index = dict.fromkeys(range(len(space)), 0)
         fetches = ahead(tiling, space, [loop.axis for loop in loops], index, machine) is not None
-    rows = _fetches_rows(roles, group, space, [loop.axis for loop in loops], tiling, machine)
+    rows = _fetches_rows(roles, group, space, tiling, machine)
     panels = any(_is_packed(roles, part, tiling.lanes) for part in contractions)
     plan = Plan(
         _algorithm(roles, contractions),
@@ -148,19 +148,15 @@ def planned(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: M
     return Planned(plan, group, space, tiling, machine, panels and fetches)
 
 
-def _fetches_rows(
-    roles: Roles, group: Group, space: Shape, order: Sequence[int], tiling: Tiling, machine: Machine
-) -> bool:
+def _fetches_rows(roles: Roles, group: Group, space: Shape, tiling: Tiling, machine: Machine) -> bool:
     """Whether tiles fetch the rows of the next one: only if these are in memory, not computed by the kernel."""
     contractions = group.contractions()
-    if rows_ahead(tiling, space, contractions, order, 0, machine) is None:
+    fetched = rows_ahead(tiling, space, contractions, 0, machine)
+    if fetched is None:
         return False
-    (part,) = contractions
-    position = rows_of(part, tiling.row_axis)
     members = {member.node.id for member in group.members}
-    return position is not None and all(
-        base.node not in members for base, _ in roles.bases(part.operands[position])
-    )
+    position, _ = contractions[0].general_factors()[fetched.factor]
+    return all(base.node not in members for base, _ in roles.bases(contractions[0].operands[position]))
 
 
 def _sliding_steps(contractions: Sequence[ContractionPart], tiling: Tiling, machine: Machine) -> int:

@@ -9,7 +9,7 @@ tile's sum fetches a part of them. With many tiles of columns to the same rows, 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import ceil
 
 import numpy as np
@@ -30,35 +30,31 @@ MOST_AT_ONCE = 8
 
 @dataclass(frozen=True)
 class RowsAhead:
-    """What a tile fetches: of ``rows`` rows along ``axis`` that follow its own, the ``part``-th of ``parts``."""
+    """What a tile fetches: of ``rows`` rows along ``axis`` of a ``factor`` that follow its own, the ``part``-th of
+    ``parts``."""
 
+    factor: int
     axis: int
     rows: int
-    part: DimLike
-    parts: int
+    part: DimLike = 0
+    parts: int = 1
 
     def stream(self, reader: Reader, part: ContractionPart, index: Indices) -> Stream | None:
         """What the tile fetches whose first result vector is at ``index``; None if its rows are computed, or do not lie
         together in memory."""
-        number = rows_of(part, self.axis)
-        terms = product(part.extents)
-        if number is None or not isinstance(terms, int):
-            return None
         first = (0,) * len(part.extents)
-        following = (*first[:-1], int(part.extents[-1] != 1))
         moved = _at(index, self.axis, self.rows)
-        base, below, behind = (
-            reader.factor(part, number, *where)
-            for where in ((moved, first), (_at(moved, self.axis, 1), first), (moved, following))
-        )
-        if base is None or below is None or behind is None:
+        where = ((moved, first), (_at(moved, self.axis, 1), first), (moved, (*first[:-1], 1)))
+        places = [place for each in where if (place := reader.factor(part, self.factor, *each)) is not None]
+        if len(places) < len(where):
             return None
-        place, start = base
-        if place.apart(start, below[1]) != terms or place.apart(start, behind[1]) != following[-1]:
+        (place, start), (_, below), (_, behind) = places
+        row = place.apart(start, below)
+        if row != product(part.extents) or place.apart(start, behind) != 1 or not isinstance(row, int):
             return None
         if self.parts == 1:
             return Stream(place, start, pace=self.rows)
-        lines = ceil(self.rows * terms / (place.line * self.parts))
+        lines = ceil(self.rows * row / (place.line * self.parts))
         if lines > MOST_AT_ONCE:
             return None
         return Stream(place, (*start[:-1], start[-1] + self.part * (lines * place.line)), lines=lines)
@@ -98,41 +94,30 @@ def rows_ahead(
     tiling: Tiling,
     space: Shape,
     contractions: Sequence[ContractionPart],
-    order: Sequence[int],
     columns: DimLike,
     machine: Machine,
 ) -> RowsAhead | None:
-    """What a tile whose columns begin at ``columns`` fetches; ``order``: the loops over axes, outermost first. None:
-    nothing, since its rows are not of a product alone, or may be in the caches anyway."""
-    own, last = tiling.row_axis, len(space) - 1
+    """What a tile whose columns begin at ``columns`` fetches. None: nothing, since its rows are not of a product alone,
+    or may be in the caches anyway."""
+    own, extent = tiling.row_axis, space[-1] if space else 1
     if not machine.prefetch or own is None or tiling.inner or tiling.lane_axis is not None:
         return None
-    if len(contractions) != 1 or contractions[0].role != "product" or tiling.cells * tiling.bands > 1:
+    if len(contractions) != 1 or tiling.cells * tiling.bands > 1:
         return None
     (part,) = contractions
-    position = rows_of(part, own)
-    if position is None or part.op.multiplies_bytes:
+    factor = rows_of(part, own)
+    if factor is None or part.op.multiplies_bytes:
         return None
-    width, extent = tiling.lanes * tiling.vectors, space[last]
-    if order[-1] == own:
-        # With several tiles of columns, all but the first find rows in the cache unless these are too many for it.
-        once = isinstance(extent, int) and extent <= width
-        read = part.types[position].nbytes if once else _bytes_of(part, position, space[own])
-        return RowsAhead(own, tiling.rows, 0, 1) if _leaves_cache(read, machine) else None
-    if list(order[-2:]) != [own, last] or not isinstance(extent, int) or extent < 2 * width:
-        return None
-    if not _leaves_cache(part.types[position].nbytes, machine):
-        return None
-    return RowsAhead(own, tiling.rows, columns // width, extent // width)
-
-
-def _leaves_cache(size: DimLike, machine: Machine) -> bool:
-    """Whether so many bytes, which another kernel has written, may have left the caches of a core in between."""
-    return typical(size, SEVERAL) >= 4 * machine.l1_bytes
-
-
-def _bytes_of(part: ContractionPart, position: int, rows: DimLike) -> DimLike:
-    return rows * product(part.extents) * np.dtype(part.types[position].dtype).itemsize
+    width, type = tiling.lanes * tiling.vectors, part.types[factor]
+    made, read = RowsAhead(factor, own, tiling.rows), type.nbytes
+    if tiling.rows_outermost:
+        assert isinstance(extent, int)
+        made = replace(made, part=columns // width, parts=extent // width)
+    elif not isinstance(extent, int) or extent > width:
+        # All tiles of columns but the first find rows in the cache unless these are too many for it.
+        read = space[own] * product(part.extents) * np.dtype(type.dtype).itemsize
+    # Another kernel has written them, and more in between.
+    return made if typical(read, SEVERAL) >= 4 * machine.l1_bytes else None
 
 
 def rows_of(part: ContractionPart, axis: int | None) -> int | None:
