@@ -27,8 +27,11 @@ if TYPE_CHECKING:
     from .model import Model, load
     from .pictures import Drawing, draw
     from .program import Program
+    from .quantization import quantize
+    from .training.rates import find_rates
     from .trainings.reading import Run, runs
     from .version import VERSION as __version__
+    from .weights.network import read_weights
 
 __all__ = [
     "BatchPredictor",
@@ -41,7 +44,10 @@ __all__ = [
     "Summary",
     "__version__",
     "draw",
+    "find_rates",
     "load",
+    "quantize",
+    "read_weights",
     "runs",
 ]
 
@@ -56,7 +62,10 @@ _HOMES = {
     "Summary": (".analysis.summary", "Summary"),
     "__version__": (".version", "VERSION"),
     "draw": (".pictures", "draw"),
+    "find_rates": (".training.rates", "find_rates"),
     "load": (".model", "load"),
+    "quantize": (".quantization", "quantize"),
+    "read_weights": (".weights.network", "read_weights"),
     "runs": (".trainings.reading", "runs"),
 }
 

@@ -1,6 +1,6 @@
 """The process of the command `netwright`, also run as `python -m netwright`."""
 
-from netwright.runtime.interrupt import end_on_signals
+from netwright.runtime.training.interrupt import end_on_signals
 
 end_on_signals()  # before the slow imports
 

@@ -11,14 +11,14 @@ import numpy as np
 from numpy.typing import NDArray
 from safetensors.numpy import load, save
 
-from netwright.runtime.arrays import is_lossless, is_rounding
+from netwright.runtime.arrays.arrays import is_lossless, is_rounding
 from netwright.runtime.errors import InputError, did_you_mean, listed
 from netwright.specs.manifest import BufferInfo
 
 from .errors import RequestError
 from .model import Model
-from .network_weights import Weights, read_weights
 from .program import Program
+from .weights.network import Weights, read_weights
 
 #: How many rows are predicted together, unless the caller says.
 _ROWS = 256

@@ -26,9 +26,9 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.machine import Machine
 from netwright.compiler.observers import Observer
-from netwright.runtime.fast_call import process_caller
-from netwright.runtime.native import NativeEngine
-from netwright.runtime.workers import process_pool
+from netwright.runtime.engines.fast_call import process_caller
+from netwright.runtime.engines.native import NativeEngine
+from netwright.runtime.engines.workers import process_pool
 from netwright.specs.manifest import DimInfo
 
 from .errors import RequestError

@@ -14,7 +14,7 @@ from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ops.widen import Half
 from netwright.compiler.streaming import with_whole
-from netwright.runtime.weights import load_classes, load_vocabularies
+from netwright.runtime.sessions.weights import load_classes, load_vocabularies
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 from netwright.specs.load import LoadResult, load_spec, load_spec_text
 from netwright.specs.models.spec import ModelSpec
@@ -29,12 +29,12 @@ from .drawing.layers import LayerPicture
 from .drawing.svg import to_svg
 from .errors import SpecError
 from .fixing import check_fixes
-from .halved import halved
 from .markup import escape
-from .network_weights import Weights
 from .notebook import folded, plain_text, scrolled
 from .program import EngineName, Program
 from .values import DICT_FILE, plain, spec_text
+from .weights.halved import halved
+from .weights.network import Weights
 
 
 class Model:

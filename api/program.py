@@ -14,38 +14,38 @@ from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.data.vocabulary import Vocabulary
-from netwright.runtime.distributed.agreement import together
-from netwright.runtime.distributed.communicator import Alone, Communicator
-from netwright.runtime.engine import Engine
-from netwright.runtime.evaluation import evaluate
-from netwright.runtime.native import NativeEngine
-from netwright.runtime.outputs import Out
-from netwright.runtime.plan import TrainingResult
-from netwright.runtime.progress import Observer
-from netwright.runtime.recording import Sink
-from netwright.runtime.schedules import rate_after
-from netwright.runtime.session import Session
-from netwright.runtime.stream import Stream
-from netwright.runtime.training import OnEpoch
-from netwright.runtime.weights import load_classes, load_vocabularies, save_weights
+from netwright.runtime.engines.engine import Engine
+from netwright.runtime.engines.native import NativeEngine
+from netwright.runtime.sessions.outputs import Out
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.sessions.stream import Stream
+from netwright.runtime.sessions.weights import load_classes, load_vocabularies, save_weights
+from netwright.runtime.training.distributed.agreement import together
+from netwright.runtime.training.distributed.communicator import Alone, Communicator
+from netwright.runtime.training.evaluation import evaluate
+from netwright.runtime.training.loop import OnEpoch
+from netwright.runtime.training.plan import TrainingResult
+from netwright.runtime.training.progress import Observer
+from netwright.runtime.training.recording import Sink
+from netwright.runtime.training.schedules import rate_after
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import Manifest
 
-from . import artifacts
+from .artifacts import files as artifacts
 from .build import build, entry_graphs, reference
 from .collection import collected_seldom
 from .data.sets import DataSets, Given
 from .errors import RequestError
 from .in_process import InProcess
-from .network_weights import Weights, first_weights, weights_manifest
-from .ranks import Divided, communicator_of
 from .streams import Streams
-from .training import monitor_of, run_training, training_plan
+from .training.ranks import Divided, communicator_of
+from .training.run import monitor_of, run_training, training_plan
+from .training.warm_start import WarmStart, warm_start
 from .trainings.folder import RunFolder
 from .trainings.info import CHECKPOINT, is_run
 from .trainings.recorded import train_in
 from .tuning.chosen import chosen_machine
-from .warm_start import WarmStart, warm_start
+from .weights.network import Weights, first_weights, weights_manifest
 
 EngineName = Literal["native", "reference"]
 _Out = TypeVar("_Out", bound=Out)

@@ -19,9 +19,9 @@ from netwright.compiler.quantization.network import Plan, Product, QuantizedNetw
 from netwright.compiler.quantization.sites import Key
 from netwright.runtime.batches import read_ahead
 from netwright.runtime.data.samples import Samples
-from netwright.runtime.evaluation import evaluate
-from netwright.runtime.feeding import plain_batches
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.training.evaluation import evaluate
+from netwright.runtime.training.feeding import plain_batches
 
 from .build import build
 from .describe import bytes_text

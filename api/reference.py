@@ -13,7 +13,7 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.base import EvaluationError
 from netwright.compiler.ranges import merged_ranges
-from netwright.runtime.engine import find_entry
+from netwright.runtime.engines.engine import find_entry
 from netwright.runtime.errors import ExecutionError
 from netwright.specs.manifest import BufferInfo, EntryInfo, Manifest
 

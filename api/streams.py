@@ -10,8 +10,8 @@ from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.network import Graphs, Network
 from netwright.compiler.graph.joining import renamed
 from netwright.compiler.streaming import STEP, StepGraph, StreamError, step_network
-from netwright.runtime.session import Session
-from netwright.runtime.stream import Answers, Rhythm, Stream
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.sessions.stream import Answers, Rhythm, Stream
 from netwright.specs.dims import DimLike, dim
 from netwright.specs.load import LoadResult
 

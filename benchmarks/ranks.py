@@ -67,7 +67,7 @@ def data(network: str) -> dict[str, np.ndarray]:
 
 def measure(seconds: float) -> dict[str, Any]:
     """What this rank measures, under `mpirun`."""
-    from netwright.runtime.distributed.mpi import world
+    from netwright.runtime.training.distributed.mpi import world
 
     ranks = world()
     figures: dict[str, Any] = {}
@@ -80,13 +80,13 @@ def measure(seconds: float) -> dict[str, Any]:
 
 def measure_steps(network: str, ranks: Any, seconds: float) -> dict[str, Any]:
     import netwright
-    from netwright.ranks import Divided
     from netwright.runtime.data.dataset import Dataset
-    from netwright.runtime.distributed.steps import DividedSteps
-    from netwright.runtime.distributed.sums import RankSum
-    from netwright.runtime.feeding import training_batches
-    from netwright.runtime.interrupt import InterruptRequest
-    from netwright.runtime.plan import TrainingPlan
+    from netwright.runtime.training.distributed.steps import DividedSteps
+    from netwright.runtime.training.distributed.sums import RankSum
+    from netwright.runtime.training.feeding import training_batches
+    from netwright.runtime.training.interrupt import InterruptRequest
+    from netwright.runtime.training.plan import TrainingPlan
+    from netwright.training.ranks import Divided
 
     # Statistics of a part: as those of one process, which has two parts, too.
     model = netwright.load(spec(network, max(2, ranks.size)))

@@ -18,9 +18,9 @@ from typing import Any
 
 import netwright
 from netwright import RequestError, SpecError
-from netwright.runtime import training
 from netwright.runtime.batches import read_ahead
 from netwright.runtime.errors import DataError
+from netwright.runtime.training import loop
 
 EXAMPLES = Path(__file__).parents[1] / "examples"
 EPOCHS = 2  # of which the second one is measured: the first one reads files for the first time
@@ -64,7 +64,7 @@ def measured(spec: Path) -> tuple[float, float]:
 
 
 def main() -> None:
-    training.read_ahead = timed  # type: ignore[assignment]
+    loop.read_ahead = timed  # type: ignore[assignment]
     specs = [Path(name) for name in sys.argv[1:]] or sorted(EXAMPLES.glob("*/*.yaml"))
     print(f"{'spec':<32}{'epoch, s':>10}{'waits, s':>10}{'share':>8}")
     for spec in specs:

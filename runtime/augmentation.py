@@ -25,7 +25,7 @@ from netwright.specs.models.augmentation import (
 from netwright.specs.random import key_for, sample_uniforms
 from netwright.specs.variations import Draw, cropped, flipped, masked, noisy, shifted, stream_path
 
-from .arrays import is_rounding
+from .arrays.arrays import is_rounding
 from .data.fitting import Described
 
 Variation: TypeAlias = Callable[[NDArray, NDArray[np.int64], NDArray[np.int64], int], NDArray]

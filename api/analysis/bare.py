@@ -18,10 +18,10 @@ from netwright.specs.dims import evaluate, parse_dim
 from netwright.specs.files import scratch_folder
 from netwright.specs.load import LoadResult
 
+from ..artifacts.libraries import write_library
+from ..artifacts.request import Request
 from ..build import build
 from ..errors import RequestError, SpecError
-from ..libraries import write_library
-from ..request import Request
 
 #: The limits of a budget for targets without a system.
 LIMITS = ("flash", "ram", "stack")

@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from netwright.runtime.data.inputs import Inputs, Unreadable
-from netwright.runtime.npy import write_npy
-from netwright.runtime.npz import write_npz
-from netwright.runtime.weights import load_vocabularies
+from netwright.runtime.files.npy import write_npy
+from netwright.runtime.files.npz import write_npz
+from netwright.runtime.sessions.weights import load_vocabularies
 
 from ..describe import shape_text
 from ..errors import RequestError

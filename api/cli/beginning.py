@@ -10,9 +10,9 @@ from typing import Any
 
 import click
 
-from netwright.runtime.checkpoint import read_origin
 from netwright.runtime.errors import CheckpointError
-from netwright.runtime.weights_file import WeightsFile
+from netwright.runtime.files.weights_file import WeightsFile
+from netwright.runtime.training.checkpoint import read_origin
 from netwright.specs.files import is_stream
 
 from ..program import EngineName

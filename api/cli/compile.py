@@ -18,17 +18,17 @@ from netwright.compiler.ops.widen import Half
 from netwright.compiler.pipeline import steps
 from netwright.compiler.quantization.halves import halved_network
 from netwright.compiler.streaming import with_whole
-from netwright.runtime.weights import load_vocabularies
+from netwright.runtime.sessions.weights import load_vocabularies
 from netwright.specs.manifest import TRAIN, c_prefix
 
 from ..analysis.bare import keep_bare
 from ..analysis.limits import keep_memory
-from ..artifacts import KINDS, LIBRARIES, Emit, Request, library_places, save
+from ..artifacts.files import KINDS, LIBRARIES, Emit, Request, library_places, save
 from ..describe import bytes_text
 from ..generation.compiled import Compiled
 from ..model import Model, load
-from ..network_weights import read_weights
 from ..web.site import write_site
+from ..weights.network import read_weights
 from .entry_names import EntryNames
 from .options import PATH, check_outputs, dim_option, settings_option, spec_argument, weights_option
 from .output import console, show_warnings, written

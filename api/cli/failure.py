@@ -12,7 +12,7 @@ from netwright.compiler.codegen.verification import VerificationError
 from netwright.compiler.passes.scans.unroll import UnrollError
 from netwright.compiler.plans.tuning import TuningError
 from netwright.runtime.errors import RuntimeFault
-from netwright.runtime.training import DivergedError
+from netwright.runtime.training.loop import DivergedError
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.reading.settings import SettingError
 from netwright.specs.specialize import DimError

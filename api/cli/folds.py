@@ -16,7 +16,7 @@ from ..model import load
 from ..sweeps.definition import FILE, Sweep
 from ..sweeps.folds import KEY, fold_lines, fold_settings, write_results
 from ..sweeps.search import Trial, run_sweep, trials_of
-from ..training import monitor_of, training_plan
+from ..training.run import monitor_of, training_plan
 from ..trainings.info import RUNS, check_name, check_place, next_path
 from ..trainings.spec_copy import spec_copy
 from ..trainings.table import number_text

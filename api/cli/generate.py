@@ -9,7 +9,7 @@ from pathlib import Path
 import click
 import numpy as np
 
-from netwright.runtime.npy import read_npy
+from netwright.runtime.files.npy import read_npy
 from netwright.specs.diagnostics.visible import visible
 
 from ..errors import RequestError

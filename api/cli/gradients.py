@@ -15,8 +15,8 @@ from netwright.specs.files import is_stream, write_file
 from ..errors import RequestError
 from ..inspection.gradients import gradient_flow
 from ..model import Model, load
-from ..network_weights import read_weights
 from ..report.flow_chart import flow_chart
+from ..weights.network import read_weights
 from .options import (
     PATH,
     check_outputs,

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from netwright.runtime.weights import load_classes, load_vocabularies
+from netwright.runtime.sessions.weights import load_classes, load_vocabularies
 
 from ..model import load
 from ..prediction.inputs import PredictionInputs

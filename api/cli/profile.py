@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from netwright.compiler.codegen.speed import Speed, measure_speed
-from netwright.runtime.processors import processor_count
+from netwright.runtime.engines.processors import processor_count
 
 from ..describe import bytes_text
 from ..errors import RequestError

@@ -11,8 +11,8 @@ from typing import Any
 
 import click
 
-from netwright.runtime.distributed.agreement import RankError, is_known, known, meet
-from netwright.runtime.distributed.mpi import MpiCommunicator, launched, world
+from netwright.runtime.training.distributed.agreement import RankError, is_known, known, meet
+from netwright.runtime.training.distributed.mpi import MpiCommunicator, launched, world
 
 from .places import Place
 

@@ -8,15 +8,15 @@ import click
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn
 
-from netwright.runtime.rates import LEAST_STEPS, RateCurve
+from netwright.runtime.training.rates import LEAST_STEPS, RateCurve
 from netwright.specs.files import is_stream, write_file
 from netwright.specs.models.train import ConstantRate
 
 from ..drawing.plot import curve_lines
 from ..model import Model, load
 from ..program import EngineName
-from ..rates import advice, curve_to_json, find_rates
 from ..report.rate_chart import rate_chart, rate_page, shown_range
+from ..training.rates import advice, curve_to_json, find_rates
 from .options import PATH, check_outputs, data_option, engine_options, settings_option, spec_argument
 from .output import console, show_warnings, to_standard_output, written
 

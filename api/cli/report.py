@@ -8,20 +8,20 @@ from typing import Any
 
 import click
 
-from netwright.runtime.checkpoint import read_history
 from netwright.runtime.errors import DataError
-from netwright.runtime.metrics.records import epoch_record
+from netwright.runtime.training.checkpoint import read_history
+from netwright.runtime.training.metrics.records import epoch_record
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import write_file
 
 from ..errors import RequestError
 from ..model import load
-from ..network_weights import read_weights
 from ..report.curves import Course
 from ..report.page import report
 from ..report.runs import course_of, run_report, runs_page
 from ..trainings.info import REPORT, RUNS, is_run
 from ..trainings.reading import Run
+from ..weights.network import read_weights
 from .options import PATH, check_outputs, dim_option, settings_option
 from .output import show_warnings, written
 

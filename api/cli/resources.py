@@ -17,7 +17,7 @@ from ..analysis.resources import Resources
 from ..describe import bytes_text
 from ..errors import RequestError
 from ..model import Model, load
-from ..network_weights import weights_or_first
+from ..weights.network import weights_or_first
 from .findings import show_diagnostics
 from .options import PATH, dim_option, format_option, settings_option, spec_argument, weights_option
 from .output import console, paragraph, show_warnings

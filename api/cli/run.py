@@ -6,8 +6,8 @@ from pathlib import Path
 
 import click
 
-from netwright.runtime.npy import read_npy, write_npy
-from netwright.runtime.npz import write_npz
+from netwright.runtime.files.npy import read_npy, write_npy
+from netwright.runtime.files.npz import write_npz
 from netwright.specs.files import is_stream
 
 from ..describe import shape_text

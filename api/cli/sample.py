@@ -7,7 +7,7 @@ from typing import Any
 
 import click
 
-from netwright.runtime.npz import write_npz
+from netwright.runtime.files.npz import write_npz
 
 from ..errors import RequestError
 from ..model import load

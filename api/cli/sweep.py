@@ -21,7 +21,7 @@ from ..sweeps.definition import FILE, Method, Sweep, points
 from ..sweeps.report import short_keys, sweep_lines, sweep_page, sweep_to_json
 from ..sweeps.search import Trial, ranked, run_sweep, trials_of
 from ..sweeps.space import Range, Values, read_space, read_values
-from ..training import monitor_of, training_plan
+from ..training.run import monitor_of, training_plan
 from ..trainings.info import REPORT, RUNS, check_name, check_place, next_path
 from ..trainings.spec_copy import spec_copy
 from ..trainings.table import number_text

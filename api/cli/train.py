@@ -10,12 +10,12 @@ from pathlib import Path
 
 import click
 
-from netwright.runtime.checkpoint import read_history
 from netwright.runtime.errors import DataError
-from netwright.runtime.interrupt import last_act
-from netwright.runtime.plan import TrainingPlan, TrainingResult
-from netwright.runtime.training import DivergedError
-from netwright.runtime.weights import load_vocabularies
+from netwright.runtime.sessions.weights import load_vocabularies
+from netwright.runtime.training.checkpoint import read_history
+from netwright.runtime.training.interrupt import last_act
+from netwright.runtime.training.loop import DivergedError
+from netwright.runtime.training.plan import TrainingPlan, TrainingResult
 from netwright.specs.checks.data import meant_as_valid
 from netwright.specs.diagnostics.visible import visible
 from netwright.specs.files import write_file
@@ -27,7 +27,7 @@ from ..live.slopes import SlopeRecorder
 from ..model import Model, load
 from ..program import EngineName, Program
 from ..report.runs import SLOPES, run_report
-from ..training import training_plan
+from ..training.run import training_plan
 from ..trainings.folder import RunFolder
 from ..trainings.info import CHECKPOINT, REPORT, RUNS
 from ..trainings.reading import Run

@@ -6,12 +6,12 @@ from pathlib import Path
 
 import click
 
+from ..artifacts.identified import spec_hash
 from ..errors import RequestError
-from ..identified import spec_hash
 from ..model import load
-from ..network_weights import read_weights
 from ..verification.comparison import compared, predict_with_library, predict_with_program
 from ..verification.programs import Failure, Program
+from ..weights.network import read_weights
 from .options import PATH, settings_option, weights_option
 from .output import note, show_warnings
 

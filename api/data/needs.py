@@ -6,8 +6,8 @@ from netwright.compiler.frontend.analyses.windows import time_dim as steps_of
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.ranges import merged_ranges
 from netwright.runtime.data.wanted import Wanted
+from netwright.runtime.data.windows import Windows
 from netwright.runtime.errors import DataError
-from netwright.runtime.windows import Windows
 from netwright.specs.load import LoadResult
 from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import AudioData

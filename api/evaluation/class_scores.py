@@ -16,9 +16,9 @@ from netwright.compiler.frontend.training.answered import ANSWERED, COUNTS, MEAN
 from netwright.runtime.batches import read_ahead
 from netwright.runtime.data.class_names import ClassNames
 from netwright.runtime.data.samples import Samples
-from netwright.runtime.engine import Engine
-from netwright.runtime.feeding import plain_batches
-from netwright.runtime.session import Session
+from netwright.runtime.engines.engine import Engine
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.training.feeding import plain_batches
 from netwright.specs.models.losses import BY_CLASS, MultiClassHinge, SoftmaxCrossEntropy
 
 from ..build import build, reference

@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from netwright.runtime.batches import read_ahead
 from netwright.runtime.data.inputs import Place
 from netwright.runtime.data.samples import Samples
-from netwright.runtime.feeding import plain_batches
 from netwright.runtime.totals import Totals
+from netwright.runtime.training.feeding import plain_batches
 
 from ..data.needs import wanted
 from ..errors import RequestError

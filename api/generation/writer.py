@@ -29,16 +29,16 @@ from netwright.compiler.frontend.generation.split import (
 from netwright.compiler.frontend.generation.steps import NotStepwise
 from netwright.compiler.graph.graph import Graph
 from netwright.runtime.data.vocabulary import Vocabulary
-from netwright.runtime.engine import Engine
-from netwright.runtime.session import Session
-from netwright.runtime.weights import load_vocabularies
+from netwright.runtime.engines.engine import Engine
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.sessions.weights import load_vocabularies
 from netwright.specs.dims import dim
 
 from ..build import build, reference
 from ..errors import RequestError
 from ..model import Model
-from ..network_weights import Weights, read_weights
 from ..program import EngineName
+from ..weights.network import Weights, read_weights
 from .meaning import never_written, written_by
 
 

@@ -38,7 +38,7 @@ from netwright.specs.dims import evaluate as evaluate_size
 from ..analysis.measure import random_inputs
 from ..errors import RequestError
 from ..model import Model
-from ..network_weights import weights_or_first
+from ..weights.network import weights_or_first
 
 #: The number of samples; the default number of steps, for specs that don't limit the length of sequences; and the most
 #: steps that are measured by default.

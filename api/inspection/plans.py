@@ -15,8 +15,8 @@ from netwright.compiler.machine import Machine
 from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.compiler.plans.costs import Rates, seconds
 
+from ..artifacts.identified import layer_names
 from ..build import entry_graphs
-from ..identified import layer_names
 from ..model import Model
 from .optimizations import Algorithm, Choices
 

@@ -23,15 +23,15 @@ from netwright.compiler.loop.ir import Call
 from netwright.compiler.loop.marks import watched
 from netwright.compiler.lowering.tiles.plans import Planned
 from netwright.compiler.plans.costs import Rates, moving_seconds, seconds
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import DimInfo
 
+from ..artifacts.identified import layer_names
 from ..build import build, entry_graphs
 from ..errors import RequestError
-from ..identified import layer_names
 from ..model import Model
-from ..network_weights import Weights, weights_or_first
+from ..weights.network import Weights, weights_or_first
 
 
 @dataclass(frozen=True, slots=True)

@@ -16,8 +16,8 @@ from netwright.compiler.frontend.build import slope_graph
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.runtime.data.samples import Samples
-from netwright.runtime.session import Session
-from netwright.runtime.training import plain_batches
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.training.loop import plain_batches
 
 from ..build import build
 from ..model import Model

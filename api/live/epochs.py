@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from rich.console import Console
 from rich.text import Text
 
-from netwright.runtime.plan import EpochRecord
+from netwright.runtime.training.plan import EpochRecord
 from netwright.specs.diagnostics.visible import visible
 
 from .words import NUMBER_WIDTH, duration_text, number_text

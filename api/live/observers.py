@@ -7,9 +7,9 @@ import time
 from rich.console import Console
 from rich.text import Text
 
-from netwright.runtime.plan import EpochRecord, TrainingPlan
-from netwright.runtime.progress import Observer, Silent
 from netwright.runtime.totals import Totals
+from netwright.runtime.training.plan import EpochRecord, TrainingPlan
+from netwright.runtime.training.progress import Observer, Silent
 from netwright.specs.diagnostics.visible import visible
 
 from .epochs import EpochTable

@@ -7,9 +7,9 @@ import math
 from pathlib import Path
 
 from netwright.runtime.data.samples import Samples
-from netwright.runtime.plan import EpochRecord, TrainingPlan, TrainingResult
-from netwright.runtime.progress import Observer
 from netwright.runtime.totals import Totals
+from netwright.runtime.training.plan import EpochRecord, TrainingPlan, TrainingResult
+from netwright.runtime.training.progress import Observer
 from netwright.specs.appending import AppendedFile
 
 from ..inspection.slopes import SlopeMeter

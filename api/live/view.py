@@ -17,8 +17,8 @@ from rich.progress_bar import ProgressBar
 from rich.segment import ControlType, Segment
 from rich.text import Text
 
-from netwright.runtime.plan import EpochRecord, TrainingPlan, TrainingResult
 from netwright.runtime.totals import Totals
+from netwright.runtime.training.plan import EpochRecord, TrainingPlan, TrainingResult
 from netwright.specs.diagnostics.visible import visible
 
 from .curve import LossCurve

@@ -13,13 +13,13 @@ import onnx
 from google.protobuf.message import EncodeError
 from numpy.typing import ArrayLike, NDArray
 
-from netwright.runtime.tensors import contiguous, write_tensors
+from netwright.runtime.files.tensors import contiguous, write_tensors
 from netwright.specs.files import write_file
 from netwright.specs.load import load_spec_text
 
 from ..model import Model
-from ..network_weights import Weights, read_weights
 from ..version import VERSION
+from ..weights.network import Weights, read_weights
 from .errors import Finding, NeedsValue, OnnxError
 from .export.exporting import export_graph
 from .given import given_inputs

@@ -12,7 +12,7 @@ from typing import IO
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.runtime.npz import write_npz
+from netwright.runtime.files.npz import write_npz
 from netwright.specs.files import write_file
 
 from ..errors import RequestError

@@ -11,8 +11,8 @@ from contextlib import contextmanager
 from importlib.resources import files
 from pathlib import Path
 
-from netwright.runtime.npy import read_npy
-from netwright.runtime.npz import read_npz
+from netwright.runtime.files.npy import read_npy
+from netwright.runtime.files.npz import read_npz
 from netwright.specs.files import write_file
 
 from ..errors import RequestError

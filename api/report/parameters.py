@@ -15,7 +15,7 @@ from netwright.specs.models.layers.conv import Convolution
 from ..describe import count_text, shape_text
 from ..inspection.activity import Activity, histogram
 from ..markup import escape
-from ..network_weights import weights_or_first
+from ..weights.network import weights_or_first
 from .charts import Chart, ChartSheet, Line
 from .png import data_address
 

@@ -6,12 +6,12 @@ from math import ceil, floor, log10
 
 import numpy as np
 
-from netwright.runtime.rates import RateCurve
+from netwright.runtime.training.rates import RateCurve
 
 from ..drawing.ticks import round_ticks
 from ..markup import escape
 from ..model import Model
-from ..rates import advice
+from ..training.rates import advice
 from ..version import VERSION
 from .template import file_text, whole_page
 

@@ -16,10 +16,10 @@ from ..describe import count_text
 from ..live.words import duration_text, number_text
 from ..markup import escape
 from ..model import Model, load
-from ..network_weights import read_weights
 from ..program import EngineName
 from ..trainings.reading import Run, value_of
 from ..version import VERSION
+from ..weights.network import read_weights
 from .charts import ChartSheet, chart_scripts
 from .curves import Course, Record, training_section
 from .examination import examine

@@ -9,7 +9,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.runtime.binding import parse_shape
+from netwright.runtime.arrays.binding import parse_shape
 from netwright.runtime.data.summary import ArraySummary
 from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.specs.manifest import BufferInfo

@@ -6,7 +6,7 @@ import asyncio
 from math import inf
 from time import perf_counter
 
-from netwright.runtime.processors import processor_count
+from netwright.runtime.engines.processors import processor_count
 
 #: So many seconds after an answer the loop stays awake. A client that goes on at once has asked again by then.
 AWAKE = 0.0002

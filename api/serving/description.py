@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Collection, Iterable
 from typing import Any
 
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 from netwright.specs.dims import parse_dim
 from netwright.specs.manifest import BufferInfo
 

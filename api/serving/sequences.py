@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from time import monotonic
 
-from netwright.runtime.stream import Stream
+from netwright.runtime.sessions.stream import Stream
 
 from .forms import SequenceStep
 from .joining import Arrays

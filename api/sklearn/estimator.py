@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from sklearn.base import BaseEstimator
 from sklearn.utils.validation import check_is_fitted, validate_data
 
-from netwright.runtime.plan import EpochRecord
+from netwright.runtime.training.plan import EpochRecord
 
 from ..model import Model, load, setting_lines
 from ..program import EngineName, Program

@@ -7,7 +7,7 @@ import os
 import signal
 import sys
 
-from netwright.runtime.interrupt import end_on_signals
+from netwright.runtime.training.interrupt import end_on_signals
 
 from ..cli import main
 

@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import IO
 
-from netwright.runtime.interrupt import InterruptRequest
-from netwright.runtime.processors import processor_count
+from netwright.runtime.engines.processors import processor_count
+from netwright.runtime.training.interrupt import InterruptRequest
 
 from ..trainings.info import is_run, is_running
 from ..trainings.reading import Run

@@ -10,8 +10,8 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from netwright.runtime.metrics.writer import is_recorded
-from netwright.runtime.weights_file import RUN_CHECKPOINT, RUN_WEIGHTS
+from netwright.runtime.files.weights_file import RUN_CHECKPOINT, RUN_WEIGHTS
+from netwright.runtime.training.metrics.writer import is_recorded
 from netwright.specs.files import check_writable
 
 from ..errors import RequestError

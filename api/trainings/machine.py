@@ -8,7 +8,7 @@ from contextlib import suppress
 from importlib.metadata import version
 from pathlib import Path
 
-from netwright.runtime.processors import processor_count
+from netwright.runtime.engines.processors import processor_count
 
 from ..version import VERSION
 

@@ -7,8 +7,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-from netwright.runtime.metrics.records import Record, read_records
-from netwright.runtime.metrics.writer import METRICS
+from netwright.runtime.training.metrics.records import Record, read_records
+from netwright.runtime.training.metrics.writer import METRICS
 
 from ..errors import RequestError
 from ..live.words import number_text, sparkline

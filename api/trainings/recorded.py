@@ -6,10 +6,10 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from netwright.runtime.metrics.writer import MetricsWriter
-from netwright.runtime.plan import TrainingResult
-from netwright.runtime.recording import Sink
-from netwright.runtime.training import DivergedError
+from netwright.runtime.training.loop import DivergedError
+from netwright.runtime.training.metrics.writer import MetricsWriter
+from netwright.runtime.training.plan import TrainingResult
+from netwright.runtime.training.recording import Sink
 from netwright.specs.appending import FileInUseError
 from netwright.specs.files import remove_abandoned
 from netwright.specs.load import LoadResult

@@ -15,10 +15,10 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.marks import watched
 from netwright.compiler.machine import Machine
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 
 from ..build import build
-from ..network_weights import weights_or_first
+from ..weights.network import weights_or_first
 
 #: How many elements an open size has while it is tuned, unless it may not.
 OPEN = 8

@@ -10,10 +10,10 @@ from pathlib import Path
 
 import numpy as np
 
-from netwright.runtime.named_arrays import WEIGHT_ROLES
-from netwright.runtime.npz import write_npz
-from netwright.runtime.session import Session
-from netwright.runtime.shared import load_shared
+from netwright.runtime.arrays.named import WEIGHT_ROLES
+from netwright.runtime.engines.shared import load_shared
+from netwright.runtime.files.npz import write_npz
+from netwright.runtime.sessions.session import Session
 
 
 def main(library: Path, folder: Path) -> None:

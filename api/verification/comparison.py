@@ -15,14 +15,14 @@ from netwright.compiler.codegen.files.generated import bound_dims, generated_inp
 from netwright.compiler.frontend.build import bounded_network
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.vectors import Tolerance, shake
-from netwright.runtime.npy import write_npy
-from netwright.runtime.npz import write_npz
+from netwright.runtime.files.npy import write_npy
+from netwright.runtime.files.npz import write_npz
 from netwright.specs.files import scratch_folder
 from netwright.specs.manifest import Manifest
 
 from ..build import reference
 from ..model import Model
-from ..network_weights import Weights, read_weights
+from ..weights.network import Weights, read_weights
 from .programs import Failure, Program
 
 #: The sizes that are tried: of the batch, and of other open axes.

@@ -12,7 +12,7 @@ from netwright.compiler.codegen.files.web import loader_script
 from netwright.compiler.streaming import STEP
 from netwright.specs.files import scratch_folder, write_file
 
-from ..artifacts import Request, save
+from ..artifacts.files import Request, save
 from ..errors import RequestError
 from ..markup import escape, script_json
 from ..model import Model

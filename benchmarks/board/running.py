@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 from netwright.compiler.codegen.files.bare import Image
 from netwright.compiler.codegen.files.platforms import chosen_target
 from netwright.compiler.frontend.network import initial_values

@@ -16,7 +16,7 @@ def ours(task: Task) -> tuple[int, float]:
 
     scores: list[float] = []
 
-    def on_epoch(record: netwright.runtime.plan.EpochRecord) -> bool:
+    def on_epoch(record: netwright.runtime.training.plan.EpochRecord) -> bool:
         scores.append(record.value(f"valid_{task.metric}"))
         return task.reached(scores[-1])
 

@@ -14,11 +14,11 @@ from numpy.typing import NDArray
 
 from netwright.specs.manifest import BufferInfo
 
-from ..arrays import LossError, is_rounding, rounded
+from ..arrays.arrays import LossError, is_rounding, rounded
 from ..augmentation import Augmenter
 from ..data.samples import Rows, Samples
+from ..data.windows import Windows
 from ..errors import DataError
-from ..windows import Windows
 from .balance import Balance, classes_of
 from .division import WHOLE, Division
 from .order import batch_rows

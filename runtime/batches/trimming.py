@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 
 from netwright.specs.manifest import BufferInfo, DimInfo
 
-from ..binding import bare_name, parse_shape, shape_text
+from ..arrays.binding import bare_name, parse_shape, shape_text
 from ..errors import DataError
 
 

@@ -14,7 +14,7 @@ import numpy as np
 from netwright.specs.files import write_file
 
 from ..errors import DataError, WeightsError
-from ..npz import METADATA, read_npz
+from ..files.npz import METADATA, read_npz
 from .class_names import CLASSES_KEY, ClassNames, classes_from_metadata, classes_to_text
 from .samples import Samples
 from .vocabulary import KEY, Vocabulary, from_metadata, to_text

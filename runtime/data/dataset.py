@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from ..arrays import converted
+from ..arrays.arrays import converted
 from ..errors import DataError, InputError
 from .archives import names_in
 from .ragged import NextTokens, Ragged, Texts

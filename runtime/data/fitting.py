@@ -10,12 +10,12 @@ import numpy as np
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import BufferInfo, DimInfo
 
-from ..arrays import is_lossless, is_rounding
-from ..binding import bare_name, parse_shape, shape_text
-from ..classes import class_hint
+from ..arrays.arrays import is_lossless, is_rounding
+from ..arrays.binding import bare_name, parse_shape, shape_text
+from ..arrays.classes import class_hint
 from ..errors import did_you_mean, listed
-from ..windows import Windows
 from .vocabulary import Vocabulary
+from .windows import Windows
 
 
 class Described(Protocol):

@@ -20,9 +20,9 @@ from numpy.typing import NDArray
 
 from netwright.specs.files import STANDARD_STREAM, is_stream, open_regular
 
-from ..arrays import LossError, is_rounding, rounded
+from ..arrays.arrays import LossError, is_rounding, rounded
+from ..arrays.ranges import out_of_range
 from ..errors import DataError, RoundingWarning
-from ..ranges import out_of_range
 from .fitting import check_against, sizes_of
 from .wanted import Wanted
 

@@ -18,12 +18,12 @@ from numpy.typing import NDArray
 
 from netwright.specs.manifest import BufferInfo, DimInfo
 
-from ..arrays import is_rounding
+from ..arrays.arrays import is_rounding
+from ..arrays.ranges import out_of_range
 from ..errors import DataError, RoundingWarning
-from ..ranges import out_of_range
-from ..windows import Windows
 from .fitting import Described, check_against, class_problems, sample_problems, sizes_of, vocabulary_problems
 from .vocabulary import Vocabulary
+from .windows import Windows
 
 if TYPE_CHECKING:
     from .ragged import Texts

@@ -18,8 +18,8 @@ from numpy.typing import NDArray
 from netwright.specs.files import open_regular
 
 from ..errors import DataError
-from ..npy import ArrayHeader, read_npy, read_npy_header
-from ..npz import npz_positions, read_npz
+from ..files.npy import ArrayHeader, read_npy, read_npy_header
+from ..files.npz import npz_positions, read_npz
 
 #: The largest array in bytes that is kept in memory.
 LARGEST_LOADED = 1 << 26

@@ -10,7 +10,7 @@ import numpy as np
 
 from netwright.specs.manifest import BufferInfo, DimInfo
 
-from ..binding import bare_name, parse_shape, shape_text
+from ..arrays.binding import bare_name, parse_shape, shape_text
 from ..errors import DataError, WeightsError, listed
 from .class_names import ClassNames
 from .vocabulary import Vocabulary

@@ -9,9 +9,9 @@ from click.testing import CliRunner
 
 from netwright import Model
 from netwright.cli import main
+from netwright.runtime.engines.shared import load_shared
 from netwright.runtime.errors import DataError, ExecutionError
-from netwright.runtime.session import Session
-from netwright.runtime.shared import load_shared
+from netwright.runtime.sessions.session import Session
 from netwright.specs.load import load_spec_text
 
 from .linking import need_linker

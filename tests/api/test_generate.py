@@ -21,7 +21,7 @@ from netwright.generation.search import Continuation, Drawing, Ending, beam_sear
 from netwright.generation.text import joined
 from netwright.generation.writer import Writer
 from netwright.runtime.data.vocabulary import Vocabulary
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 from netwright.specs.load import load_spec_text
 
 SPEC = """netwright: 1

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 from netwright.specs.manifest import BAD_NUMBERS, MISSING_POINTER, READ_ONLY_CONTENTS
 
 from .conftest import TINY, samples

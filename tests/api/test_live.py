@@ -16,8 +16,8 @@ from netwright.live.observers import Notices, PlainLines, observer_for
 from netwright.live.pace import Pace
 from netwright.live.view import LiveView
 from netwright.live.words import duration_text, number_text, sparkline
-from netwright.runtime.plan import EpochRecord, TrainingPlan
 from netwright.runtime.totals import Totals
+from netwright.runtime.training.plan import EpochRecord, TrainingPlan
 from netwright.specs.manifest import ScoreInfo
 
 RECORDS = [

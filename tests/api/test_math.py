@@ -11,8 +11,8 @@ import pytest
 import yaml
 from click.testing import Result
 
+from netwright.artifacts.identified import spec_hash
 from netwright.compiler.frontend.network import initial_values
-from netwright.identified import spec_hash
 from netwright.inspection.optimizations import optimizations
 from netwright.model import Model, load
 

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.runtime import arrays
+from netwright.runtime.arrays import arrays
 from netwright.runtime.errors import InputError, WeightsError
 
 EXAMPLES = Path(__file__).parents[2] / "examples"

@@ -6,10 +6,11 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright import native_numbers, network_weights
 from netwright.compiler.frontend.network import initial_values
-from netwright.native_numbers import COUNTERS, NativeStream, native_stream
 from netwright.specs.random import Linear, Stream, normals
+from netwright.weights import native_numbers
+from netwright.weights import network as network_weights
+from netwright.weights.native_numbers import COUNTERS, NativeStream, native_stream
 
 #: Elements: whole calls, and some that fill half of one.
 SIZES = (4 * COUNTERS, 7 * COUNTERS + 5)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 import netwright
-from netwright.runtime.weights import load_vocabularies
+from netwright.runtime.sessions.weights import load_vocabularies
 from netwright.specs.reference import examples
 
 from .epoch_table import epochs

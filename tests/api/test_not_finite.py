@@ -9,7 +9,7 @@ import pytest
 from numpy.typing import NDArray
 
 import netwright
-from netwright.runtime.training import DivergedError
+from netwright.runtime.training.loop import DivergedError
 
 SPEC = """
 netwright: 1

@@ -18,7 +18,7 @@ import pytest
 from click.testing import Result
 
 import netwright
-from netwright.runtime.npz import read_npz
+from netwright.runtime.files.npz import read_npz
 
 from ..forked import forked
 from .conftest import samples

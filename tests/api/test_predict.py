@@ -14,8 +14,8 @@ from click.testing import Result
 
 import netwright
 from netwright.runtime.data.class_names import CLASSES_KEY
-from netwright.runtime.npz import read_npz
-from netwright.runtime.tensors import TensorFile, write_tensors
+from netwright.runtime.files.npz import read_npz
+from netwright.runtime.files.tensors import TensorFile, write_tensors
 
 from .conftest import TINY
 

@@ -12,8 +12,8 @@ import pytest
 from click.testing import Result
 
 import netwright
-from netwright.runtime.npz import read_npz
-from netwright.runtime.tensors import TensorFile
+from netwright.runtime.files.npz import read_npz
+from netwright.runtime.files.tensors import TensorFile
 
 from .conftest import TINY, samples
 from .test_predict import PLAIN

@@ -16,10 +16,10 @@ from netwright.compiler.frontend.network import initial_values
 from netwright.model import Model, load
 from netwright.report.curves import Course
 from netwright.report.page import report
-from netwright.runtime.checkpoint import read_history
 from netwright.runtime.errors import CheckpointError
-from netwright.runtime.metrics.records import epoch_record, step_record
-from netwright.runtime.plan import EpochRecord
+from netwright.runtime.training.checkpoint import read_history
+from netwright.runtime.training.metrics.records import epoch_record, step_record
+from netwright.runtime.training.plan import EpochRecord
 from netwright.specs.load import load_spec_text
 
 from ..slices import sliced

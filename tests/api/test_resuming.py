@@ -11,10 +11,10 @@ from click.testing import Result
 
 import netwright
 from netwright.cli.beginning import options_of
-from netwright.identity import spec_identity
-from netwright.runtime.checkpoint import read_origin
 from netwright.runtime.errors import WeightsError
-from netwright.runtime.tensors import TensorFile, write_tensors
+from netwright.runtime.files.tensors import TensorFile, write_tensors
+from netwright.runtime.training.checkpoint import read_origin
+from netwright.training.identity import spec_identity
 
 from .conftest import TINY, samples
 

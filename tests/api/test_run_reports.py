@@ -17,7 +17,7 @@ from netwright.report.charts import ChartSheet
 from netwright.report.curves import Course, training_section
 from netwright.report.parameters import filter_section
 from netwright.report.runs import course_of
-from netwright.runtime.progress import Silent
+from netwright.runtime.training.progress import Silent
 from netwright.trainings.reading import Run
 
 from .conftest import samples

@@ -17,8 +17,8 @@ from click.testing import Result
 import netwright
 from netwright.cli.places import Place, begin_run
 from netwright.errors import RequestError
-from netwright.runtime.metrics.records import read_records
-from netwright.runtime.weights_file import WeightsFile
+from netwright.runtime.files.weights_file import WeightsFile
+from netwright.runtime.training.metrics.records import read_records
 from netwright.specs.appending import AppendedFile, FileInUseError
 from netwright.trainings.describing import flat_values
 from netwright.trainings.reading import Run, runs

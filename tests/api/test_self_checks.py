@@ -20,11 +20,11 @@ import pytest
 from click.testing import CliRunner, Result
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
+from netwright.artifacts.identified import spec_hash
 from netwright.cli import main
 from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.network import initial_values
-from netwright.identified import spec_hash
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="no C compiler")
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 from click.testing import Result
 
-from netwright.runtime.checkpoint import read_history
+from netwright.runtime.training.checkpoint import read_history
 
 from ..forked import Forked, forked
 
@@ -127,7 +127,7 @@ def test_ignored_signals_stay_ignored(tiny: Path, tmp_path: Path) -> None:
 API = """
 import signal, sys
 import netwright
-from netwright.runtime.progress import Silent
+from netwright.runtime.training.progress import Silent
 
 class Killed(Silent):
     def step(self, epoch, batch, samples, totals):

@@ -12,11 +12,11 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.runtime.plan import Interval, Progress, TrainingResult
-from netwright.runtime.progress import Silent
-from netwright.runtime.saving import Saver
-from netwright.runtime.tensors import TensorFile
-from netwright.runtime.weights_file import WeightsFile
+from netwright.runtime.files.tensors import TensorFile
+from netwright.runtime.files.weights_file import WeightsFile
+from netwright.runtime.training.plan import Interval, Progress, TrainingResult
+from netwright.runtime.training.progress import Silent
+from netwright.runtime.training.saving import Saver
 
 from ..forked import Forked
 from ..frontend.helpers import diagnosed
@@ -167,7 +167,7 @@ def test_an_interval_is_one_of_three() -> None:
 PROGRAM = """
 import sys
 import netwright
-from netwright.runtime.progress import Silent
+from netwright.runtime.training.progress import Silent
 
 class Told(Silent):
     def step(self, epoch, batch, samples, totals):

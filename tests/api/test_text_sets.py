@@ -10,10 +10,10 @@ from click.testing import Result
 
 import netwright
 from netwright.errors import RequestError
-from netwright.runtime.checkpoint import load_checkpoint
 from netwright.runtime.data.vocabulary import KEY
 from netwright.runtime.errors import CheckpointError, DataError
-from netwright.runtime.tensors import TensorFile, write_tensors
+from netwright.runtime.files.tensors import TensorFile, write_tensors
+from netwright.runtime.training.checkpoint import load_checkpoint
 
 Cli = Callable[..., Result]
 SPEC = """\

@@ -209,8 +209,8 @@ def test_a_library_brings_its_own_workers(spec: Path) -> None:
     program.save(library, "shared")
     code = """
 import os, sys, numpy as np
-from netwright.runtime.session import Session
-from netwright.runtime.shared import load_shared
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.engines.shared import load_shared
 x = np.load("x.npy")
 before = len(os.listdir("/proc/self/task"))
 engine = load_shared("images.so", threads=3)

@@ -15,10 +15,10 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 from netwright.errors import SpecError
-from netwright.runtime.plan import DivergedError
-from netwright.runtime.tensors import TensorFile
+from netwright.runtime.files.tensors import TensorFile
+from netwright.runtime.training.plan import DivergedError
 
 from ..kills.trainers import disturb, left
 from ..targets.runners import lacking

@@ -10,8 +10,8 @@ import numpy as np
 import pytest
 
 from netwright import Model
-from netwright.runtime.progress import Silent
-from netwright.runtime.training import DivergedError
+from netwright.runtime.training.loop import DivergedError
+from netwright.runtime.training.progress import Silent
 from netwright.specs.load import load_spec_text
 
 SPEC = """netwright: 1

@@ -14,7 +14,7 @@ from click.testing import CliRunner, Result
 import netwright
 from netwright.cli import main
 from netwright.generation.answers import answer
-from netwright.runtime.npy import read_npy
+from netwright.runtime.files.npy import read_npy
 
 Cli = Callable[..., Result]
 SPEC = """\

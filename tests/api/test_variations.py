@@ -15,7 +15,7 @@ from netwright.specs.models.augmentation import (
     NoiseAugmentation,
     ShiftAugmentation,
 )
-from netwright.variations import compile_variation, variation_compiler
+from netwright.training.variations import compile_variation, variation_compiler
 
 SHIFT, FLIP = ShiftAugmentation(by=(2, 9)), FlipAugmentation()
 CROP, NOISE = CropAugmentation(least=0.4), NoiseAugmentation(deviation=30.0)

@@ -11,7 +11,7 @@ import pytest
 from click.testing import Result
 
 import netwright
-from netwright.runtime.tensors import TensorFile
+from netwright.runtime.files.tensors import TensorFile
 
 from ..forked import Forked
 

@@ -12,7 +12,7 @@ from click.testing import Result
 import netwright
 from netwright.errors import RequestError
 from netwright.runtime.errors import WeightsError
-from netwright.runtime.tensors import TensorFile, write_tensors
+from netwright.runtime.files.tensors import TensorFile, write_tensors
 
 from .conftest import TINY
 

@@ -18,7 +18,7 @@ from netwright.generation.search import Drawing, Ending
 from netwright.generation.writer import Writer
 from netwright.program import EngineName
 from netwright.runtime.data.vocabulary import Vocabulary
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 
 WORDS = 7
 ENCODER: list[dict[str, Any]] = [

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 
 import netwright
-from netwright.artifacts import entry_graphs
+from netwright.artifacts.files import entry_graphs
 from netwright.build import build
 from netwright.compiler.codegen.files.aot import emit
 from netwright.compiler.codegen.files.platforms import chosen_target

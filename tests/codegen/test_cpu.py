@@ -29,8 +29,8 @@ from netwright.compiler.codegen.llvm.features import (
 )
 from netwright.compiler.codegen.objects.compile import compile_object
 from netwright.compiler.codegen.targets.target import Target, TargetError, header, host_target, named_target
+from netwright.runtime.engines.shared import load_shared
 from netwright.runtime.errors import ExecutionError
-from netwright.runtime.shared import load_shared
 from netwright.specs.manifest import CPU_LACKS
 
 from .artifact_model import classifier, weights

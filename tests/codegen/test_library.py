@@ -18,7 +18,7 @@ from netwright.compiler.codegen.files.linker import C_SOURCES, LinkError, find_c
 from netwright.compiler.codegen.library.link import link_library
 from netwright.compiler.codegen.targets.machines import describe
 from netwright.compiler.codegen.targets.target import Target, TargetError, host_target, named_target
-from netwright.runtime.shared import load_shared
+from netwright.runtime.engines.shared import load_shared
 from netwright.specs.manifest import BAD_NUMBERS, Manifest
 
 from .artifact_model import classifier, doubler, in_process, inputs, weights

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 from netwright.compiler.codegen.files.linker import LinkError, find_compiler
 from netwright.compiler.codegen.files.made import Made
 from netwright.compiler.codegen.targets.target import host_target

@@ -12,7 +12,7 @@ import pytest
 from netwright.compiler.codegen.files.artifacts import link_executable
 from netwright.compiler.codegen.jit import compile_jit
 from netwright.compiler.driver import lower
-from netwright.runtime.native import NativeEngine
+from netwright.runtime.engines.native import NativeEngine
 from netwright.specs.dims import parse_dim
 from netwright.specs.manifest import DimInfo
 from tests.lowering.networks import classifier, draw_inputs

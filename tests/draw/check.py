@@ -16,8 +16,8 @@ from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.frontend.analyses.windows import time_dim
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
-from netwright.runtime.session import CARRY, Session
-from netwright.runtime.windows import Windows
+from netwright.runtime.data.windows import Windows
+from netwright.runtime.sessions.session import CARRY, Session
 
 from ..engines.harness import TOLERANCE, Arrays, Model
 from ..machines import MACHINES

@@ -24,9 +24,9 @@ from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop.interpreter.run import run_entry
 from netwright.compiler.machine import Machine
 from netwright.compiler.ranges import input_ranges
-from netwright.runtime.native import NativeEngine
-from netwright.runtime.session import Session
-from netwright.runtime.workers import process_pool
+from netwright.runtime.engines.native import NativeEngine
+from netwright.runtime.engines.workers import process_pool
+from netwright.runtime.sessions.session import Session
 from netwright.specs.dims import evaluate as size_of
 from netwright.specs.dims import parse_dim
 from netwright.specs.load import load_spec_text

@@ -17,8 +17,8 @@ from netwright.analysis.resources import Resources
 from netwright.compiler.codegen.targets.machines import describe
 from netwright.compiler.codegen.targets.target import host_target, named_target
 from netwright.compiler.frontend.build import bounded_network, build_network
-from netwright.identity import spec_identity
 from netwright.specs.load import LoadResult, load_spec_text
+from netwright.training.identity import spec_identity
 
 from .harness import Arrays, Model
 

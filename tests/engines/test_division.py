@@ -10,7 +10,7 @@ import pytest
 from netwright.compiler.loop import ir
 from netwright.compiler.loop.walks import parallel_nest
 from netwright.compiler.loop.work import WorkEstimates
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 from netwright.specs.dims import evaluate
 
 from .harness import Model

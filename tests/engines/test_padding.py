@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from netwright import Model
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 from netwright.specs.load import load_spec_text
 
 from .padding import CELL, HEAD, LAYERS, POOLED

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 
 from .harness import Arrays, Model
 

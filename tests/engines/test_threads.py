@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 
 from .harness import Model
 

@@ -13,8 +13,8 @@ from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.training.around import around_dims, around_graphs
 from netwright.compiler.graph.graph import Graph
-from netwright.runtime.native import NativeEngine
-from netwright.runtime.schedules import rate_after, reported
+from netwright.runtime.engines.native import NativeEngine
+from netwright.runtime.training.schedules import rate_after, reported
 from netwright.specs.models.train import Adam, CosineRate, PlateauRate, ScheduleSpec, StepRate, TrainSpec
 from netwright.specs.random import SHUFFLE, permutation
 

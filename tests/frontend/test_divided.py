@@ -11,8 +11,8 @@ from numpy.typing import NDArray
 import netwright
 from netwright.compiler.frontend.analyses.mixing import mixing_layer
 from netwright.errors import RequestError
-from netwright.ranks import Divided
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
+from netwright.training.ranks import Divided
 from tests.ranks.specs import PICTURES, QUICK, TAGGER, picture_data, tagger_data
 
 Engine = Literal["native", "reference"]

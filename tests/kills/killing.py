@@ -19,7 +19,7 @@ from typing import Any
 import netwright
 from netwright import build, program
 from netwright.cli import main
-from netwright.runtime.tensors import TensorFile
+from netwright.runtime.files.tensors import TensorFile
 from netwright.specs.files import STANDARD_STREAM
 from netwright.trainings.info import is_run
 from netwright.trainings.reading import Run

@@ -22,8 +22,8 @@ from typing import Any
 import yaml
 
 import netwright
-from netwright.artifacts import Request, save
-from netwright.runtime.tensors import TensorFile
+from netwright.artifacts.files import Request, save
+from netwright.runtime.files.tensors import TensorFile
 
 from .drawn import draw
 

@@ -15,9 +15,9 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
 from netwright.compiler.interpreter import bind_dims, evaluate
 from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.runtime.native import NativeEngine
-from netwright.runtime.session import Session
-from netwright.runtime.workers import process_pool
+from netwright.runtime.engines.native import NativeEngine
+from netwright.runtime.engines.workers import process_pool
+from netwright.runtime.sessions.session import Session
 
 from ..frontend.helpers import network
 from ..machines import AVX512

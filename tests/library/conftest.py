@@ -14,7 +14,7 @@ import pytest
 from numpy.typing import NDArray
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 from netwright.program import Program
 
 from ..built_once import built_once

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "embed-c"
 

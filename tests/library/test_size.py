@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 
 LENET = Path(__file__).parents[2] / "examples" / "lenet" / "lenet.yaml"
 #: Bytes of an executable beside its weights, without and with what it tests and times itself by.

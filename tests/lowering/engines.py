@@ -19,8 +19,8 @@ from netwright.compiler.lowering.schedule import lower_entry
 from netwright.compiler.machine import Machine
 from netwright.compiler.observers import Observer
 from netwright.compiler.pipeline import MEMORY
-from netwright.runtime.native import NativeEngine
-from netwright.runtime.workers import process_pool
+from netwright.runtime.engines.native import NativeEngine
+from netwright.runtime.engines.workers import process_pool
 from netwright.specs.dims import evaluate
 from netwright.specs.manifest import DimInfo
 

@@ -11,8 +11,8 @@ from netwright.compiler.interpreter import evaluate
 from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.ops.base import BroadcastAttributes
 from netwright.compiler.ops.dot import MATMUL
-from netwright.runtime.native import NativeEngine
-from netwright.runtime.session import Session
+from netwright.runtime.engines.native import NativeEngine
+from netwright.runtime.sessions.session import Session
 from netwright.specs.manifest import DimInfo
 
 from ..machines import AVX512

@@ -21,7 +21,7 @@ from netwright.onnx import OnnxError, import_model
 from netwright.onnx.importing import import_graph
 from netwright.onnx.raw import LEAST, read_bytes, read_file
 from netwright.onnx.reading import read_graph
-from netwright.runtime.tensors import contiguous
+from netwright.runtime.files.tensors import contiguous
 
 from .models import agrees, model
 

@@ -9,7 +9,7 @@ import pytest
 
 import netwright
 from netwright.data.checks import check_data
-from netwright.runtime.npz import write_npz
+from netwright.runtime.files.npz import write_npz
 from netwright.sampling import sample
 from netwright.specs.load import load_spec
 from netwright.templates import TEMPLATES, template

@@ -15,7 +15,7 @@ import pytest
 
 from netwright import load
 from netwright.analysis.bare import bare_exceeded, bare_footprint, keep_bare
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 from netwright.compiler.codegen.files.bare import Image
 from netwright.compiler.codegen.files.platforms import chosen_target, platform_named
 from netwright.compiler.frontend.network import Network, initial_values

@@ -13,8 +13,8 @@ from click.testing import CliRunner, Result
 from netwright import load
 from netwright.cli import main
 from netwright.errors import RequestError
-from netwright.network_weights import read_weights
 from netwright.quantization import Quantization, quantize
+from netwright.weights.network import read_weights
 
 from .helpers import drawn, prepared, spec
 

@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 
 from netwright import load
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 from netwright.build import Build, build
 from netwright.compiler.codegen.targets.machines import describe
 from netwright.compiler.codegen.targets.target import host_target, named_target
@@ -24,7 +24,7 @@ from netwright.compiler.ops.widen import Half, WidenAttributes, halves
 from netwright.compiler.pipeline import run
 from netwright.compiler.quantization.halves import halved_network
 from netwright.errors import RequestError
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 
 from .helpers import drawn, predicted, prepared, spec
 

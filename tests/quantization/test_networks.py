@@ -13,7 +13,7 @@ from netwright.compiler.driver import lower
 from netwright.compiler.loop.interpreter.run import run_entry
 from netwright.compiler.machine import Machine
 from netwright.compiler.quantization.network import QuantizedNetwork
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 
 from ..machines import AVX2, AVX512, NEON
 from .helpers import drawn, predicted, prepared, quantized, spec

@@ -19,7 +19,7 @@ from netwright.compiler.quantization.halves import halved_network
 from netwright.compiler.quantization.network import Plan
 from netwright.compiler.streaming import with_whole
 from netwright.errors import RequestError
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 from netwright.streams import Streams
 
 from ..streaming.bits import chunks, pushed

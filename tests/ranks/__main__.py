@@ -19,9 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
-from netwright.runtime.checkpoint import read_history
-from netwright.runtime.distributed.mpi import _find_library
-from netwright.runtime.tensors import TensorFile
+from netwright.runtime.files.tensors import TensorFile
+from netwright.runtime.training.checkpoint import read_history
+from netwright.runtime.training.distributed.mpi import _find_library
 
 from .test_training import MPIRUN
 

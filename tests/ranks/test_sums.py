@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from netwright.runtime.batches import Division
-from netwright.runtime.distributed.tree import covering, joined, tree_sum
+from netwright.runtime.training.distributed.tree import covering, joined, tree_sum
 
 COUNTS = st.integers(1, 40)
 

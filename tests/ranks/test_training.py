@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netwright.runtime.distributed.mpi import _find_library
+from netwright.runtime.training.distributed.mpi import _find_library
 
 from ..forked import forked
 

@@ -19,12 +19,12 @@ from numpy.typing import NDArray
 
 import netwright
 from netwright.program import Program
-from netwright.ranks import Divided
 from netwright.runtime.errors import RuntimeFault
-from netwright.runtime.plan import TrainingResult
-from netwright.runtime.progress import Silent
-from netwright.runtime.tensors import TensorFile
+from netwright.runtime.files.tensors import TensorFile
 from netwright.runtime.totals import Totals
+from netwright.runtime.training.plan import TrainingResult
+from netwright.runtime.training.progress import Silent
+from netwright.training.ranks import Divided
 
 from .specs import COUNTER, PICTURES, QUICK, TAGGER, counter_data, picture_data, tagger_data
 

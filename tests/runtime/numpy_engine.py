@@ -11,7 +11,7 @@ from collections.abc import Callable, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.runtime.engine import code_error, find_entry
+from netwright.runtime.engines.engine import code_error, find_entry
 from netwright.specs.dims import evaluate, parse_dim
 from netwright.specs.manifest import BufferInfo, DimInfo, EntryInfo, Manifest, ScoreInfo
 

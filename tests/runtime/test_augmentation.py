@@ -8,8 +8,8 @@ from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
 from netwright.runtime.data.samples import Header
 from netwright.runtime.errors import CheckpointError
-from netwright.runtime.plan import TrainingPlan
-from netwright.runtime.training import train
+from netwright.runtime.training.loop import train
+from netwright.runtime.training.plan import TrainingPlan
 from netwright.specs.models.augmentation import (
     CropAugmentation,
     FlipAugmentation,

@@ -9,7 +9,7 @@ from netwright.runtime.batches.balance import Balance
 from netwright.runtime.data import Dataset
 from netwright.runtime.data.samples import Header
 from netwright.runtime.errors import DataError
-from netwright.runtime.plan import TrainingPlan
+from netwright.runtime.training.plan import TrainingPlan
 from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.augmentation import NoiseAugmentation
 

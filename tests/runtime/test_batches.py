@@ -12,7 +12,7 @@ from netwright.runtime.batches.order import batch_rows
 from netwright.runtime.batches.trimming import Trimming
 from netwright.runtime.data import Dataset
 from netwright.runtime.errors import DataError
-from netwright.runtime.training import train
+from netwright.runtime.training.loop import train
 from netwright.specs.manifest import DimInfo, RangeInfo
 
 from .numpy_engine import buffer, linear_data

@@ -10,10 +10,10 @@ import pytest
 
 from netwright.runtime.data import Dataset
 from netwright.runtime.errors import CheckpointError
-from netwright.runtime.plan import TrainingPlan
-from netwright.runtime.progress import Silent
-from netwright.runtime.tensors import TensorFile, write_tensors
-from netwright.runtime.training import train
+from netwright.runtime.files.tensors import TensorFile, write_tensors
+from netwright.runtime.training.loop import train
+from netwright.runtime.training.plan import TrainingPlan
+from netwright.runtime.training.progress import Silent
 
 from .numpy_engine import linear_data, linear_values
 from .training_setup import DATA, PLAN, VALID, StopAfter, assert_same, new_session
@@ -126,10 +126,10 @@ import sys, time
 from pathlib import Path
 from tests.runtime.numpy_engine import linear, linear_data, linear_values
 from netwright.runtime.data import Dataset
-from netwright.runtime.plan import TrainingPlan
-from netwright.runtime.progress import Silent
-from netwright.runtime.session import Session
-from netwright.runtime.training import train
+from netwright.runtime.training.plan import TrainingPlan
+from netwright.runtime.training.progress import Silent
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.training.loop import train
 
 class Slow(Silent):
     def step(self, epoch, batch, samples, totals):

@@ -10,10 +10,10 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from netwright.runtime.data import Dataset, check_against, load_dataset
+from netwright.runtime.data.windows import Windows
 from netwright.runtime.errors import DataError
-from netwright.runtime.npy import MAGIC, read_npy, read_npy_header
-from netwright.runtime.npz import read_npz, read_npz_headers, write_npz
-from netwright.runtime.windows import Windows
+from netwright.runtime.files.npy import MAGIC, read_npy, read_npy_header
+from netwright.runtime.files.npz import read_npz, read_npz_headers, write_npz
 from netwright.specs.manifest import DimInfo
 
 from .numpy_engine import buffer, linear, linear_data

@@ -16,8 +16,8 @@ from netwright.runtime.data.stored import LARGEST_LOADED
 from netwright.runtime.data.summary import summarize
 from netwright.runtime.data.wanted import Wanted
 from netwright.runtime.errors import DataError, RoundingWarning
-from netwright.runtime.npz import write_npz
-from netwright.runtime.training import train
+from netwright.runtime.files.npz import write_npz
+from netwright.runtime.training.loop import train
 from netwright.specs.models.data import AnySource, CsvData, ParquetData, SplitData
 
 from .numpy_engine import buffer, linear_data

@@ -7,9 +7,9 @@ from functools import partial
 import numpy as np
 import pytest
 
-from netwright.runtime.drawn import Drawn
 from netwright.runtime.errors import WeightsError
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.drawn import Drawn
+from netwright.runtime.sessions.session import Session
 
 from .numpy_engine import linear, linear_data, linear_values
 

@@ -16,11 +16,17 @@ from netwright.compiler.frontend.training.schedules import learning_rate
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.runtime.metrics.records import epoch_record, kept_records, line_of, read_records, step_record
-from netwright.runtime.metrics.tensorboard import crc32c, first_event, scalars_event
-from netwright.runtime.metrics.writer import MetricsWriter, is_recorded
-from netwright.runtime.plan import EpochRecord
-from netwright.runtime.schedules import rate_after
+from netwright.runtime.training.metrics.records import (
+    epoch_record,
+    kept_records,
+    line_of,
+    read_records,
+    step_record,
+)
+from netwright.runtime.training.metrics.tensorboard import crc32c, first_event, scalars_event
+from netwright.runtime.training.metrics.writer import MetricsWriter, is_recorded
+from netwright.runtime.training.plan import EpochRecord
+from netwright.runtime.training.schedules import rate_after
 from netwright.specs.models.train import ConstantRate, CosineRate, PlateauRate, StepRate
 
 

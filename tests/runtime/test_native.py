@@ -8,10 +8,10 @@ import threading
 import numpy as np
 import pytest
 
+from netwright.runtime.engines.native import NativeEngine
+from netwright.runtime.engines.shared import load_shared
 from netwright.runtime.errors import ExecutionError
-from netwright.runtime.native import NativeEngine
-from netwright.runtime.session import Session
-from netwright.runtime.shared import load_shared
+from netwright.runtime.sessions.session import Session
 from netwright.specs.manifest import ABI_VERSION, DimInfo, Manifest
 
 from .numpy_engine import buffer

@@ -2,7 +2,7 @@
 
 import pytest
 
-from netwright.runtime.plateau import Plateau
+from netwright.runtime.training.plateau import Plateau
 
 
 @pytest.mark.parametrize(

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from netwright.runtime.processors import processor_count, processor_share
+from netwright.runtime.engines.processors import processor_count, processor_share
 from netwright.specs.manifest import MOST_THREADS
 
 

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from netwright.runtime.rates import RateCurve, has_diverged, reach_of, rising_rates
+from netwright.runtime.training.rates import RateCurve, has_diverged, reach_of, rising_rates
 
 
 def curve(losses: np.ndarray, *, first: float = 1e-4, last: float = 1.0, diverged: bool = False) -> RateCurve:

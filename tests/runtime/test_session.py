@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from netwright.runtime.errors import ExecutionError, InputError, RoundingWarning, WeightsError
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 from netwright.runtime.totals import Totals
 
 from .numpy_engine import leaky, leaky_data, leaky_values, linear, linear_data, linear_values

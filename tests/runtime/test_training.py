@@ -6,11 +6,11 @@ import pytest
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
 from netwright.runtime.errors import DataError, TrainingError
-from netwright.runtime.evaluation import evaluate
-from netwright.runtime.plan import EarlyStopping, TrainingPlan
-from netwright.runtime.progress import Silent
-from netwright.runtime.session import Session
-from netwright.runtime.training import DivergedError, train
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.training.evaluation import evaluate
+from netwright.runtime.training.loop import DivergedError, train
+from netwright.runtime.training.plan import EarlyStopping, TrainingPlan
+from netwright.runtime.training.progress import Silent
 
 from .numpy_engine import linear, linear_values
 from .training_setup import DATA, PLAN, VALID, assert_same, new_session

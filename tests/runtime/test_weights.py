@@ -11,8 +11,8 @@ from hypothesis import strategies as st
 from safetensors.numpy import load_file, save
 
 from netwright.runtime.errors import WeightsError
-from netwright.runtime.tensors import TensorFile, write_tensors
-from netwright.runtime.weights import load_weights, save_weights
+from netwright.runtime.files.tensors import TensorFile, write_tensors
+from netwright.runtime.sessions.weights import load_weights, save_weights
 from netwright.specs.files import write_file
 
 from .numpy_engine import linear, linear_values

@@ -5,12 +5,12 @@ import pytest
 
 from netwright.runtime.batches import Batches
 from netwright.runtime.data import Dataset
+from netwright.runtime.data.windows import Windows
 from netwright.runtime.errors import DataError
-from netwright.runtime.evaluation import evaluate
-from netwright.runtime.plan import TrainingPlan
-from netwright.runtime.session import Session
-from netwright.runtime.training import train
-from netwright.runtime.windows import Windows
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.training.evaluation import evaluate
+from netwright.runtime.training.loop import train
+from netwright.runtime.training.plan import TrainingPlan
 
 from .numpy_engine import buffer, leaky, leaky_data, leaky_values
 from .training_setup import StopAfter, assert_same

@@ -5,9 +5,9 @@ import signal
 import numpy as np
 
 from netwright.runtime.data import Dataset
-from netwright.runtime.plan import TrainingPlan
-from netwright.runtime.progress import Silent
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
+from netwright.runtime.training.plan import TrainingPlan
+from netwright.runtime.training.progress import Silent
 
 from .numpy_engine import linear, linear_data, linear_values
 

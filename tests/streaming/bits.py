@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 import netwright
-from netwright.runtime.stream import Stream
+from netwright.runtime.sessions.stream import Stream
 
 from .networks import drawn
 

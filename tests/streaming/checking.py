@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from netwright.compiler.frontend.network import Network, initial_states
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.streaming import STEP, StepGraph, step_network
-from netwright.runtime.stream import Answers, Rhythm
+from netwright.runtime.sessions.stream import Answers, Rhythm
 from netwright.specs.load import load_spec_text
 
 from ..engines.harness import Arrays, Model, as_text

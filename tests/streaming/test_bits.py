@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.runtime.stream import Stream
+from netwright.runtime.sessions.stream import Stream
 
 from .bits import differences
 from .test_steps import LAYERS, spec

@@ -21,7 +21,7 @@ from netwright.cli import main
 from netwright.compiler.codegen.files.artifacts import link_executable
 from netwright.compiler.codegen.files.linker import LinkError
 from netwright.compiler.codegen.targets.target import host_target
-from netwright.runtime.session import Session
+from netwright.runtime.sessions.session import Session
 from netwright.streams import listening, stepping
 
 from ..sanitizers import ENVIRONMENT, FLAGS

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.artifacts import Request, save
+from netwright.artifacts.files import Request, save
 from netwright.compiler.codegen.files.platforms import platform_named
 from netwright.specs.load import load_spec_text
 

@@ -15,7 +15,7 @@ import netwright
 from netwright.cli import main
 from netwright.compiler.frontend.network import initial_values
 from netwright.errors import RequestError
-from netwright.runtime.weights import save_weights
+from netwright.runtime.sessions.weights import save_weights
 from netwright.web.site import write_site
 from netwright.web.subject import subject_of
 

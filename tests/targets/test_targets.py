@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 
 import netwright
-from netwright.artifacts import Emit, Request, save
+from netwright.artifacts.files import Emit, Request, save
 from netwright.compiler.codegen.files.platforms import PLATFORMS, chosen_target, chosen_targets
 from netwright.compiler.codegen.llvm.features import required
 from netwright.compiler.codegen.llvm.support import write_support

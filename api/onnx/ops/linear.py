@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from netwright.runtime.tensors import contiguous
+from netwright.runtime.files.tensors import contiguous
 
 from ..arrange import identity
 from ..context import Context

@@ -9,7 +9,7 @@ from netwright.specs.files import STANDARD_STREAM
 from netwright.specs.models.data import ArraysData
 
 from ...errors import DataError, listed
-from ...npy import read_npy
+from ...files.npy import read_npy
 from ..dataset import Dataset, open_dataset
 from ..fitting import check_against
 from ..input_files import list_files

@@ -17,7 +17,7 @@ from netwright.specs.files import open_regular
 from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import AudioData
 
-from ...binding import parse_shape
+from ...arrays.binding import parse_shape
 from ...errors import DataError
 from ..input_files import list_files
 from ..inputs import Inputs, samples_in_files

@@ -13,7 +13,7 @@ from netwright.specs.files import open_regular
 from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import ImagesData
 
-from ...binding import parse_shape
+from ...arrays.binding import parse_shape
 from ...errors import DataError
 from ..extras import need
 from ..input_files import list_files

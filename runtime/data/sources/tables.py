@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import TableData, TextColumnSpec, TextData
 
-from ...arrays import LossError, rounded
-from ...binding import parse_shape
+from ...arrays.arrays import LossError, rounded
+from ...arrays.binding import parse_shape
 from ...errors import DataError, did_you_mean, listed
 from ..ragged import NextTokens, Ragged, TextCollector, Texts, with_lengths, with_next_tokens
 from ..spans import Spans

@@ -10,7 +10,7 @@ import numpy as np
 from netwright.specs.manifest import BufferInfo
 from netwright.specs.models.data import TranscriptsSpec
 
-from ...binding import parse_shape
+from ...arrays.binding import parse_shape
 from ...errors import DataError, listed
 from ..classes import number_names
 from ..vocabulary import pieces

@@ -1,4 +1,4 @@
-/* Writes checkpoints and weights as netwright does (runtime/checkpoint.py, runtime/weights.py). */
+/* Writes checkpoints and weights as netwright does (runtime/training/checkpoint.py, runtime/sessions/weights.py). */
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>

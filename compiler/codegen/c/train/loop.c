@@ -1,4 +1,4 @@
-/* The training loop (runtime/training.py): epochs of steps, validation, the best weights, checkpoints. */
+/* The training loop (runtime/training/loop.py): epochs of steps, validation, the best weights, checkpoints. */
 #include <inttypes.h>
 #include <math.h>
 #include <stdlib.h>

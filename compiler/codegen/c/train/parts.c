@@ -107,7 +107,7 @@ static void add(unsigned char *to, const unsigned char *from, size_t bytes) {
     }
 }
 
-/* The sum of the parts from `first` to before `last`, in the block of a level (runtime/distributed/tree.py). */
+/* The sum of the parts from `first` to before `last`, in the block of a level (runtime/training/distributed/tree.py). */
 static void add_parts(training *t, parted *of, int64_t first, int64_t last, int level) {
     if (!of->sums[level]) of->sums[level] = zeros(of->bytes);
     if (last - first == 1) {

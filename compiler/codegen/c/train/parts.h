@@ -1,4 +1,4 @@
-/* Batches that are divided into parts (runtime/distributed): the same sums, in the same order. */
+/* Batches that are divided into parts (runtime/training/distributed): the same sums, in the same order. */
 #ifndef NETWRIGHT_PARTS_H
 #define NETWRIGHT_PARTS_H
 

@@ -1,4 +1,4 @@
-/* Starts with the weights of another training, as far as names and shapes agree (api/warm_start.py). */
+/* Starts with the weights of another training, as far as names and shapes agree (api/training/warm_start.py). */
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>

@@ -37,7 +37,7 @@ double watched(const epoch_record *record, int score, int valid) {
     return valid ? record->valid ? record->valid[score] : NAN : record->train[score];
 }
 
-/* As runtime/plateau.py: a function of the epochs so far alone. */
+/* As runtime/training/plateau.py: a function of the epochs so far alone. */
 double plateau_scale(const training *t) {
     const nw_trainer *plan = &nw_the_trainer;
     int valid = t->monitor_valid, score = t->monitor;

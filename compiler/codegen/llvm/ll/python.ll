@@ -3,7 +3,7 @@
 ; engine's scratch memory. All of Python that is used belongs to its stable ABI since 3.11, and is called through addresses, so
 ; that the code can be cached. Pointers have 64 bits.
 ;
-; runtime/fast_call.py has the host's side: structures of the same fields.
+; runtime/engines/fast_call.py has the host's side: structures of the same fields.
 
 ; Py_buffer: memory, owner, bytes, bytes of an element, read-only, axes, format, shape, strides, suboffsets, internal.
 %netwright.view = type { ptr, ptr, i64, i64, i32, i32, ptr, ptr, ptr, ptr, ptr }

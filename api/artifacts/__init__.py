@@ -1,0 +1,1 @@
+"""Files to deploy: executables, libraries for C and trainers, and what is asked of each."""

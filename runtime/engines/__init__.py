@@ -1,0 +1,1 @@
+"""What runs an entry: compiled code over an arena and the pool of threads, behind one interface."""
