@@ -24,11 +24,11 @@ if TYPE_CHECKING:
     from .analysis.summary import Summary
     from .batch_prediction import BatchPredictor
     from .errors import RequestError, SpecError
+    from .inspection.rates import find_rates
     from .model import Model, load
     from .pictures import Drawing, draw
     from .program import Program
     from .quantization import quantize
-    from .training.rates import find_rates
     from .trainings.reading import Run, runs
     from .version import VERSION as __version__
     from .weights.network import read_weights
@@ -62,7 +62,7 @@ _HOMES = {
     "Summary": (".analysis.summary", "Summary"),
     "__version__": (".version", "VERSION"),
     "draw": (".pictures", "draw"),
-    "find_rates": (".training.rates", "find_rates"),
+    "find_rates": (".inspection.rates", "find_rates"),
     "load": (".model", "load"),
     "quantize": (".quantization", "quantize"),
     "read_weights": (".weights.network", "read_weights"),

@@ -13,7 +13,7 @@ import numpy as np
 
 from netwright.specs.dims import DimLike
 
-from .plans.tuning import UNTUNED, Tuning
+from .tuning import UNTUNED, Tuning
 
 #: With more columns than this, vectors along the columns pay however wide registers are.
 FEW_COLUMNS = 4

@@ -157,7 +157,7 @@ def modules_forked() -> Iterator[None]:
 
 
 def _trial(command: Sequence[str], **options: Any) -> ForkedModule:
-    """A process of `netwright.sweeps.child`, which is told its parent."""
+    """A process of `netwright.cli.sweep_child`, which is told its parent."""
     return ForkedModule([*command[:3], str(server_process()), *command[4:]], **options)
 
 

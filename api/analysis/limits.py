@@ -1,6 +1,4 @@
-"""The limits of a budget that can't be checked from the spec alone: memory needs the memory planner, latency needs a
-run.
-"""
+"""The limit of a budget that takes more than the spec to be checked: memory, for which the memory planner runs."""
 
 from __future__ import annotations
 
@@ -11,7 +9,6 @@ from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 from netwright.specs.load import LoadResult
 
 from ..errors import RequestError, SpecError
-from .measure import measure
 from .resources import Resources
 
 
@@ -32,19 +29,6 @@ def memory_exceeded(resources: Resources) -> list[Diagnostic]:
         return [Diagnostic("NW0320", "error", str(error), load.span(("budget", "memory")))]
     parts = {**memory.buffers, "arena": memory.arena}
     return exceeded(load, "memory", memory.total, limit, parts, "bytes", dims)
-
-
-def latency_exceeded(load: LoadResult, network: Network) -> list[Diagnostic]:
-    """The error for a latency budget that is exceeded on this machine or can't be checked."""
-    limit = load.model.budget.latency_ms if load.model and load.model.budget else None
-    if limit is None:
-        return []
-    try:
-        dims = worst_dims(load, network, "latency_ms")
-    except Problem as problem:
-        return [problem.diagnostic]
-    latency = round(measure(load, network, dims, size=False).latency_ms, 3)
-    return exceeded(load, "latency_ms", latency, limit, {}, "ms", dims)
 
 
 def beyond_memory(load: LoadResult, network: Network) -> list[Diagnostic]:

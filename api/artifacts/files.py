@@ -37,7 +37,6 @@ from netwright.specs.manifest import PREPARE, TRAIN, Manifest
 from ..build import Build, build, entry_graphs
 from ..data.needs import sample_rates
 from ..errors import RequestError
-from ..generation.compiled import writing_network
 from ..streams import listening, notes_of, stepping, with_steps
 from ..training.ranks import check_divisible, divided
 from .contents import contents_of
@@ -46,6 +45,7 @@ from .libraries import library_places, write_library
 from .request import KINDS, LIBRARIES, Emit, Request
 from .trainer import save_trainer
 from .trainer_limits import check_trainer, step_entries
+from .writing import writing_network
 
 __all__ = ["KINDS", "LIBRARIES", "Emit", "Request", "library_places", "loader_path", "makes_of", "save"]
 

@@ -12,7 +12,7 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.machine import Machine
 
-from ..generation.compiled import Compiled
+from .writing import Compiled
 
 Emit = Literal["exe", "shared", "static", "object", "weights", "llvm", "asm", "loop", "graph"]
 KINDS: tuple[Emit, ...] = get_args(Emit)

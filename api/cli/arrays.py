@@ -13,9 +13,9 @@ from netwright.runtime.files.npy import write_npy
 from netwright.runtime.files.npz import write_npz
 from netwright.runtime.sessions.weights import load_vocabularies
 
+from ..data.written import written_by
 from ..describe import shape_text
 from ..errors import RequestError
-from ..generation.meaning import written_by
 from ..model import load
 from ..prediction.inputs import PredictionInputs
 from .options import PATH, check_outputs, settings_option, spec_argument, weights_option

@@ -21,11 +21,11 @@ from netwright.compiler.streaming import with_whole
 from netwright.runtime.sessions.weights import load_vocabularies
 from netwright.specs.manifest import TRAIN, c_prefix
 
-from ..analysis.bare import keep_bare
 from ..analysis.limits import keep_memory
 from ..artifacts.files import KINDS, LIBRARIES, Emit, Request, library_places, save
+from ..artifacts.writing import Compiled
 from ..describe import bytes_text
-from ..generation.compiled import Compiled
+from ..inspection.bare import keep_bare
 from ..model import Model, load
 from ..web.site import write_site
 from ..weights.network import read_weights
@@ -309,7 +309,7 @@ def command(
         target=target,
     )
     if tunes or tuning is not None:
-        from ..tuning.command import tuned_by  # loads what most compilations do without
+        from .tuning import tuned_by  # loads what most compilations do without
 
         request = replace(request, tuned=tuned_by(tunes, tuning, dims))
     with compiling(model.name):

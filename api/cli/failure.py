@@ -10,7 +10,7 @@ from netwright.compiler.codegen.objects.compile import CompileError
 from netwright.compiler.codegen.targets.target import TargetError
 from netwright.compiler.codegen.verification import VerificationError
 from netwright.compiler.passes.scans.unroll import UnrollError
-from netwright.compiler.plans.tuning import TuningError
+from netwright.compiler.tuning import TuningError
 from netwright.runtime.errors import RuntimeFault
 from netwright.runtime.training.loop import DivergedError
 from netwright.specs.diagnostics.visible import visible

@@ -9,9 +9,9 @@ import click
 
 from netwright.specs.diagnostics.visible import visible
 
-from ..analysis.probe import SHIFTS, probe_shifts
 from ..describe import count_text
 from ..errors import RequestError
+from ..inspection.probe import SHIFTS, probe_shifts
 from ..model import load
 from ..program import EngineName
 from .options import PATH, engine_options, format_option, settings_option, spec_argument, weights_option

@@ -13,10 +13,10 @@ from netwright.specs.files import is_stream, write_file
 from netwright.specs.models.train import ConstantRate
 
 from ..drawing.plot import curve_lines
+from ..inspection.rates import advice, curve_to_json, find_rates
 from ..model import Model, load
 from ..program import EngineName
 from ..report.rate_chart import rate_chart, rate_page, shown_range
-from ..training.rates import advice, curve_to_json, find_rates
 from .options import PATH, check_outputs, data_option, engine_options, settings_option, spec_argument
 from .output import console, show_warnings, to_standard_output, written
 

@@ -11,11 +11,11 @@ import click
 from netwright.compiler.codegen.files.platforms import NAMES, chosen_target
 from netwright.specs.diagnostics.diagnostic import Diagnostics
 
-from ..analysis.limits import latency_exceeded, memory_exceeded
-from ..analysis.measure import measure
+from ..analysis.limits import memory_exceeded
 from ..analysis.resources import Resources
 from ..describe import bytes_text
 from ..errors import RequestError
+from ..inspection.measure import latency_exceeded, measure
 from ..model import Model, load
 from ..weights.network import weights_or_first
 from .findings import show_diagnostics
@@ -113,10 +113,8 @@ def _show_card(
     model: Model, target: str, weights: Path | None, calibration: Path | None, dims: dict[str, Any], form: str
 ) -> int:
     """Prints flash, RAM and stack of `predict` on a microcontroller; returns the exit code."""
-    from ..analysis.bare import (
-        bare_exceeded,
-        bare_footprint,
-    )  # links a program, for which others need not wait
+    # Links a program, for which others need not wait.
+    from ..inspection.bare import bare_exceeded, bare_footprint
 
     settled = Model(model.load, Resources(model.load, model.network, ("predict",)).dims("predict", dims))
     network = settled.network

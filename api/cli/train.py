@@ -22,8 +22,8 @@ from netwright.specs.files import write_file
 
 from ..data.sets import DataSets
 from ..describe import count_text
+from ..inspection.slope_recorder import SlopeRecorder
 from ..live.observers import observer_for
-from ..live.slopes import SlopeRecorder
 from ..model import Model, load
 from ..program import EngineName, Program
 from ..report.runs import SLOPES, run_report

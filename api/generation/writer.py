@@ -35,11 +35,11 @@ from netwright.runtime.sessions.weights import load_vocabularies
 from netwright.specs.dims import dim
 
 from ..build import build, reference
+from ..data.written import never_written, written_by
 from ..errors import RequestError
 from ..model import Model
 from ..program import EngineName
 from ..weights.network import Weights, read_weights
-from .meaning import never_written, written_by
 
 
 class Writer:

@@ -35,10 +35,10 @@ from netwright.compiler.ops.scan_attributes import ScanAttributes
 from netwright.specs.dims import Dim
 from netwright.specs.dims import evaluate as evaluate_size
 
-from ..analysis.measure import random_inputs
 from ..errors import RequestError
 from ..model import Model
 from ..weights.network import weights_or_first
+from .measure import random_inputs
 
 #: The number of samples; the default number of steps, for specs that don't limit the length of sequences; and the most
 #: steps that are measured by default.

@@ -17,12 +17,13 @@ from numpy.typing import NDArray
 from onnx.backend.base import Backend, BackendRep
 
 from ..program import Program
+from ..yaml_text import to_yaml
 from .errors import NeedsValue, OnnxError
 from .files import check
 from .importing import Imported, import_graph
 from .raw import RawModel
 from .reading import OnnxGraph, read_graph
-from .spec import UNUSED, to_yaml
+from .spec import UNUSED
 
 #: How many specializations of a model are kept.
 KEPT = 16

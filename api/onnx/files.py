@@ -20,6 +20,7 @@ from netwright.specs.load import load_spec_text
 from ..model import Model
 from ..version import VERSION
 from ..weights.network import Weights, read_weights
+from ..yaml_text import to_yaml
 from .errors import Finding, NeedsValue, OnnxError
 from .export.exporting import export_graph
 from .given import given_inputs
@@ -29,7 +30,6 @@ from .metadata import noted_limits, noted_multiples
 from .open_sizes import OpenSizes, Said
 from .raw import RawModel, read_file
 from .reading import OnnxGraph, ending_at, read_graph
-from .spec import to_yaml
 
 Layout = Literal["onnx", "native"]
 

@@ -17,12 +17,12 @@ from netwright.specs.models.layers.pool import Pool
 from netwright.specs.models.layers.shaping import Add, Concat, Multiply
 from netwright.specs.models.layers.statistics import LocalResponseNorm
 
+from ..yaml_text import block
 from .errors import Refusal
 from .names import Names, role_of, safe
 from .operands import Held, Known, Value
 from .scanned import Scanned, scanned_by
 from .sketch import Sketch
-from .spec import block
 from .tensors import is_uniform
 
 #: Constants with at most this many numbers are written in the spec.

@@ -9,9 +9,9 @@ import numpy as np
 from netwright.runtime.training.rates import RateCurve
 
 from ..drawing.ticks import round_ticks
+from ..inspection.rates import advice
 from ..markup import escape
 from ..model import Model
-from ..training.rates import advice
 from ..version import VERSION
 from .template import file_text, whole_page
 

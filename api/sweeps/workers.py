@@ -60,7 +60,7 @@ class Job:
         else:
             settings = [part for setting in self.settings for part in ("--set", setting)]
             place = ["--runs", str(self.path.parent), "--name", self.path.name, *settings, *self.options]
-        start = [sys.executable, "-m", "netwright.sweeps.child", str(os.getpid())]
+        start = [sys.executable, "-m", "netwright.cli.sweep_child", str(os.getpid())]
         start += ["train", str(self.spec), "--epochs", str(self.epochs)]
         start += ["--no-report"]  # of many trials, few are looked at: `netwright report` writes it later
         return [*start, *place, "--threads", str(threads)]

@@ -14,8 +14,8 @@ from netwright.specs.models.data import ArraysData, SplitData
 from netwright.specs.reading.documents import read_text
 
 from ..data.sets import DataSets
-from ..onnx.spec import flow, scalar
 from ..values import spec_text
+from ..yaml_text import flow, scalar
 
 _WIDTH = 100
 

@@ -13,7 +13,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
 from netwright.compiler.codegen.targets.target import Target
-from netwright.compiler.plans.tuning import Algorithm, TileChoice, Tuning, TuningError
+from netwright.compiler.tuning import Algorithm, TileChoice, Tuning, TuningError
 from netwright.specs.files import write_file
 
 #: The largest file that is read.

@@ -22,7 +22,7 @@ from netwright.compiler.lowering.tiles.plans import Planned
 from netwright.compiler.machine import Machine
 from netwright.compiler.observers import Choice, Observer
 from netwright.compiler.pipeline import run
-from netwright.compiler.plans.tuning import Algorithm, TileChoice, Tuning, TuningError
+from netwright.compiler.tuning import Algorithm, TileChoice, Tuning, TuningError
 
 from ..errors import RequestError
 from .file import (

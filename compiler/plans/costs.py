@@ -12,9 +12,9 @@ from dataclasses import dataclass, replace
 from netwright.specs.dims import DimLike, Shape, dim_symbols, evaluate, product, typical
 
 from ..machine import Machine
+from ..tuning import TileChoice
 from .cuts import Left
 from .shapes import step_cost, traffic
-from .tuning import TileChoice
 
 #: How long a vector from beyond a core's own caches takes.
 FAR = 10.0

@@ -13,10 +13,10 @@ from click.testing import CliRunner
 from numpy.typing import NDArray
 
 from netwright import Model
+from netwright.artifacts.writing import Compiled, writing_network
 from netwright.build import reference
 from netwright.cli import main
 from netwright.errors import RequestError
-from netwright.generation.compiled import Compiled, writing_network
 from netwright.generation.search import Continuation, Drawing, Ending, beam_search, continued
 from netwright.generation.text import joined
 from netwright.generation.writer import Writer

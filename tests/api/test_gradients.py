@@ -10,10 +10,10 @@ import numpy as np
 import pytest
 from click.testing import Result
 
-from netwright.analysis.measure import random_inputs
 from netwright.compiler.frontend.network import initial_values
 from netwright.errors import RequestError
 from netwright.inspection.gradients import GradientFlow, gradient_flow
+from netwright.inspection.measure import random_inputs
 from netwright.model import Model
 from netwright.specs.load import load_spec_text
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 from click.testing import Result
 
-from netwright.analysis.probe import probe_shifts, shifted
+from netwright.inspection.probe import probe_shifts, shifted
 from netwright.model import Model
 from netwright.specs.load import load_spec_text
 

@@ -13,10 +13,10 @@ from click.testing import Result
 
 import netwright
 from netwright import Model, RequestError
+from netwright.inspection.rates import advice, find_rates
 from netwright.runtime.errors import DataError, TrainingError
 from netwright.runtime.training.rates import rising_rates
 from netwright.specs.load import load_spec_text
-from netwright.training.rates import advice, find_rates
 
 from .conftest import samples
 

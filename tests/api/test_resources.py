@@ -10,11 +10,11 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import netwright
-from netwright.analysis.measure import measure
 from netwright.analysis.resources import Resources
 from netwright.analysis.summary import summarize
 from netwright.build import build, entry_graphs
 from netwright.compiler.codegen.targets.target import named_target
+from netwright.inspection.measure import measure
 from netwright.model import Model
 from netwright.specs.dims import evaluate
 from netwright.specs.load import load_spec_text

@@ -11,8 +11,8 @@ from click.testing import CliRunner, Result
 import netwright
 from netwright.cli import main
 from netwright.inspection.activity import activities, histogram
+from netwright.inspection.slope_recorder import SlopeRecorder
 from netwright.inspection.slopes import SlopeMeter
-from netwright.live.slopes import SlopeRecorder
 from netwright.report.charts import ChartSheet
 from netwright.report.curves import Course, training_section
 from netwright.report.parameters import filter_section
@@ -62,7 +62,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
     (folder / "marks.yaml").write_text(IMAGES, encoding="utf-8")
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
-        patch.setattr("netwright.live.slopes.SHORTEST", 0.0)
+        patch.setattr("netwright.inspection.slope_recorder.SHORTEST", 0.0)
         for more in ([], ["--no-report", "--set", "train.optimizer.learning_rate=3e-2", "--name", "fast"]):
             done = CliRunner().invoke(main, ["train", "marks.yaml", *more])
             assert done.exit_code == 0, done.output

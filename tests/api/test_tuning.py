@@ -16,7 +16,7 @@ from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.driver import lower
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.loop.text.printing import program_text
-from netwright.compiler.plans.tuning import TuningError
+from netwright.compiler.tuning import TuningError
 from netwright.model import Model, load
 from netwright.tuning import tune as tuning
 from netwright.tuning.file import MachinePlans, add_to_file, machine_name, plans_for, read_tuning

@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 
 import netwright
+from netwright.artifacts.writing import Compiled, writing_network
 from netwright.build import build, reference
 from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.build import bounded_network
 from netwright.errors import RequestError
 from netwright.generation.answers import searching
-from netwright.generation.compiled import Compiled, writing_network
 from netwright.generation.search import Drawing, Ending
 from netwright.generation.writer import Writer
 from netwright.program import EngineName

@@ -28,7 +28,7 @@ from netwright.compiler.ops.winograd import (
 from netwright.compiler.passes.base import PassContext
 from netwright.compiler.passes.windows.winograd import Winograd
 from netwright.compiler.passes.windows.winograd_costs import Images, best_tile, direct_cost, tiled_cost
-from netwright.compiler.plans.tuning import Algorithm, Tuning, TuningError
+from netwright.compiler.tuning import Algorithm, Tuning, TuningError
 from netwright.specs.dims import DimLike, dim
 
 from ..machines import AVX2, AVX512

@@ -16,7 +16,7 @@ from netwright.compiler.ops.dot import DotAttributes
 from netwright.compiler.plans.costs import predicted
 from netwright.compiler.plans.cuts import Left
 from netwright.compiler.plans.shapes import BROADCAST, BUSY, FURTHER_CODE, LOADED_VECTOR, step_cost, traffic
-from netwright.compiler.plans.tuning import TileChoice, Tuning, TuningError
+from netwright.compiler.tuning import TileChoice, Tuning, TuningError
 from netwright.specs.dims import dim
 
 from ..machines import AVX2, AVX512, SMALL_CACHES

@@ -31,7 +31,8 @@ from netwright.onnx.importing import Imported, import_graph
 from netwright.onnx.ops import OPS
 from netwright.onnx.raw import RawModel
 from netwright.onnx.reading import read_graph
-from netwright.onnx.spec import UNUSED, to_yaml
+from netwright.onnx.spec import UNUSED
+from netwright.yaml_text import to_yaml
 
 from .example import Example
 from .examples import EXAMPLES

@@ -14,7 +14,6 @@ import numpy as np
 import pytest
 
 from netwright import load
-from netwright.analysis.bare import bare_exceeded, bare_footprint, keep_bare
 from netwright.artifacts.files import Request, save
 from netwright.compiler.codegen.files.bare import Image
 from netwright.compiler.codegen.files.platforms import chosen_target, platform_named
@@ -22,6 +21,7 @@ from netwright.compiler.frontend.network import Network, initial_values
 from netwright.compiler.machine import Machine
 from netwright.compiler.quantization.network import QuantizedNetwork
 from netwright.errors import RequestError, SpecError
+from netwright.inspection.bare import bare_exceeded, bare_footprint, keep_bare
 from netwright.quantization import quantize
 from netwright.templates import template
 

@@ -10,12 +10,12 @@ from numpy.typing import NDArray
 
 from netwright.specs.models.layers.recurrent import LENGTHS
 
+from ...yaml_text import block
 from ..cells import CellBody
 from ..context import Context
 from ..gates import Added, Gated, Plan, Source, Value, layers_of
 from ..network import Layer
 from ..sketch import compiled
-from ..spec import block
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from netwright.specs.dims import DimLike, Shape, typical
 
 from ...machine import Machine
 from ...plans.shapes import BROADCAST, step_cost
-from ...plans.tuning import TileChoice, TuningError
+from ...tuning import TileChoice, TuningError
 from ..grouping.groups import Group
 from ..grouping.roles import ContractionPart
 from .size import MOST_ROWS, fits, many, tile_sizes

@@ -11,7 +11,7 @@ from netwright.specs.dims import Shape, product
 from ...machine import Machine
 from ...plans.costs import Work, predicted
 from ...plans.plan import Loop, Plan
-from ...plans.tuning import TileChoice
+from ...tuning import TileChoice
 from ..grouping.groups import Group
 from ..grouping.roles import ContractionPart, Roles, TransformPart
 from .ahead import ahead

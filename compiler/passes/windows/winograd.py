@@ -26,7 +26,7 @@ from ...ops.windows import ConvAttributes
 from ...ops.winograd import TAPS, filter_matrix, in_floats, tile_count
 from ...ops.winograd_data import WinogradDataAttributes
 from ...ops.winograd_result import WinogradResultAttributes
-from ...plans.tuning import Algorithm, TuningError
+from ...tuning import Algorithm, TuningError
 from ..base import Pass, PassContext
 from ..ordered import is_ordered
 from ..split_prepare import fixed_values

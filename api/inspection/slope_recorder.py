@@ -12,9 +12,9 @@ from netwright.runtime.training.plan import EpochRecord, TrainingPlan, TrainingR
 from netwright.runtime.training.progress import Observer
 from netwright.specs.appending import AppendedFile
 
-from ..inspection.slopes import SlopeMeter
 from ..model import Model
 from ..program import Program
+from .slopes import SlopeMeter
 
 #: Trainings that take fewer seconds are not measured: compiling the measurement would take a good part of them.
 SHORTEST = 60.0

@@ -14,9 +14,9 @@ from netwright.compiler.frontend.network import Network
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.machine import Machine
 
-from ..cli.output import console
-from .file import add_to_file, machine_name, plans_for, read_tuning
-from .tune import tune, tuned_machine
+from ..tuning.file import add_to_file, machine_name, plans_for, read_tuning
+from ..tuning.tune import tune, tuned_machine
+from .output import console
 
 Chosen = Callable[[Network, Mapping[str, Graph], Target], Machine]
 

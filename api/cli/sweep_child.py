@@ -1,4 +1,4 @@
-"""`python -m netwright.sweeps.child PID train …`: the command line in a process that ends when its parent does."""
+"""`python -m netwright.cli.sweep_child PID train …`: the command line in a process that ends when its parent does."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import sys
 
 from netwright.runtime.training.interrupt import end_on_signals
 
-from ..cli import main
+from . import main
 
 _PR_SET_PDEATHSIG = 1
 

@@ -12,11 +12,14 @@ from numpy.typing import NDArray
 
 from netwright.compiler.codegen.measure import CodeSize, code_size
 from netwright.compiler.codegen.targets.target import named_target
+from netwright.compiler.frontend.analyses.budget import exceeded, worst_dims
 from netwright.compiler.frontend.network import Network
+from netwright.compiler.frontend.problem import Problem
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import FLOATS
 from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.specs.diagnostics.diagnostic import Diagnostic
 from netwright.specs.dims import evaluate
 from netwright.specs.load import LoadResult
 
@@ -63,6 +66,19 @@ def measure(
     lowered = build(network, {"predict": network.graphs["predict"]}, target).lowered
     code = code_size(lowered.program, target)
     return Measured(latency, calls, code, _step(program, network, dims))
+
+
+def latency_exceeded(load: LoadResult, network: Network) -> list[Diagnostic]:
+    """The error for a latency budget that is exceeded on this machine or can't be checked."""
+    limit = load.model.budget.latency_ms if load.model and load.model.budget else None
+    if limit is None:
+        return []
+    try:
+        dims = worst_dims(load, network, "latency_ms")
+    except Problem as problem:
+        return [problem.diagnostic]
+    latency = round(measure(load, network, dims, size=False).latency_ms, 3)
+    return exceeded(load, "latency_ms", latency, limit, {}, "ms", dims)
 
 
 def _step(program: Program, network: Network, dims: Mapping[str, int]) -> Step | None:

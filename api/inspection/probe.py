@@ -17,8 +17,8 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from ..analysis.shift import Answer, InputAxis, ShiftAnalysis
 from ..program import Program
-from .shift import Answer, InputAxis, ShiftAnalysis
 
 SHIFTS = (1, 2, 4)
 _BATCH = 256

@@ -16,8 +16,8 @@ from ..data.sets import DataSets, Given
 from ..errors import RequestError
 from ..model import Model
 from ..program import EngineName
-from .run import fit, training_plan
-from .variations import variation_compiler
+from ..training.run import fit, training_plan
+from ..training.variations import variation_compiler
 
 
 def find_rates(

@@ -14,8 +14,8 @@ from netwright.compiler.graph.graph import Graph
 from netwright.runtime.data.vocabulary import Vocabulary
 from netwright.specs.load import LoadResult
 
+from ..data.written import never_written, written_by
 from ..errors import RequestError
-from .meaning import never_written, written_by
 
 
 @dataclass(frozen=True)
