@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from netwright.compiler.frontend.build import build_network
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.ops.widen import Half
+from netwright.compiler.ops.values.widen import Half
 from netwright.compiler.streaming import with_whole
 from netwright.runtime.sessions.weights import load_classes, load_vocabularies
 from netwright.specs.diagnostics.diagnostic import Diagnostics

@@ -23,7 +23,7 @@ from netwright.compiler.codegen.targets.machines import cache_bytes, describe
 from netwright.compiler.codegen.targets.target import host_target
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.ops.cost import cost_of
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
 from netwright.specs.dims import evaluate
 
 from .problem import Problem

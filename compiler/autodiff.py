@@ -18,8 +18,8 @@ from .graph.node import Node, Value
 from .graph.rules import ShapeError
 from .graph.types import FLOATS
 from .ops.base import primitive
-from .ops.constant import splat, zeros_like
 from .ops.contexts import Continued, Intercept, Intercepted, Joint
+from .ops.values.constant import splat, zeros_like
 
 
 def gradients(graph: Graph, loss: str, wrt: Sequence[str]) -> tuple[Graph, dict[str, Value]]:

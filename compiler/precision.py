@@ -18,9 +18,9 @@ from .graph.graph import Graph
 from .graph.node import Node, Value
 from .ops.base import primitive
 from .ops.protocols import Elementwise, View, contraction
-from .ops.scan_attributes import ScanAttributes
-from .ops.slice_pad import PadAttributes
-from .ops.widen import WidenAttributes, halves
+from .ops.scans.scan_attributes import ScanAttributes
+from .ops.values.widen import WidenAttributes, halves
+from .ops.views.slice_pad import PadAttributes
 from .passes.base import PassContext
 from .passes.dead_code import RemoveDeadCode
 

@@ -17,8 +17,8 @@ from .graph.analysis import ancestors
 from .graph.graph import Graph
 from .graph.node import InputAttributes, Node, Value
 from .ops.base import primitive
-from .ops.constant import ConstantAttributes
-from .ops.within import WithinAttributes
+from .ops.values.constant import ConstantAttributes
+from .ops.values.within import WithinAttributes
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from netwright.specs.dims import DimLike, product, substitute
 
 from .graph.graph import Graph
 from .ops.protocols import contraction
-from .ops.scan_attributes import ScanAttributes
+from .ops.scans.scan_attributes import ScanAttributes
 from .passes.base import PassContext
 from .passes.dead_code import RemoveDeadCode
 from .passes.windows.share_windows import ShareWindows

@@ -28,8 +28,8 @@ from .interpreter import evaluate, evaluate_all
 from .observers import Observer, Stored
 from .ops.base import EvaluationError
 from .ops.cost import cost_of
-from .ops.quantize import QuantizeAttributes
-from .ops.scan_attributes import ScanAttributes
+from .ops.scans.scan_attributes import ScanAttributes
+from .ops.values.quantize import QuantizeAttributes
 
 #: The least and the most sums of a value. Few find a wrong element of a large value less surely.
 _LEAST, _MOST = 2, 32

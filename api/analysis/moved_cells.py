@@ -9,8 +9,8 @@ from math import lcm
 
 import numpy as np
 
-from netwright.compiler.ops.interleave import InterleaveAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.views.interleave import InterleaveAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes
 from netwright.specs.dims import Shape
 
 from .motion import Broken, Motion, Move, Part, plain

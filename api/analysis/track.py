@@ -23,13 +23,13 @@ import numpy as np
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Node, Value
 from netwright.compiler.ops.base import EvaluationError, primitive
-from netwright.compiler.ops.constant import ConstantAttributes
-from netwright.compiler.ops.interleave import InterleaveAttributes
-from netwright.compiler.ops.layout import ReshapeAttributes, ReverseAttributes
 from netwright.compiler.ops.protocols import Contraction, Elementwise, NotAffine, View
-from netwright.compiler.ops.reduce import ArgmaxAttributes
-from netwright.compiler.ops.scan_attributes import ScanAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
+from netwright.compiler.ops.values.constant import ConstantAttributes
+from netwright.compiler.ops.values.reduce import ArgmaxAttributes
+from netwright.compiler.ops.views.interleave import InterleaveAttributes
+from netwright.compiler.ops.views.layout import ReshapeAttributes, ReverseAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes
 from netwright.specs.dims import Dim, DimLike, Monomial, Shape, dim, dim_symbols, evaluate
 
 from .motion import Break, Broken, Motion, Move, Part, plain

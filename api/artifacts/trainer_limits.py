@@ -9,7 +9,7 @@ import numpy as np
 
 from netwright.compiler.codegen.targets.target import Target
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.ops.vary_crop import MOST_IN_ROW
+from netwright.compiler.ops.random.vary_crop import MOST_IN_ROW
 from netwright.compiler.ranges import merged_ranges
 from netwright.specs.diagnostics.diagnostic import Diagnostic, Diagnostics
 from netwright.specs.dims import parse_dim

@@ -14,7 +14,7 @@ from netwright.compiler.codegen.files.platforms import NAMES, chosen_targets
 from netwright.compiler.codegen.targets.machines import describe
 from netwright.compiler.codegen.verification import Verified
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.ops.widen import Half
+from netwright.compiler.ops.values.widen import Half
 from netwright.compiler.pipeline import steps
 from netwright.compiler.quantization.halves import halved_network
 from netwright.compiler.streaming import with_whole

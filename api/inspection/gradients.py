@@ -30,8 +30,8 @@ from netwright.compiler.graph.node import Node
 from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.interpreter import bind_dims, evaluate
 from netwright.compiler.ops.base import EvaluationError
-from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
+from netwright.compiler.ops.values.reduce import ReduceAttributes
 from netwright.specs.dims import Dim
 from netwright.specs.dims import evaluate as evaluate_size
 

@@ -18,7 +18,7 @@ from netwright.compiler.frontend.problem import Problem
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import FLOATS
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
 from netwright.specs.diagnostics.diagnostic import Diagnostic
 from netwright.specs.dims import evaluate
 from netwright.specs.load import LoadResult

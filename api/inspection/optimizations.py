@@ -18,7 +18,7 @@ from netwright.compiler.graph.node import Node
 from netwright.compiler.lowering.grouping.groups import Group, Grouping
 from netwright.compiler.lowering.grouping.roles import LoopPart, Roles
 from netwright.compiler.observers import Choice, Observer, Refusal, Step
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
 from netwright.compiler.pipeline import run
 from netwright.compiler.scan_window_work import ScanWindowWork, scan_window_work
 from netwright.specs.dims import DimLike

@@ -12,7 +12,7 @@ from netwright.compiler.driver import lower
 from netwright.compiler.loop.marks import watched
 from netwright.compiler.lowering.tiles.plans import Planned
 from netwright.compiler.machine import Machine
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
 from netwright.compiler.plans.costs import Rates, seconds
 
 from ..artifacts.identified import layer_names

@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.build import slope_graph
 from netwright.compiler.graph.graph import Graph
-from netwright.compiler.ops.reduce import ReduceAttributes
+from netwright.compiler.ops.values.reduce import ReduceAttributes
 from netwright.runtime.data.samples import Samples
 from netwright.runtime.sessions.session import Session
 from netwright.runtime.training.loop import plain_batches

@@ -9,7 +9,7 @@ from numpy.typing import NDArray
 from netwright.compiler.codegen.targets.machines import describe
 from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.frontend.network import Network
-from netwright.compiler.ops.widen import Half
+from netwright.compiler.ops.values.widen import Half
 from netwright.compiler.quantization.halves import halved_network
 
 from ..errors import RequestError

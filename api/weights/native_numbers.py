@@ -13,7 +13,7 @@ from netwright.compiler.codegen.targets.machines import describe
 from netwright.compiler.codegen.targets.target import named_target
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.ops.draw import WORDS, DrawAttributes
+from netwright.compiler.ops.random.draw import WORDS, DrawAttributes
 from netwright.runtime.sessions.session import Session
 from netwright.specs.random import Linear, Stream, flattened, key_for
 

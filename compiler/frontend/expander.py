@@ -20,8 +20,8 @@ from netwright.specs.source.tree import Span
 from ..graph.graph import Graph
 from ..graph.rules import ShapeError
 from ..graph.types import FLOATS, TensorType
-from ..ops.layout import show
-from ..ops.within import WithinAttributes
+from ..ops.values.within import WithinAttributes
+from ..ops.views.layout import show
 from .expansion import Expansion
 from .network import Checkpoints, LayerInfo, Parameter, State
 from .origins import Origin, history

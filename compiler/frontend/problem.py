@@ -9,7 +9,7 @@ from netwright.specs.diagnostics.fixes import Fix
 from netwright.specs.dims import Shape
 from netwright.specs.source.tree import Span
 
-from ..ops.layout import show
+from ..ops.views.layout import show
 
 Label = tuple[Span, str]
 

@@ -15,7 +15,7 @@ from netwright.specs.random import Key, key_for
 
 from ..graph.graph import Graph
 from ..graph.types import FLOATS, TensorType
-from ..ops.layout import show
+from ..ops.views.layout import show
 from .origins import Origin, Rule, history
 from .problem import Label, Problem, show_type
 from .tensor import Tensor, iota, where

@@ -19,13 +19,13 @@ from ..graph.node import Attributes, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from ..ops.base import BroadcastAttributes
-from ..ops.cast import CastAttributes
-from ..ops.concat import ConcatAttributes
-from ..ops.constant import ConstantAttributes, DimValueAttributes, IotaAttributes
-from ..ops.dot import DotAttributes
-from ..ops.layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes, show
-from ..ops.reduce import ArgmaxAttributes, ReduceAttributes
-from ..ops.slice_pad import PadAttributes, SliceAttributes
+from ..ops.products.dot import DotAttributes
+from ..ops.values.cast import CastAttributes
+from ..ops.values.constant import ConstantAttributes, DimValueAttributes, IotaAttributes
+from ..ops.values.reduce import ArgmaxAttributes, ReduceAttributes
+from ..ops.views.concat import ConcatAttributes
+from ..ops.views.layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes, show
+from ..ops.views.slice_pad import PadAttributes, SliceAttributes
 
 Number = int | float
 

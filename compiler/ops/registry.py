@@ -4,42 +4,42 @@ from __future__ import annotations
 
 from ..graph.rules import declare
 from .base import Primitive
-from .cast import Cast
-from .concat import Concat
-from .constant import Constant, DimValue, Iota
-from .conv import Conv
-from .conv_kernel_gradient import ConvKernelGradient
-from .copy import Copy
-from .dot import Dot
-from .draw import DrawNormals, DrawUniforms
-from .elementwise import BINARY, COMPARE, UNARY
-from .gather import Gather, ScatterAdd
-from .interleave import Interleave
-from .layout import Broadcast, Reshape, Reverse, Transpose
-from .narrow import Narrow
-from .panels import Panels
-from .permutation import Permutation
-from .quantize import Quantize
-from .quantized_conv import QuantizedConv
-from .quantized_groups import QuantizedGroups
-from .random_bits import RandomBits
-from .reduce import Argmax, Reduce
-from .reduce_window import MaxWindowGradient, ReduceWindow
-from .resample import Resample, ResampleGradient
-from .scan import Scan
-from .scan_window import Windows
-from .scatter import Scatter
-from .select import Select
-from .slice_pad import Pad, Slice
-from .vary_crop import VaryCrop
-from .vary_flip import VaryFlip
-from .vary_mask import VaryMask
-from .vary_noise import VaryNoise
-from .vary_shift import VaryShift
-from .widen import Widen
-from .winograd_data import WinogradData
-from .winograd_result import WinogradResult
-from .within import Within
+from .indexing.gather import Gather, ScatterAdd
+from .indexing.permutation import Permutation
+from .indexing.scatter import Scatter
+from .products.dot import Dot
+from .random.draw import DrawNormals, DrawUniforms
+from .random.random_bits import RandomBits
+from .random.vary_crop import VaryCrop
+from .random.vary_flip import VaryFlip
+from .random.vary_mask import VaryMask
+from .random.vary_noise import VaryNoise
+from .random.vary_shift import VaryShift
+from .scans.scan import Scan
+from .values.cast import Cast
+from .values.constant import Constant, DimValue, Iota
+from .values.copy import Copy
+from .values.elementwise import BINARY, COMPARE, UNARY
+from .values.narrow import Narrow
+from .values.quantize import Quantize
+from .values.reduce import Argmax, Reduce
+from .values.select import Select
+from .values.widen import Widen
+from .values.within import Within
+from .views.concat import Concat
+from .views.interleave import Interleave
+from .views.layout import Broadcast, Reshape, Reverse, Transpose
+from .views.panels import Panels
+from .views.slice_pad import Pad, Slice
+from .windows.conv import Conv
+from .windows.conv_kernel_gradient import ConvKernelGradient
+from .windows.quantized_conv import QuantizedConv
+from .windows.quantized_groups import QuantizedGroups
+from .windows.reduce_window import MaxWindowGradient, ReduceWindow
+from .windows.resample import Resample, ResampleGradient
+from .windows.scan_window import Windows
+from .windows.winograd_data import WinogradData
+from .windows.winograd_result import WinogradResult
 
 _PRIMITIVES: tuple[Primitive, ...] = (
     Constant(),

@@ -13,7 +13,7 @@ from ..graph.node import Node, Value
 from ..graph.verify import VerificationError, Verified, verify
 from ..machine import BASELINE, Machine
 from ..observers import Observer, Step
-from ..ops.scan_attributes import ScanAttributes
+from ..ops.scans.scan_attributes import ScanAttributes
 
 #: The entries that only read the weights, so that what depends on weights alone is computed once, in ``prepare``.
 READERS = ("predict", "step")

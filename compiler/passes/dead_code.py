@@ -9,7 +9,7 @@ from typing import ClassVar
 from ..graph.analysis import ancestors
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.scan_attributes import ScanAttributes
+from ..ops.scans.scan_attributes import ScanAttributes
 from .base import Pass, PassContext
 
 

@@ -15,8 +15,8 @@ from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..ops.base import EvaluationError, primitive
-from ..ops.constant import ConstantAttributes, constant, splat
 from ..ops.protocols import Elementwise, View
+from ..ops.values.constant import ConstantAttributes, constant, splat
 from .base import Pass, PassContext
 
 

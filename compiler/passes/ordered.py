@@ -13,8 +13,8 @@ from dataclasses import replace
 from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.types import TensorType
-from ..ops.dot import DotAttributes
-from ..ops.windows import ConvAttributes
+from ..ops.products.dot import DotAttributes
+from ..ops.windows.geometry import ConvAttributes
 
 #: Fewer columns than these may leave lanes empty, whatever the machine.
 FEW_COLUMNS = 8

@@ -13,11 +13,11 @@ from typing import ClassVar
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.base import primitive
-from ..ops.cast import CastAttributes
-from ..ops.constant import ConstantAttributes
-from ..ops.dot import DotAttributes
-from ..ops.layout import TransposeAttributes
-from ..ops.reduce import ReduceAttributes
+from ..ops.products.dot import DotAttributes
+from ..ops.values.cast import CastAttributes
+from ..ops.values.constant import ConstantAttributes
+from ..ops.values.reduce import ReduceAttributes
+from ..ops.views.layout import TransposeAttributes
 from .base import Pass, PassContext
 from .views.simplify_views import VIEW_RULES, sum_of_pads
 

@@ -7,7 +7,7 @@ from dataclasses import replace
 
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
-from ..ops.scan_attributes import ScanAttributes
+from ..ops.scans.scan_attributes import ScanAttributes
 
 
 def body_of(loop: Node) -> Graph:

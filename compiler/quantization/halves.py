@@ -13,8 +13,8 @@ from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..machine import Machine
-from ..ops.scan_attributes import ScanAttributes
-from ..ops.widen import Half, WidenAttributes, halves
+from ..ops.scans.scan_attributes import ScanAttributes
+from ..ops.values.widen import Half, WidenAttributes, halves
 from ..passes.base import PassContext
 from ..passes.dead_code import RemoveDeadCode
 from ..pipeline import run

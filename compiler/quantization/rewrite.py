@@ -22,16 +22,16 @@ from ..graph.node import Attributes, InputAttributes, Node, Value
 from ..graph.rules import ShapeError
 from ..graph.types import TensorType
 from ..ops.base import BroadcastAttributes, primitive
-from ..ops.cast import CastAttributes
-from ..ops.constant import ConstantAttributes
-from ..ops.dot import DotAttributes
-from ..ops.layout import ReshapeAttributes, TransposeAttributes
+from ..ops.products.dot import DotAttributes
 from ..ops.protocols import Contraction, View
-from ..ops.quantize import QuantizeAttributes
-from ..ops.quantized_conv import QuantizedConvAttributes
-from ..ops.scan_attributes import ScanAttributes
-from ..ops.slice_pad import PadAttributes
-from ..ops.windows import ConvAttributes
+from ..ops.scans.scan_attributes import ScanAttributes
+from ..ops.values.cast import CastAttributes
+from ..ops.values.constant import ConstantAttributes
+from ..ops.values.quantize import QuantizeAttributes
+from ..ops.views.layout import ReshapeAttributes, TransposeAttributes
+from ..ops.views.slice_pad import PadAttributes
+from ..ops.windows.geometry import ConvAttributes
+from ..ops.windows.quantized_conv import QuantizedConvAttributes
 from ..passes.base import PassContext
 from ..passes.dead_code import RemoveDeadCode
 from .bodies import body_of, with_consts

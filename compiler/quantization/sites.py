@@ -13,11 +13,11 @@ from numpy.typing import NDArray
 from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
 from ..interpreter import evaluate
-from ..ops.dot import DotAttributes
+from ..ops.products.dot import DotAttributes
 from ..ops.protocols import contraction
-from ..ops.scan_attributes import ScanAttributes
-from ..ops.slice_pad import SliceAttributes
-from ..ops.windows import ConvAttributes
+from ..ops.scans.scan_attributes import ScanAttributes
+from ..ops.views.slice_pad import SliceAttributes
+from ..ops.windows.geometry import ConvAttributes
 from ..passes.split_prepare import fixed_values
 from .bodies import outside
 from .following import Step, following

@@ -9,8 +9,8 @@ from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..graph.types import TensorType
 from ..ops.base import BroadcastAttributes
-from ..ops.constant import ConstantAttributes
-from ..ops.scan_attributes import ScanAttributes
+from ..ops.scans.scan_attributes import ScanAttributes
+from ..ops.values.constant import ConstantAttributes
 from .memory import Memory
 from .values import CannotStream, Clock, Flow, Item, Latest, Still, Uniform
 

@@ -10,10 +10,10 @@ from ..graph.graph import Graph
 from ..graph.node import Value
 from ..graph.types import TensorType
 from ..ops.base import BroadcastAttributes
-from ..ops.cast import CastAttributes
-from ..ops.concat import ConcatAttributes
-from ..ops.constant import DimValueAttributes, IotaAttributes, splat
-from ..ops.slice_pad import SliceAttributes
+from ..ops.values.cast import CastAttributes
+from ..ops.values.constant import DimValueAttributes, IotaAttributes, splat
+from ..ops.views.concat import ConcatAttributes
+from ..ops.views.slice_pad import SliceAttributes
 from .values import CannotStream, Clock, Flow
 
 #: The state that counts groups of steps.

@@ -11,10 +11,10 @@ from ..graph.graph import Graph
 from ..graph.node import Attributes, Node, Value
 from ..graph.types import TensorType
 from ..ops.base import BroadcastAttributes, primitive
-from ..ops.concat import ConcatAttributes
-from ..ops.layout import ReshapeAttributes
 from ..ops.protocols import Elementwise
-from ..ops.slice_pad import PadAttributes, SliceAttributes
+from ..ops.views.concat import ConcatAttributes
+from ..ops.views.layout import ReshapeAttributes
+from ..ops.views.slice_pad import PadAttributes, SliceAttributes
 from .memory import Memory
 from .reach import NoReach, Reach, reach
 from .values import CannotStream, Clock, Flow, Item, Latest, Still

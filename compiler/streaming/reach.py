@@ -11,7 +11,7 @@ from ..graph.node import Node
 from ..graph.types import TensorType
 from ..ops.base import primitive
 from ..ops.protocols import Contraction, Elementwise, NotAffine, View
-from ..ops.reduce import ArgmaxAttributes
+from ..ops.values.reduce import ArgmaxAttributes
 
 _RESULT, _SUMMED = "@", "+"
 _BYTE = f"{_SUMMED}byte"

@@ -12,9 +12,9 @@ from ..graph.graph import Graph
 from ..graph.node import InputAttributes, Node, Value
 from ..graph.types import TensorType
 from ..ops.base import primitive
-from ..ops.constant import IotaAttributes
 from ..ops.protocols import Elementwise
-from ..ops.scan_attributes import ScanAttributes
+from ..ops.scans.scan_attributes import ScanAttributes
+from ..ops.values.constant import IotaAttributes
 from .loops import loop
 from .memory import Memory
 from .moving import moved

@@ -10,9 +10,9 @@ from netwright.specs.dims import Shape
 from ..graph.graph import Graph
 from ..graph.node import Node, Value
 from ..ops.base import BroadcastAttributes, primitive
-from ..ops.constant import ConstantAttributes, DimValueAttributes, IotaAttributes
-from ..ops.layout import TransposeAttributes
 from ..ops.protocols import Elementwise
+from ..ops.values.constant import ConstantAttributes, DimValueAttributes, IotaAttributes
+from ..ops.views.layout import TransposeAttributes
 from .values import CannotStream, Clock, Item, Still, Uniform
 
 

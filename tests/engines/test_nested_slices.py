@@ -11,7 +11,7 @@ import pytest
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.slice_pad import PadAttributes, SliceAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes, SliceAttributes
 
 from ..slices import sliced
 from .test_found import one_input

@@ -10,7 +10,7 @@ import pytest
 
 import netwright
 from netwright.analysis.resources import Resources
-from netwright.compiler.ops.widen import halves, widened
+from netwright.compiler.ops.values.widen import halves, widened
 from netwright.program import Program
 from netwright.specs.dims import evaluate
 

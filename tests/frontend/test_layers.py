@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from netwright.compiler.frontend.network import initial_values
 from netwright.compiler.ops.base import EvaluationError
-from netwright.compiler.ops.constant import ConstantAttributes
+from netwright.compiler.ops.values.constant import ConstantAttributes
 from netwright.specs.dims import evaluate
 
 from .helpers import codes, network, run

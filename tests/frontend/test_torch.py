@@ -11,7 +11,7 @@ import pytest
 from netwright.compiler.autodiff import gradients
 from netwright.compiler.frontend.network import Network
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.reduce import ReduceAttributes
+from netwright.compiler.ops.values.reduce import ReduceAttributes
 
 from .helpers import network, run
 

@@ -10,7 +10,7 @@ import pytest
 from netwright.compiler.frontend.network import initial_states, initial_values
 from netwright.compiler.frontend.training.fitting import fit_statistics
 from netwright.compiler.ops.base import EvaluationError
-from netwright.compiler.ops.random_bits import RandomBitsAttributes
+from netwright.compiler.ops.random.random_bits import RandomBitsAttributes
 from netwright.specs.random import key_for
 
 from .helpers import network, run

@@ -11,14 +11,14 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.base import BroadcastAttributes
-from netwright.compiler.ops.concat import ConcatAttributes
-from netwright.compiler.ops.constant import IotaAttributes, splat_like, zeros_like
-from netwright.compiler.ops.dot import MATMUL, DotAttributes
-from netwright.compiler.ops.layout import ReshapeAttributes, TransposeAttributes
-from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.ops.scan_attributes import ScanAttributes
-from netwright.compiler.ops.slice_pad import SliceAttributes
-from netwright.compiler.ops.windows import ConvAttributes
+from netwright.compiler.ops.products.dot import MATMUL, DotAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
+from netwright.compiler.ops.values.constant import IotaAttributes, splat_like, zeros_like
+from netwright.compiler.ops.values.reduce import ReduceAttributes
+from netwright.compiler.ops.views.concat import ConcatAttributes
+from netwright.compiler.ops.views.layout import ReshapeAttributes, TransposeAttributes
+from netwright.compiler.ops.views.slice_pad import SliceAttributes
+from netwright.compiler.ops.windows.geometry import ConvAttributes
 from netwright.specs.dims import DimLike
 
 N, F, H, T = 2, 3, 4, 5

@@ -8,7 +8,7 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.graph.verify import verify
 from netwright.compiler.ops.cost import cost_of
-from netwright.compiler.ops.dot import MATMUL
+from netwright.compiler.ops.products.dot import MATMUL
 from netwright.specs.dims import dim
 
 F = TensorType("float32", (dim("N"), 4))

@@ -15,8 +15,8 @@ from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.observers import Timings
-from netwright.compiler.ops.constant import zeros_like
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
+from netwright.compiler.ops.values.constant import zeros_like
 from netwright.compiler.passes.base import Budget, Pass, PassContext, PassError, Phase
 from netwright.compiler.passes.simplify import Simplify
 from netwright.compiler.pipeline import GRAPH, before_gradients, run, steps

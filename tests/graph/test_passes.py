@@ -13,8 +13,8 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.parse import parse_graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
+from netwright.compiler.ops.values.reduce import ReduceAttributes
 from netwright.compiler.passes.base import Pass, PassContext, Phase
 from netwright.compiler.passes.common_subexpressions import MergeCommonSubexpressions
 from netwright.compiler.passes.dead_code import RemoveDeadCode

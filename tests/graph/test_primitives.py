@@ -10,8 +10,8 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.base import Primitive, Sample
-from netwright.compiler.ops.constant import constant
-from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
+from netwright.compiler.ops.values.constant import constant
 
 from .drawing import CASES, NAMES, float_positions, operands, sample_graph
 

@@ -9,7 +9,7 @@ from netwright.compiler.autodiff import gradients
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.rules import ShapeError
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
 from netwright.specs.dims import dim
 
 from .scans import CELLS, Cell, H, N, T, build, draw, f64

@@ -12,12 +12,12 @@ from netwright.compiler.graph.rules import ShapeError
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.base import EvaluationError, NotDifferentiable
-from netwright.compiler.ops.constant import zeros_like
-from netwright.compiler.ops.conv import ConvAttributes
-from netwright.compiler.ops.dot import MATMUL
-from netwright.compiler.ops.reduce import ArgmaxAttributes, ReduceAttributes
-from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
-from netwright.compiler.ops.slice_pad import SliceAttributes
+from netwright.compiler.ops.products.dot import MATMUL
+from netwright.compiler.ops.values.constant import zeros_like
+from netwright.compiler.ops.values.reduce import ArgmaxAttributes, ReduceAttributes
+from netwright.compiler.ops.views.slice_pad import SliceAttributes
+from netwright.compiler.ops.windows.conv import ConvAttributes
+from netwright.compiler.ops.windows.reduce_window import ReduceWindowAttributes
 from netwright.specs.dims import dim
 
 NAN = float("nan")

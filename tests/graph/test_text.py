@@ -16,8 +16,8 @@ from netwright.compiler.graph.parse import ParseError, parse_graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.graph.verify import VerificationError, Verified, verify
 from netwright.compiler.ops.base import Primitive, Sample
-from netwright.compiler.ops.constant import constant, splat
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.values.constant import constant, splat
+from netwright.compiler.ops.views.slice_pad import PadAttributes
 from netwright.specs.dims import dim, dim_max
 
 from .drawing import CASES, NAMES, sample_graph

@@ -13,11 +13,11 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.machine import Machine
 from netwright.compiler.observers import Choice, Observer
-from netwright.compiler.ops.layout import ReverseAttributes
-from netwright.compiler.ops.panels import PanelsAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes
-from netwright.compiler.ops.windows import ConvAttributes
-from netwright.compiler.ops.winograd import (
+from netwright.compiler.ops.views.layout import ReverseAttributes
+from netwright.compiler.ops.views.panels import PanelsAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes
+from netwright.compiler.ops.windows.geometry import ConvAttributes
+from netwright.compiler.ops.windows.winograd import (
     POINTS,
     TAPS,
     Matrix,

@@ -13,7 +13,7 @@ A case is a file ``<pass>/<rule>.txt``::
 
 ``dims`` binds open sizes for the comparison of values, ``entry`` names the entry and ``machine`` one of
 ``tests.machines``, ``math`` and ``steady`` are those of ``PassContext``, ``opens`` is that of ``lower_entry``, and
-``tolerance`` is how far float32 may be off (relative to the largest value); each is left out where it does not matter.
+``tolerance`` is how far values may be off, relative to the largest one; each is left out where it does not matter.
 What follows ``-- after`` is ``unchanged`` where the pass has to leave the graph alone: a refusal is a decision, too.
 Graphs that it splits off come first.
 """
@@ -41,6 +41,9 @@ from ..machines import CORTEX, LARGE_CACHES, MACHINES
 PASSES: dict[str, type[Pass]] = {one.name: type(one) for phase in PHASES for one in phase.passes}
 MARK = "-- after\n"
 UNCHANGED = "unchanged"
+#: How far float32 may be off where a case says nothing: NumPy adds in another order on another CPU, also where a matrix
+#: lies the other way round.
+ROUNDING = 1e-6
 _FIELDS = ("dims", "entry", "machine", "math", "steady", "opens", "tolerance")
 _CALL = re.compile(r"(\w+)(?:\((.*)\))?")
 
@@ -59,7 +62,13 @@ class Case:
     math: Math = "fast"
     steady: bool = False
     opens: bool = False
-    tolerance: float = 0.0
+    tolerance: float | None = None
+
+    def near(self, value: np.ndarray) -> float:
+        """How far values like ``value`` may be off."""
+        rounding = ROUNDING if value.dtype == np.float32 else 0.0
+        tolerance = rounding if self.tolerance is None else self.tolerance
+        return 1e-12 + tolerance * float(np.abs(value).max(initial=0))
 
     @property
     def one(self) -> Pass:
@@ -110,7 +119,7 @@ def read_case(path: Path, key: str = "pass", before: str = MARK) -> Case:
         "strict" if fields.get("math") == "strict" else "fast",
         _is_set(path, fields, "steady"),
         _is_set(path, fields, "opens"),
-        float(fields.get("tolerance", 0)),
+        float(fields["tolerance"]) if "tolerance" in fields else None,
     )
 
 

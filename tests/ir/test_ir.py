@@ -29,8 +29,7 @@ def test_case(path: Path, request: pytest.FixtureRequest) -> None:
     for graph in found:  # what is split off gives inputs of what is left
         arrays = {**inputs, **evaluate(graph, {name: arrays[name] for name in graph.inputs})}
     for name, value in evaluate(case.before, inputs).items() if found else ():
-        near = 1e-12 + case.tolerance * float(np.abs(value).max(initial=0))
-        np.testing.assert_allclose(arrays[name], value, rtol=1e-9, atol=near, err_msg=name)
+        np.testing.assert_allclose(arrays[name], value, rtol=1e-9, atol=case.near(value), err_msg=name)
 
 
 def test_every_pass_of_the_pipeline_has_cases_and_refusals() -> None:

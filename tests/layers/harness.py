@@ -14,7 +14,7 @@ from netwright.compiler.frontend.network import Network, initial_values
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
 from netwright.compiler.interpreter import bind_dims, evaluate
-from netwright.compiler.ops.reduce import ReduceAttributes
+from netwright.compiler.ops.values.reduce import ReduceAttributes
 from netwright.runtime.engines.native import NativeEngine
 from netwright.runtime.engines.workers import process_pool
 from netwright.runtime.sessions.session import Session

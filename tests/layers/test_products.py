@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes
 
 from ..frontend.helpers import codes
 from .harness import check_gradients, drawn_weights, network, spec, values

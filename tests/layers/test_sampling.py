@@ -7,7 +7,7 @@ import pytest
 
 from netwright.compiler.autodiff import gradients
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.reduce import ReduceAttributes
+from netwright.compiler.ops.values.reduce import ReduceAttributes
 from netwright.compiler.pipeline import GRAPH
 
 from ..frontend.helpers import network

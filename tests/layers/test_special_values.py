@@ -19,11 +19,11 @@ from netwright.compiler.frontend.tensor import Tensor
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import FLOATS, TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.cast import CastAttributes
 from netwright.compiler.ops.protocols import Elementwise
-from netwright.compiler.ops.quantize import QuantizeAttributes
-from netwright.compiler.ops.reduce import ReduceAttributes
 from netwright.compiler.ops.registry import primitives
+from netwright.compiler.ops.values.cast import CastAttributes
+from netwright.compiler.ops.values.quantize import QuantizeAttributes
+from netwright.compiler.ops.values.reduce import ReduceAttributes
 from netwright.compiler.pipeline import GRAPH
 from netwright.specs.models.activations import ActivationSpec
 

@@ -9,13 +9,13 @@ from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.ops.base import BroadcastAttributes
-from netwright.compiler.ops.constant import IotaAttributes, splat, zeros_like
-from netwright.compiler.ops.conv import ConvAttributes
-from netwright.compiler.ops.dot import MATMUL
-from netwright.compiler.ops.layout import ReshapeAttributes
-from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.products.dot import MATMUL
+from netwright.compiler.ops.values.constant import IotaAttributes, splat, zeros_like
+from netwright.compiler.ops.values.reduce import ReduceAttributes
+from netwright.compiler.ops.views.layout import ReshapeAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes
+from netwright.compiler.ops.windows.conv import ConvAttributes
+from netwright.compiler.ops.windows.reduce_window import ReduceWindowAttributes
 from netwright.specs.dims import DimLike, dim
 
 N = dim("N")

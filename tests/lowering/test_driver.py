@@ -10,7 +10,7 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.lowering.program import ProgramBuilder
 from netwright.compiler.ops.base import BroadcastAttributes
-from netwright.compiler.ops.dot import MATMUL
+from netwright.compiler.ops.products.dot import MATMUL
 from netwright.runtime.engines.native import NativeEngine
 from netwright.runtime.sessions.session import Session
 from netwright.specs.manifest import DimInfo

@@ -7,10 +7,10 @@ from netwright.compiler.autodiff import gradients
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
-from netwright.compiler.ops.conv import ConvAttributes
-from netwright.compiler.ops.interleave import InterleaveAttributes
-from netwright.compiler.ops.reduce import ReduceAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes, SliceAttributes
+from netwright.compiler.ops.values.reduce import ReduceAttributes
+from netwright.compiler.ops.views.interleave import InterleaveAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes, SliceAttributes
+from netwright.compiler.ops.windows.conv import ConvAttributes
 from netwright.compiler.passes.windows.narrow import narrow_windows
 from netwright.compiler.pipeline import GRAPH, eliminate_dead
 

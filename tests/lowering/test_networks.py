@@ -14,9 +14,9 @@ from netwright.compiler.lowering.grouping.roles import ContractionPart
 from netwright.compiler.lowering.reading import reader
 from netwright.compiler.lowering.reading.reader import cells_of
 from netwright.compiler.machine import Machine
-from netwright.compiler.ops.conv import ConvAttributes
-from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes
+from netwright.compiler.ops.windows.conv import ConvAttributes
+from netwright.compiler.ops.windows.reduce_window import ReduceWindowAttributes
 from netwright.specs.dims import DimLike
 
 from ..engines.harness import Model

@@ -12,8 +12,8 @@ from netwright.compiler.lowering.grouping.groups import Grouping
 from netwright.compiler.lowering.grouping.roles import Roles
 from netwright.compiler.lowering.outer.tiling import outer_tiling
 from netwright.compiler.machine import Machine
-from netwright.compiler.ops.dot import DotAttributes
-from netwright.compiler.ops.windows import ConvKernelGradientAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
+from netwright.compiler.ops.windows.geometry import ConvKernelGradientAttributes
 from netwright.specs.dims import dim
 
 from ..machines import AVX2, AVX512, NEON

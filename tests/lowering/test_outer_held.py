@@ -11,9 +11,9 @@ import pytest
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop.interpreter.run import run_entry
-from netwright.compiler.ops.constant import splat
-from netwright.compiler.ops.dot import DotAttributes
-from netwright.compiler.ops.panels import pack_rows
+from netwright.compiler.ops.products.dot import DotAttributes
+from netwright.compiler.ops.values.constant import splat
+from netwright.compiler.ops.views.panels import pack_rows
 from netwright.specs.dims import dim
 
 from ..machines import AVX512

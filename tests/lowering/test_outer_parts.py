@@ -14,8 +14,8 @@ from netwright.compiler.loop import ir
 from netwright.compiler.lowering.grouping.groups import Grouping
 from netwright.compiler.lowering.grouping.roles import Roles
 from netwright.compiler.lowering.outer.parts import parts_of
-from netwright.compiler.ops.concat import ConcatAttributes
-from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
+from netwright.compiler.ops.views.concat import ConcatAttributes
 from netwright.specs.dims import dim
 
 from ..machines import AVX512, NEON

@@ -9,7 +9,7 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.lowering.grouping.roles import ContractionPart, Roles
 from netwright.compiler.lowering.tiles.pixel_rows import PixelRows, pixel_rows
 from netwright.compiler.machine import Machine
-from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
 from netwright.specs.dims import Shape, dim
 
 from ..machines import AVX2, AVX512, SMALL_CACHES

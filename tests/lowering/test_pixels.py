@@ -12,9 +12,9 @@ from netwright.compiler.graph.node import Value
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.ops.base import BroadcastAttributes
-from netwright.compiler.ops.concat import ConcatAttributes
-from netwright.compiler.ops.conv import ConvAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.views.concat import ConcatAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes
+from netwright.compiler.ops.windows.conv import ConvAttributes
 from netwright.specs.dims import DimLike
 
 from ..machines import AVX2, SMALL_CACHES

@@ -14,7 +14,7 @@ from netwright.compiler.loop.interpreter.run import run_entry, run_function
 from netwright.compiler.loop.intrinsics.builder import KernelBuilder
 from netwright.compiler.loop.text.printing import function_text
 from netwright.compiler.lowering.tiles.rows import Kind, row_tiles
-from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
 from netwright.compiler.plans.cuts import Left, cut
 from netwright.specs.dims import DimLike, dim
 

@@ -15,7 +15,7 @@ from netwright.compiler.lowering.grouping.roles import ContractionPart, Roles
 from netwright.compiler.lowering.tiles.rows_in_loops import in_loops
 from netwright.compiler.lowering.tiles.tiling import Tiling
 from netwright.compiler.machine import Machine
-from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
 from netwright.compiler.ops.protocols import Order
 from netwright.compiler.plans.cuts import Left
 from netwright.specs.dims import DimLike, dim

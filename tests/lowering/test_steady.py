@@ -7,7 +7,7 @@ import pytest
 
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
 from netwright.specs.dims import dim
 
 from .engines import lowered, run_loops

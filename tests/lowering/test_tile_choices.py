@@ -12,7 +12,7 @@ from netwright.compiler.loop.marks import watched
 from netwright.compiler.loop.text.printing import program_text
 from netwright.compiler.lowering.tiles.choices import TileRoom
 from netwright.compiler.lowering.tiles.plans import Planned
-from netwright.compiler.ops.dot import DotAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
 from netwright.compiler.plans.costs import predicted
 from netwright.compiler.plans.cuts import Left
 from netwright.compiler.plans.shapes import BROADCAST, BUSY, FURTHER_CODE, LOADED_VECTOR, step_cost, traffic

@@ -14,11 +14,11 @@ from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop import ir
 from netwright.compiler.machine import Machine
 from netwright.compiler.ops.base import BroadcastAttributes
-from netwright.compiler.ops.concat import ConcatAttributes
-from netwright.compiler.ops.conv import ConvAttributes
-from netwright.compiler.ops.layout import ReshapeAttributes, TransposeAttributes
-from netwright.compiler.ops.reduce_window import ReduceWindowAttributes
-from netwright.compiler.ops.slice_pad import PadAttributes
+from netwright.compiler.ops.views.concat import ConcatAttributes
+from netwright.compiler.ops.views.layout import ReshapeAttributes, TransposeAttributes
+from netwright.compiler.ops.views.slice_pad import PadAttributes
+from netwright.compiler.ops.windows.conv import ConvAttributes
+from netwright.compiler.ops.windows.reduce_window import ReduceWindowAttributes
 from netwright.specs.dims import DimLike, Shape, dim
 from netwright.specs.dims import evaluate as evaluate_size
 

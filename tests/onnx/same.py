@@ -23,9 +23,9 @@ import numpy as np
 from netwright.compiler.graph.analysis import ancestors
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.node import InputAttributes, Node, Value
-from netwright.compiler.ops.constant import ConstantAttributes, IotaAttributes
-from netwright.compiler.ops.dot import DotAttributes
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
+from netwright.compiler.ops.values.constant import ConstantAttributes, IotaAttributes
 
 _PASSING = ("reshape", "stop_gradient", "within")
 

@@ -198,7 +198,7 @@ def test_lowering_names_no_operation() -> None:
     """It asks the primitive: a new operation is one file, whatever lowering has to know of it. `scan` alone has a graph
     inside, which the schedule loops over; `copy` is what it adds itself."""
     lowering = [module for module in modules() if within(module, "netwright.compiler.lowering")]
-    known = {f"netwright.compiler.ops.{name}" for name in ("base", "protocols", "scan_attributes")}
+    known = {f"netwright.compiler.ops.{name}" for name in ("base", "protocols", "scans.scan_attributes")}
     broken = [
         one
         for one in imports()

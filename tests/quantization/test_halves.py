@@ -19,8 +19,8 @@ from netwright.compiler.codegen.targets.target import host_target, named_target
 from netwright.compiler.driver import lower
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
-from netwright.compiler.ops.scan_attributes import ScanAttributes
-from netwright.compiler.ops.widen import Half, WidenAttributes, halves
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
+from netwright.compiler.ops.values.widen import Half, WidenAttributes, halves
 from netwright.compiler.pipeline import run
 from netwright.compiler.quantization.halves import halved_network
 from netwright.errors import RequestError

@@ -13,8 +13,8 @@ from netwright.compiler.driver import lower
 from netwright.compiler.graph.graph import Graph
 from netwright.compiler.graph.types import TensorType
 from netwright.compiler.loop.text.printing import program_text
-from netwright.compiler.ops.quantized_conv import QuantizedConvAttributes
-from netwright.compiler.ops.windows import ConvAttributes
+from netwright.compiler.ops.windows.geometry import ConvAttributes
+from netwright.compiler.ops.windows.quantized_conv import QuantizedConvAttributes
 
 from ..conftest import Golden
 from ..machines import MACHINES

@@ -24,9 +24,9 @@ from netwright.compiler.graph.types import TensorType
 from netwright.compiler.interpreter import evaluate
 from netwright.compiler.loop.text.printing import program_text
 from netwright.compiler.machine import Machine
-from netwright.compiler.ops.dot import DotAttributes
-from netwright.compiler.ops.layout import TransposeAttributes
-from netwright.compiler.ops.scan_attributes import ScanAttributes
+from netwright.compiler.ops.products.dot import DotAttributes
+from netwright.compiler.ops.scans.scan_attributes import ScanAttributes
+from netwright.compiler.ops.views.layout import TransposeAttributes
 from netwright.compiler.quantization.bodies import observed
 from netwright.compiler.quantization.rewrite import quantize
 from netwright.compiler.quantization.scales import Quantized

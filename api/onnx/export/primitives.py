@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from netwright.compiler.graph.node import Node, Value
-from netwright.compiler.ops import elementwise
+from netwright.compiler.ops.values import elementwise
 from netwright.specs.dims import DimLike, Shape, product
 
 from .. import formulas

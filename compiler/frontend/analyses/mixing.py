@@ -7,7 +7,7 @@ from netwright.specs.dims import DimLike, dim_symbols
 from ...graph.graph import Graph
 from ...ops.base import primitive
 from ...ops.protocols import Contraction
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
 
 
 def mixing_layer(graph: Graph, batch: DimLike) -> str | None:

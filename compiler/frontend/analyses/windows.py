@@ -23,7 +23,7 @@ from netwright.specs.source.tree import Path, Span
 from ...graph.analysis import ancestors, dependents
 from ...graph.node import Node, Value
 from ...graph.types import TensorType
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expander import Expander
 from ..problem import Label, Problem
 

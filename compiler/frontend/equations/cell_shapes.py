@@ -12,7 +12,7 @@ from netwright.specs.models.layers.recurrent import Recurrent
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..problem import Label, Problem
 from ..scope import Scope
 from ..tensor import Tensor

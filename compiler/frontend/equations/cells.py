@@ -15,7 +15,7 @@ from netwright.specs.random import Key
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
-from ...ops.random_bits import RandomBitsAttributes
+from ...ops.random.random_bits import RandomBitsAttributes
 from ..functions.selection import kept_of
 from ..problem import Label
 from ..tensor import Tensor, where

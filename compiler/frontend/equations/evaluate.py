@@ -25,8 +25,8 @@ from netwright.specs.source.tree import Span
 from ...graph.graph import Graph
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
-from ...ops.conv import ConvAttributes
-from ...ops.layout import show
+from ...ops.views.layout import show
+from ...ops.windows.conv import ConvAttributes
 from ..functions import activation
 from ..functions.arithmetic import constant_power, floor_divide, modulo, power
 from ..functions.matmul import matmul

@@ -7,7 +7,7 @@ from functools import partial
 
 from netwright.specs.equations.expressions import FUNCTIONS
 
-from ...ops.elementwise import UNARY
+from ...ops.values.elementwise import UNARY
 from ..functions import activation, arithmetic
 from ..functions.activation import SHAPED
 from ..functions.arithmetic import JOINT

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from netwright.specs.models.initializers import InitializerSpec
 from netwright.specs.source.tree import Span
 
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..problem import Label, Problem
 from ..scope import Scope
 from ..tensor import Tensor

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ...graph.rules import ShapeError
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..tensor import Tensor, broadcast_shapes
 
 

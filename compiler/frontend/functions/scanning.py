@@ -8,7 +8,7 @@ from netwright.specs.dims import DimLike
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
 from ..tensor import Tensor
 
 

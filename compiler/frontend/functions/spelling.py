@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
-from ...ops.scatter import ScatterAttributes
+from ...ops.indexing.scatter import ScatterAttributes
 from ..tensor import Tensor, full, iota, where
 from .diagonals import Diagonals, above, ends_of
 from .scanning import operand, scan

@@ -18,7 +18,7 @@ from ...graph.graph import Graph
 from ...graph.node import InputAttributes, Value
 from ...graph.substitution import with_sizes
 from ...graph.types import TensorType
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
 from .steps import NotStepwise, follow_steps
 
 #: The entries, and how the names begin of what passes from one call to the next: states before and after a step, and

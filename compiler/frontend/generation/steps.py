@@ -20,11 +20,11 @@ from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...graph.types import TensorType
 from ...ops.base import primitive
-from ...ops.constant import IotaAttributes
-from ...ops.layout import ReshapeAttributes
 from ...ops.protocols import Contraction, Elementwise, Generator, NotAffine, View
-from ...ops.reduce import ArgmaxAttributes
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
+from ...ops.values.constant import IotaAttributes
+from ...ops.values.reduce import ArgmaxAttributes
+from ...ops.views.layout import ReshapeAttributes
 
 #: Variables for the index of a result and for the axes summed over; no dim's name contains a blank.
 _RESULT, _SUMMED = "result ", "summed "

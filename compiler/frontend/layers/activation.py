@@ -11,7 +11,7 @@ from netwright.specs.models.activations import (
 from netwright.specs.models.layers.activation import ActivationLayer, PRelu
 
 from ...graph.rules import ShapeError
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..functions.activation import activate, prelu
 from ..scope import Scope, Signal

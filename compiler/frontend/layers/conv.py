@@ -5,7 +5,7 @@ from __future__ import annotations
 from netwright.specs.models.layers.conv import Convolution, DepthwiseConvolution, SeparableConvolution
 from netwright.specs.models.layers.window import KernelLayer
 
-from ...ops.conv import ConvAttributes
+from ...ops.windows.conv import ConvAttributes
 from ..expansion import Expansion
 from ..problem import count
 from ..scope import Scope, Signal

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from netwright.specs.models.layers.conv_transpose import ConvTranspose
 
-from ...ops.transposed_conv import transposed_conv
+from ...ops.windows.transposed_conv import transposed_conv
 from ..expansion import Expansion
 from ..origins import linear
 from ..problem import count

@@ -15,7 +15,7 @@ from netwright.specs.models.layers.key_types import LARGEST_LITERAL
 
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
-from ...ops.scan_window import WindowsAttributes
+from ...ops.windows.scan_window import WindowsAttributes
 from ..equations.evaluate import Equations, Item
 from ..expansion import Expansion
 from ..functions.activation import softmax

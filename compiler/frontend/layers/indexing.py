@@ -10,9 +10,9 @@ from netwright.specs.models.layers.indexing import GatherElements, GatherNd, Sca
 
 from ...graph.rules import ShapeError
 from ...graph.types import TensorType
-from ...ops.gather import ScatterAddAttributes
-from ...ops.layout import show
-from ...ops.scatter import ScatterAttributes
+from ...ops.indexing.gather import ScatterAddAttributes
+from ...ops.indexing.scatter import ScatterAttributes
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..problem import show_type
 from ..scope import Scope, Signal

@@ -5,7 +5,7 @@ from __future__ import annotations
 from netwright.specs.dims import product
 from netwright.specs.models.layers.nll import NllLoss
 
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..functions.selection import one_hot
 from ..problem import show_type

@@ -7,7 +7,7 @@ import numpy as np
 from netwright.specs.models.initializers import Ones, Zeros
 from netwright.specs.models.layers.normalization import BatchNorm, Dropout, Rescale, Standardize
 
-from ...ops.random_bits import RandomBitsAttributes
+from ...ops.random.random_bits import RandomBitsAttributes
 from ..expansion import Expansion
 from ..functions.selection import kept_of
 from ..scope import Scope, Signal

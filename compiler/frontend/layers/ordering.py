@@ -8,7 +8,7 @@ from netwright.specs.models.layers.ordering import CumulativeSum, OneHot, Revers
 
 from ...graph.graph import Graph
 from ...graph.types import FLOATS, TensorType
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion, Ports
 from ..functions.scanning import operand, scan
 from ..problem import show_type

@@ -11,7 +11,7 @@ from netwright.specs.models.layers.padding import BroadcastTo, PadLayer, Tile
 
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..origins import linear
 from ..scope import Scope, Signal

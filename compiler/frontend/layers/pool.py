@@ -19,8 +19,8 @@ from netwright.specs.models.layers.pool import (
     Pool,
 )
 
-from ...ops.reduce_window import ReduceWindowAttributes
-from ...ops.slice_pad import SliceAttributes
+from ...ops.views.slice_pad import SliceAttributes
+from ...ops.windows.reduce_window import ReduceWindowAttributes
 from ..expansion import Expansion
 from ..functions.arithmetic import constant_power
 from ..scope import Scope, Signal

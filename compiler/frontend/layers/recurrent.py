@@ -19,8 +19,8 @@ from netwright.specs.models.layers.recurrent import LENGTHS, GatedLayer, Recurre
 from netwright.specs.random import Stream
 
 from ...graph.types import TensorType
-from ...ops.layout import show
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
+from ...ops.views.layout import show
 from ..analyses.checkpoint import checkpoint_steps
 from ..equations.cell_shapes import cell_shapes, declared_input
 from ..equations.cells import OUTPUT, cell_body

@@ -18,7 +18,7 @@ from netwright.specs.models.layers.resize import Resize, UpSampling
 
 from ...graph.graph import Graph
 from ...interpreter import evaluate
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..functions.arithmetic import ceil, floor
 from ..origins import linear

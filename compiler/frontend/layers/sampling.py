@@ -9,8 +9,8 @@ from netwright.specs.dims import Dim, DimLike, product
 from netwright.specs.models.layers.sampling import GridSample, MaxUnpool
 
 from ...graph.types import TensorType
-from ...ops.layout import show
-from ...ops.scatter import ScatterAttributes
+from ...ops.indexing.scatter import ScatterAttributes
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..functions.arithmetic import floor, rounded
 from ..problem import show_type

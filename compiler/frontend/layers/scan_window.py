@@ -6,8 +6,8 @@ from netwright.specs.dims import DimLike, Shape, product
 from netwright.specs.models.initializers import GlorotUniform, Zeros
 from netwright.specs.models.layers.scan_window import CombineWindows, Windows
 
-from ...ops.layout import show
-from ...ops.scan_window import WindowsAttributes
+from ...ops.views.layout import show
+from ...ops.windows.scan_window import WindowsAttributes
 from ..expansion import Expansion
 from ..functions.activation import softmax
 from ..scope import Scope, Signal

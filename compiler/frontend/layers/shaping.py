@@ -16,7 +16,7 @@ from netwright.specs.models.layers.shaping import (
     SpaceToDepth,
 )
 
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..origins import input_sizes, smallest_agreement
 from ..problem import show_type

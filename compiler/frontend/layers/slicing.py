@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from netwright.specs.dims import Dim, DimLike, Range, bounds, dim_max, dim_min, exact_div, settled
 from netwright.specs.models.layers.slicing import Slice, Split, Transpose
 
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..problem import Problem
 from ..scope import Scope, Signal

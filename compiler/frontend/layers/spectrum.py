@@ -11,7 +11,7 @@ from netwright.specs.dims import product
 from netwright.specs.models.layers.spectrum import LogMel, MelSpectrogram, Mfcc, Spectrogram
 
 from ...formulas import Fourier
-from ...ops.conv import ConvAttributes
+from ...ops.windows.conv import ConvAttributes
 from ..expansion import Expansion
 from ..functions.arithmetic import floor_divide
 from ..problem import Problem, count

@@ -14,7 +14,7 @@ from netwright.specs.models.layers.statistics import (
     RmsNorm,
 )
 
-from ...ops.reduce_window import ReduceWindowAttributes
+from ...ops.windows.reduce_window import ReduceWindowAttributes
 from ..expansion import Expansion
 from ..functions.arithmetic import constant_power
 from ..scope import Scope, Signal

@@ -9,7 +9,7 @@ from netwright.specs.models.layers.tables import ConstantLayer, Gather
 
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS, TensorType
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..origins import Origin
 from ..problem import show_type

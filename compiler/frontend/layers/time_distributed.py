@@ -5,7 +5,7 @@ from __future__ import annotations
 from netwright.specs.dims import product
 from netwright.specs.models.layers.time_distributed import JoinSteps, Steps
 
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expansion import Expansion
 from ..scope import Scope, Signal
 

@@ -11,7 +11,7 @@ from netwright.specs.random import BALANCE, SHUFFLE, SHUFFLE_BATCHES, SPLIT, key
 
 from ...graph.graph import Graph
 from ...graph.types import TensorType
-from ...ops.permutation import PermutationAttributes
+from ...ops.indexing.permutation import PermutationAttributes
 from ..tensor import Tensor
 from .schedules import learning_rate
 

@@ -6,7 +6,7 @@ from netwright.specs.dims import Shape
 from netwright.specs.source.tree import Path
 
 from ...graph.types import FLOATS, TensorType
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..problem import Problem, show_type
 from ..tensor import Tensor
 from .outputs import Outputs, View, rows

@@ -11,7 +11,7 @@ from netwright.specs.models.losses import ExpressionLoss
 from netwright.specs.source.tree import Path
 
 from ...graph.types import FLOATS
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..equations.evaluate import Equations, Item
 from ..problem import Problem, show_type
 from ..scope import Signal

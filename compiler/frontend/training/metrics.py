@@ -10,8 +10,8 @@ from netwright.specs.models.metrics import AnyClassMetric, TopKAccuracy
 
 from ...graph.rules import ShapeError
 from ...graph.types import FLOATS
-from ...ops.gather import ScatterAddAttributes
-from ...ops.layout import show
+from ...ops.indexing.gather import ScatterAddAttributes
+from ...ops.views.layout import show
 from ..functions.activation import log_softmax
 from ..functions.selection import one_hot
 from ..tensor import Tensor, dim_value, full, iota, where

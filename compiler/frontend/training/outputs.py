@@ -9,7 +9,7 @@ from netwright.specs.models.losses import AnyLoss, Comparison, LossSpec
 from netwright.specs.source.tree import Path
 
 from ...graph.types import FLOATS, TensorType
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..expander import Expander
 from ..problem import Label, Problem
 from ..scope import Signal

@@ -20,7 +20,7 @@ from netwright.specs.models.losses import (
 from netwright.specs.source.tree import Path
 
 from ...graph.types import FLOATS
-from ...ops.layout import show
+from ...ops.views.layout import show
 from ..problem import Problem, show_type
 from ..tensor import Tensor
 from .outputs import Outputs, View

@@ -23,13 +23,13 @@ from netwright.specs.variations import stream_path, varied_type
 from ...graph.graph import Graph
 from ...graph.types import TensorType
 from ...loop.typing import DTYPES
-from ...ops.layout import ReshapeAttributes
-from ...ops.vary import COMPUTED, VaryAttributes
-from ...ops.vary_crop import MOST_IN_ROW, VaryCropAttributes
-from ...ops.vary_flip import VaryFlipAttributes
-from ...ops.vary_mask import VaryMaskAttributes
-from ...ops.vary_noise import VaryNoiseAttributes
-from ...ops.vary_shift import VaryShiftAttributes
+from ...ops.random.vary import COMPUTED, VaryAttributes
+from ...ops.random.vary_crop import MOST_IN_ROW, VaryCropAttributes
+from ...ops.random.vary_flip import VaryFlipAttributes
+from ...ops.random.vary_mask import VaryMaskAttributes
+from ...ops.random.vary_noise import VaryNoiseAttributes
+from ...ops.random.vary_shift import VaryShiftAttributes
+from ...ops.views.layout import ReshapeAttributes
 
 #: Whole numbers of these types have no kernels; those that have are given them as numbers of the model's type.
 _WIDENED = ("int16", "uint32")

@@ -34,7 +34,7 @@ from ...ops.protocols import (
     View,
     contraction,
 )
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
 
 Role: TypeAlias = Literal[
     "input",

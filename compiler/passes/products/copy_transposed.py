@@ -18,9 +18,9 @@ from netwright.specs.dims import product, typical
 
 from ...graph.graph import Graph
 from ...graph.node import InputAttributes, Node, Value
-from ...ops.layout import TransposeAttributes
-from ...ops.panels import copied
 from ...ops.protocols import contraction
+from ...ops.views.layout import TransposeAttributes
+from ...ops.views.panels import copied
 from ..base import Pass, PassContext
 from ..ordered import is_ordered
 

@@ -16,10 +16,10 @@ from netwright.specs.dims import Shape, product
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import BroadcastAttributes, primitive
-from ...ops.constant import ConstantAttributes, splat
-from ...ops.dot import DotAttributes
-from ...ops.layout import ReshapeAttributes, TransposeAttributes
+from ...ops.products.dot import DotAttributes
 from ...ops.protocols import Elementwise, View
+from ...ops.values.constant import ConstantAttributes, splat
+from ...ops.views.layout import ReshapeAttributes, TransposeAttributes
 from ..base import Pass, PassContext
 
 

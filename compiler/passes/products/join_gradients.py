@@ -20,12 +20,12 @@ from netwright.specs.dims import DimLike, product
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...machine import Machine
-from ...ops.concat import ConcatAttributes
-from ...ops.constant import splat
-from ...ops.dot import DotAttributes
-from ...ops.layout import ReshapeAttributes
-from ...ops.reduce import ReduceAttributes
-from ...ops.slice_pad import SliceAttributes
+from ...ops.products.dot import DotAttributes
+from ...ops.values.constant import splat
+from ...ops.values.reduce import ReduceAttributes
+from ...ops.views.concat import ConcatAttributes
+from ...ops.views.layout import ReshapeAttributes
+from ...ops.views.slice_pad import SliceAttributes
 from ..base import Pass, PassContext
 
 #: Sums of fewer terms are no sums of outer products.

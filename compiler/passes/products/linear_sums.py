@@ -17,8 +17,8 @@ from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...graph.types import FLOATS, TensorType
 from ...ops.base import BroadcastAttributes
-from ...ops.constant import DimValueAttributes, splat
-from ...ops.reduce import ReduceAttributes
+from ...ops.values.constant import DimValueAttributes, splat
+from ...ops.values.reduce import ReduceAttributes
 from ..base import Pass, PassContext
 from ..simplify import scalar_of
 

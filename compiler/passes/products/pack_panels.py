@@ -17,11 +17,11 @@ from ...graph.graph import Graph
 from ...graph.node import InputAttributes, Node, Value
 from ...graph.types import TensorType
 from ...machine import Machine
-from ...ops.panels import PanelsAttributes, fills_panels, pack
 from ...ops.protocols import contraction
-from ...ops.scan_attributes import ScanAttributes
-from ...ops.slice_pad import SliceAttributes
-from ...ops.widen import WidenAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
+from ...ops.values.widen import WidenAttributes
+from ...ops.views.panels import PanelsAttributes, fills_panels, pack
+from ...ops.views.slice_pad import SliceAttributes
 from ..base import READERS, Pass, PassContext
 
 #: With so many rows, reading a matrix in panels saves more than packing it costs.

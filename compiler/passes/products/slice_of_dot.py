@@ -17,9 +17,9 @@ from netwright.specs.dims import Dim, product
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import BroadcastAttributes, primitive
-from ...ops.dot import DotAttributes
+from ...ops.products.dot import DotAttributes
 from ...ops.protocols import Elementwise
-from ...ops.slice_pad import SliceAttributes
+from ...ops.views.slice_pad import SliceAttributes
 from ..base import Pass, PassContext
 
 Cut = tuple[int, int]

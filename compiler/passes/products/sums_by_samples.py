@@ -16,7 +16,7 @@ from typing import ClassVar
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...graph.types import FLOATS
-from ...ops.reduce import ReduceAttributes
+from ...ops.values.reduce import ReduceAttributes
 from ..base import Pass, PassContext
 
 #: The fewest cells of a sample: sums of fewer would be stored and read again for little. And the fewest elements of a

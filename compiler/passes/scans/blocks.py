@@ -8,10 +8,10 @@ from netwright.specs.dims import DimLike
 
 from ...graph.graph import Graph
 from ...graph.node import Value
-from ...ops.concat import ConcatAttributes
-from ...ops.layout import ReshapeAttributes
-from ...ops.scan_attributes import ScanAttributes
-from ...ops.slice_pad import SliceAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
+from ...ops.views.concat import ConcatAttributes
+from ...ops.views.layout import ReshapeAttributes
+from ...ops.views.slice_pad import SliceAttributes
 
 
 def block_inputs(block: Graph, attrs: ScanAttributes, steps: int) -> list[Value]:

@@ -2,7 +2,7 @@
 
 The scan becomes a scan over blocks, whose body is a scan over the steps of a block. The gradient of the outer scan
 keeps nothing but its states: it computes a block again, now with a tape, and then goes back through it
-(``ops/scan_tape``). The steps that fill no block come last, so they need not be computed again.
+(``ops/scans/scan_tape``). The steps that fill no block come last, so they need not be computed again.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import ClassVar
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
 from ..base import Pass, PassContext
 from .blocks import block_inputs, in_blocks
 

@@ -16,10 +16,10 @@ from typing import ClassVar
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import BroadcastAttributes
-from ...ops.concat import ConcatAttributes
-from ...ops.dot import MATMUL
-from ...ops.scan_attributes import ScanAttributes
-from ...ops.slice_pad import SliceAttributes
+from ...ops.products.dot import MATMUL
+from ...ops.scans.scan_attributes import ScanAttributes
+from ...ops.views.concat import ConcatAttributes
+from ...ops.views.slice_pad import SliceAttributes
 from ..base import Pass, PassContext
 from ..products.slice_of_dot import SliceOfDot
 

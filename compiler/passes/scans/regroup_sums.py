@@ -16,7 +16,7 @@ from ...graph.analysis import dependents
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...graph.types import FLOATS
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
 from ..base import Pass, PassContext
 
 

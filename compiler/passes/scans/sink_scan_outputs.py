@@ -14,7 +14,7 @@ from ...graph.analysis import ancestors, dependents
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import primitive
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
 from ..base import Pass, PassContext
 from .vectorize import for_all_steps, is_anchor, vectorizes
 

@@ -14,8 +14,8 @@ from netwright.specs.dims import DimLike, product
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.scan_attributes import ScanAttributes
-from ...ops.slice_pad import SliceAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
+from ...ops.views.slice_pad import SliceAttributes
 from ..base import Pass, PassContext
 
 

@@ -22,10 +22,10 @@ from ...graph.graph import Graph
 from ...graph.node import InputAttributes, Node, Value
 from ...graph.types import TensorType
 from ...machine import Machine
-from ...ops.dot import DotAttributes
-from ...ops.layout import TransposeAttributes
-from ...ops.panels import copied
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.products.dot import DotAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
+from ...ops.views.layout import TransposeAttributes
+from ...ops.views.panels import copied
 from ..base import Pass, PassContext
 from ..ordered import is_matrix, is_ordered
 

@@ -10,11 +10,11 @@ from netwright.specs.dims import Dim
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.concat import ConcatAttributes
-from ...ops.constant import splat
-from ...ops.layout import ReshapeAttributes
-from ...ops.scan_attributes import ScanAttributes
-from ...ops.slice_pad import SliceAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
+from ...ops.values.constant import splat
+from ...ops.views.concat import ConcatAttributes
+from ...ops.views.layout import ReshapeAttributes
+from ...ops.views.slice_pad import SliceAttributes
 from ..base import Pass, PassContext
 from ..ordered import products_in_order
 from .blocks import block_inputs, in_blocks

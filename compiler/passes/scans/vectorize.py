@@ -10,7 +10,7 @@ from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import primitive
 from ...ops.protocols import contraction
-from ...ops.scan_attributes import ScanAttributes
+from ...ops.scans.scan_attributes import ScanAttributes
 from ..ordered import in_order
 
 

@@ -19,8 +19,8 @@ from netwright.specs.dims import DimLike, Shape, dim_symbols, evaluate, product
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import BroadcastAttributes, primitive
-from ...ops.layout import ReshapeAttributes, TransposeAttributes
 from ...ops.protocols import Elementwise
+from ...ops.views.layout import ReshapeAttributes, TransposeAttributes
 from ..base import Pass, PassContext
 from .reshapes import merged_axes
 from .transposed_rows import after_product

@@ -10,9 +10,9 @@ from netwright.specs.dims import Dim, DimLike, bounds
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import BroadcastAttributes
-from ...ops.concat import ConcatAttributes
-from ...ops.layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes
-from ...ops.slice_pad import PadAttributes, SliceAttributes
+from ...ops.views.concat import ConcatAttributes
+from ...ops.views.layout import ReshapeAttributes, ReverseAttributes, TransposeAttributes
+from ...ops.views.slice_pad import PadAttributes, SliceAttributes
 from .reshapes import merged_axes
 
 #: How many terms of a sum to search for padded pieces of one tensor.

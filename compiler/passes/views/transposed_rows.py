@@ -14,8 +14,8 @@ from netwright.specs.dims import DimLike
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.dot import DotAttributes
-from ...ops.layout import TransposeAttributes
+from ...ops.products.dot import DotAttributes
+from ...ops.views.layout import TransposeAttributes
 
 #: How many elements a shape has, roughly.
 Size = Callable[[Sequence[DimLike]], int]

@@ -19,10 +19,10 @@ from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...machine import Machine
 from ...ops.base import primitive
-from ...ops.layout import TransposeAttributes
 from ...ops.protocols import Elementwise
-from ...ops.slice_pad import PadAttributes
-from ...ops.windows import ConvAttributes
+from ...ops.views.layout import TransposeAttributes
+from ...ops.views.slice_pad import PadAttributes
+from ...ops.windows.geometry import ConvAttributes
 from ..base import Pass, PassContext
 
 #: With this many multiplications per element of an image, moving it pays.

@@ -15,8 +15,8 @@ from typing import ClassVar
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.constant import splat_like
-from ...ops.reduce_window import ReduceWindowAttributes, WindowAttributes
+from ...ops.values.constant import splat_like
+from ...ops.windows.reduce_window import ReduceWindowAttributes, WindowAttributes
 from ..base import Pass, PassContext
 from ..simplify import scalar_of
 

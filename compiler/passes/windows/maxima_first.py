@@ -14,8 +14,8 @@ from typing import ClassVar
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import BroadcastAttributes
-from ...ops.constant import ConstantAttributes
-from ...ops.reduce_window import ReduceWindowAttributes
+from ...ops.values.constant import ConstantAttributes
+from ...ops.windows.reduce_window import ReduceWindowAttributes
 from ..base import Pass, PassContext
 
 #: Elementwise operations that do not decrease where an operand grows and the other one stays.

@@ -18,10 +18,10 @@ from netwright.specs.dims import DimLike, Shape, bounds
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.conv import ConvAttributes
-from ...ops.interleave import InterleaveAttributes, cells_of
-from ...ops.reduce_window import ReduceWindowAttributes
-from ...ops.slice_pad import PadAttributes, SliceAttributes
+from ...ops.views.interleave import InterleaveAttributes, cells_of
+from ...ops.views.slice_pad import PadAttributes, SliceAttributes
+from ...ops.windows.conv import ConvAttributes
+from ...ops.windows.reduce_window import ReduceWindowAttributes
 from ..base import Pass, PassContext
 
 _NOTHING: tuple[Node | None, tuple[Value, ...]] = (None, ())

@@ -9,8 +9,8 @@ from netwright.specs.dims import DimLike
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.conv import ConvAttributes
-from ...ops.slice_pad import PadAttributes, SliceAttributes
+from ...ops.views.slice_pad import PadAttributes, SliceAttributes
+from ...ops.windows.conv import ConvAttributes
 
 
 class PaddedConv(NamedTuple):

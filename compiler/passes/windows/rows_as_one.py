@@ -13,8 +13,8 @@ from typing import ClassVar
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.layout import ReshapeAttributes
-from ...ops.windows import ConvAttributes
+from ...ops.views.layout import ReshapeAttributes
+from ...ops.windows.geometry import ConvAttributes
 from ..base import Pass, PassContext
 
 

@@ -19,15 +19,15 @@ from netwright.specs.dims import Shape, product
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...ops.base import BroadcastAttributes, primitive
-from ...ops.constant import ConstantAttributes
-from ...ops.conv import ConvAttributes
-from ...ops.dot import DotAttributes
-from ...ops.layout import ReshapeAttributes
+from ...ops.products.dot import DotAttributes
 from ...ops.protocols import Elementwise
-from ...ops.reduce_window import ReduceWindowAttributes
-from ...ops.scan_window import WindowsAttributes
-from ...ops.slice_pad import SliceAttributes
-from ...ops.windows import window_cells
+from ...ops.values.constant import ConstantAttributes
+from ...ops.views.layout import ReshapeAttributes
+from ...ops.views.slice_pad import SliceAttributes
+from ...ops.windows.conv import ConvAttributes
+from ...ops.windows.geometry import window_cells
+from ...ops.windows.reduce_window import ReduceWindowAttributes
+from ...ops.windows.scan_window import WindowsAttributes
 from ..base import Pass, PassContext
 
 

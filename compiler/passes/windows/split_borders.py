@@ -19,7 +19,7 @@ from netwright.specs.dims import DimLike
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...ops.concat import ConcatAttributes
+from ...ops.views.concat import ConcatAttributes
 from ..base import Pass, PassContext
 from .padded import PaddedConv, cut, padded_conv
 

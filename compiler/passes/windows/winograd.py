@@ -17,15 +17,15 @@ from ...graph.graph import Graph
 from ...graph.node import Node, Value
 from ...machine import Machine
 from ...observers import Choice
-from ...ops.constant import constant
-from ...ops.dot import MATMUL, DotAttributes
-from ...ops.layout import ReshapeAttributes
-from ...ops.panels import fills_panels, in_panels
-from ...ops.slice_pad import PadAttributes
-from ...ops.windows import ConvAttributes
-from ...ops.winograd import TAPS, filter_matrix, in_floats, tile_count
-from ...ops.winograd_data import WinogradDataAttributes
-from ...ops.winograd_result import WinogradResultAttributes
+from ...ops.products.dot import MATMUL, DotAttributes
+from ...ops.values.constant import constant
+from ...ops.views.layout import ReshapeAttributes
+from ...ops.views.panels import fills_panels, in_panels
+from ...ops.views.slice_pad import PadAttributes
+from ...ops.windows.geometry import ConvAttributes
+from ...ops.windows.winograd import TAPS, filter_matrix, in_floats, tile_count
+from ...ops.windows.winograd_data import WinogradDataAttributes
+from ...ops.windows.winograd_result import WinogradResultAttributes
 from ...tuning import Algorithm, TuningError
 from ..base import Pass, PassContext
 from ..ordered import is_ordered

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from netwright.specs.dims import DimLike, dim_symbols, evaluate
 
 from ...machine import Machine
-from ...ops.winograd import DATA_WORK, POINTS, RESULT_WORK, TAPS
+from ...ops.windows.winograd import DATA_WORK, POINTS, RESULT_WORK, TAPS
 
 #: With fewer channels, transforms cost more than products save.
 FEWEST_CHANNELS = 16

@@ -1,0 +1,1 @@
+"""Products with sums over axes."""

@@ -1,0 +1,1 @@
+"""Other arrangements of the same elements."""

@@ -1,0 +1,1 @@
+"""Convolutions, pools, and all else that looks at neighbouring cells."""
