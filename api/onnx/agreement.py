@@ -6,7 +6,7 @@ some number. A misfit recorded here says what would make them agree.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import combinations, product
 from typing import Any
@@ -26,12 +26,7 @@ from netwright.specs.dims import (
 )
 
 from .errors import Mismatch
-from .formulas import BINARY
-
-_BROADCASTING = frozenset(
-    (*BINARY, "Add", "Mul", "Sum", "Max", "Min", "Mean", "Where", "Mod", "BitShift", "PRelu")
-)
-_RECURRENT = frozenset(("LSTM", "GRU", "RNN"))
+from .operand_sizes import BROADCASTING, alike
 
 
 @dataclass(frozen=True, slots=True)
@@ -103,44 +98,10 @@ def differing(
     op: str, shapes: Sequence[Shape | None], attributes: Mapping[str, Any], opset: int
 ) -> list[Sizes]:
     """Compares the sizes of operands that must be equal. Returns the misfits that depend on open sizes."""
-    if opset < 7 and "axis" in attributes and op in _BROADCASTING:
+    if opset < 7 and "axis" in attributes and op in BROADCASTING:
         return []
-    mismatches = [Sizes(a, b) for a, b in _alike(op, shapes, attributes) if a != b]
+    mismatches = [Sizes(a, b) for a, b in alike(op, shapes, attributes) if a != b]
     return [mismatch for mismatch in mismatches if dim_symbols(mismatch.a) or dim_symbols(mismatch.b)]
-
-
-def _alike(
-    op: str, shapes: Sequence[Shape | None], attributes: Mapping[str, Any]
-) -> Iterator[tuple[DimLike, DimLike]]:
-    known = [shape for shape in shapes if shape is not None]
-    if op in _BROADCASTING:
-        yield from _broadcast(known)
-    elif op == "MatMul" and len(known) == 2 and all(known):
-        a, b = known
-        yield a[-1], b[-min(len(b), 2)]
-        yield from _broadcast([a[:-2], b[:-2]])
-    elif op == "Gemm" and len(known) >= 2 and len(known[0]) == len(known[1]) == 2:
-        yield known[0][0 if attributes.get("transA") else 1], known[1][1 if attributes.get("transB") else 0]
-    elif op == "Concat" and known and len({len(shape) for shape in known}) == 1:
-        rank = len(known[0])
-        axis = int(attributes.get("axis", 1)) % max(rank, 1)
-        full = [shape for shape in known if 0 not in shape]
-        for shape in full[1:]:
-            yield from ((a, b) for i, (a, b) in enumerate(zip(full[0], shape, strict=True)) if i != axis)
-    elif op in _RECURRENT and shapes and shapes[0] is not None and len(shapes[0]) == 3:
-        first = int(attributes.get("layout", 0)) == 1
-        batch = shapes[0][0 if first else 1]
-        for position, axis in ((4, 0), (5, 0 if first else 1), (6, 0 if first else 1)):
-            shape = shapes[position] if position < len(shapes) else None
-            if shape is not None and len(shape) > axis and shape[axis] != 1:
-                yield batch, shape[axis]
-
-
-def _broadcast(shapes: Sequence[Shape]) -> Iterator[tuple[DimLike, DimLike]]:
-    rank = max(map(len, shapes), default=0)
-    for axis in range(1, rank + 1):
-        sizes = [shape[-axis] for shape in shapes if len(shape) >= axis and shape[-axis] != 1]
-        yield from ((sizes[0], size) for size in sizes[1:])
 
 
 def same_names(mismatches: Iterable[Mismatch]) -> dict[str, str]:

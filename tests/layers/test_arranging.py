@@ -8,6 +8,8 @@ import numpy as np
 import pytest
 
 from netwright.compiler.interpreter import evaluate
+from netwright.specs.dims import evaluate as evaluate_dim
+from netwright.specs.dims import parse_dim
 
 from ..frontend.helpers import codes
 from .harness import check_gradients, network, spec, values
@@ -70,6 +72,19 @@ def test_a_slice_of_an_open_axis_is_native() -> None:
         str(network(spec(layer("axes: 1, starts: 1", "slice"), x=OPEN)).outputs["y"].type)
         == "float64[N, T - 1, 3]"
     )
+
+
+@pytest.mark.parametrize("key", ["starts", "stops"])
+@pytest.mark.parametrize("text", ["T - 6", "3 - T", "-2*T", "2*(T//2) - T"])
+def test_a_position_may_be_negative_for_some_sizes(key: str, text: str) -> None:
+    """One that falls as sizes grow counts from the end; one that grows is the first cell until it is there."""
+    written = spec(layer(f'axes: 1, {key}: "{text}"', "slice"), x=OPEN).replace("min: 4", "min: 1")
+    for length in (1, 3, 8):
+        position = evaluate_dim(parse_dim(text), {"T": length})
+        position = max(position, 0) if text[0] == "T" else position
+        x = np.arange(length * 3.0).reshape(1, length, 3)
+        index = slice(position, None) if key == "starts" else slice(position)
+        np.testing.assert_array_equal(values(written, x=x)["y"], x[:, index])
 
 
 def test_a_slice_of_a_slice_may_have_nothing() -> None:

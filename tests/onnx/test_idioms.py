@@ -336,3 +336,24 @@ def test_a_layer_that_is_read_under_two_names_takes_over_nothing(view: str, late
         "first": np.asarray([1]),
     }
     agrees(model(nodes, {"x": ["N", 3]}, ["y", "z"], constants), {"x": [4, 3]})
+
+
+@pytest.mark.parametrize("op", ["Mean", "Sum"])
+@pytest.mark.parametrize("shape", [(6,), (5, 6)])
+def test_a_sum_in_place_of_a_mean_follows_the_width(op: str, shape: tuple[int, ...]) -> None:
+    """TensorFlow writes `l2_normalize` so. No constant says how wide rows are, and only a mean makes that no matter."""
+    nodes = spelled(f"Mul x x s; {op} s v; Max v tiny m; Sqrt m r; Reciprocal r i; Mul x i y")
+    constants = {"tiny": np.float32(1e-12), "last_axis": np.asarray([-1])}
+    found = model(nodes, {"x": ["N", *shape]}, ["y"], constants)
+    imported = agrees(found, {"x": (2, *shape)}, {"x": (3, *shape)}, tolerance=1e-5)
+    assert ("type: rms_norm" in imported.spec) == (op == "Mean")
+
+
+@pytest.mark.parametrize("op", ["Mean", "Sum"])
+def test_a_sum_along_an_axis_that_no_constant_sizes(op: str) -> None:
+    """The scale has the channels; the sum goes over what lies behind them."""
+    nodes = spelled("Mul x x s; Mean[2] s v; Add v eps e; Sqrt e r; Div x r n; Mul n scale y")
+    if op == "Sum":
+        nodes[1] = node("ReduceSum", ["s", "axes"], ["v"])
+    constants = {**CONSTANTS, "scale": GAMMA[:, None], "axes": np.asarray([2])}
+    agrees(model(nodes, {"x": ["N", 6, 4]}, ["y"], constants), {"x": (2, 6, 4)}, tolerance=1e-5)

@@ -226,3 +226,79 @@ def test_a_table_bounds_the_steps() -> None:
     for steps in (1, 9):
         agrees(graph, imported, x=floats(2, steps, 3))
     check(imported.spec).compile(dict(imported.weights), entries=["predict"])
+
+
+#: Nodes, and their inputs: an open size in each, of another name. `i` has integers.
+OF_ONE_SIZE: dict[str, tuple[onnx.NodeProto, dict[str, list[int | str]]]] = {
+    "einsum": (node("Einsum", ["x", "z"], ["y"], equation="nij,nj->ni"), {"x": ["A", 3, 4], "z": ["B", 4]}),
+    "gather": (node("GatherND", ["x", "i"], ["y"], batch_dims=1), {"x": ["A", 4, 2], "i": ["B", 1]}),
+    "reverse": (
+        node("ReverseSequence", ["x", "i"], ["y"], batch_axis=0, time_axis=1),
+        {"x": ["A", 4, 2], "i": ["B"]},
+    ),
+    "scatter": (
+        node("ScatterElements", ["z", "i", "x"], ["y"], axis=1),
+        {"z": ["A", 4], "i": ["A", 1], "x": ["B", 1]},
+    ),
+    "product": (node("MatMul", ["x", "z"], ["y"]), {"x": [2, "A"], "z": ["B", 3]}),
+}
+
+
+@pytest.mark.parametrize("name", OF_ONE_SIZE)
+def test_operands_that_need_one_size_have_one(name: str) -> None:
+    one, inputs = OF_ONE_SIZE[name]
+    graph = model([one], inputs, ["y"])
+    for given in graph.graph.input:
+        if given.name == "i":
+            given.type.tensor_type.elem_type = onnx.TensorProto.INT64
+    imported = import_model(graph)
+    assert len(imported.same) == 1
+    for samples in (2, 3):
+        shapes = {key: [samples if isinstance(s, str) else s for s in shape] for key, shape in inputs.items()}
+        arrays = {
+            key: np.ones(shape, np.int64) if key == "i" else floats(*shape) for key, shape in shapes.items()
+        }
+        agrees(graph, imported, **arrays)
+
+
+@pytest.mark.parametrize("mode", ["DCR", "CRD"])
+def test_space_moves_to_a_batch_of_open_size(mode: str) -> None:
+    """A dilated convolution as TensorFlow has it: its batch takes the place of channels while space moves there."""
+    nodes = [
+        node("Transpose", ["x"], ["a"], perm=[1, 0, 2, 3]),
+        node("SpaceToDepth", ["a"], ["b"], blocksize=2),
+        node("Relu", ["b"], ["c"]),
+        node("DepthToSpace", ["c"], ["d"], blocksize=2, mode=mode),
+        node("Transpose", ["d"], ["y"], perm=[1, 0, 2, 3]),
+    ]
+    graph = model(nodes, {"x": ["N", 3, 4, 6]}, ["y"])
+    for samples in (1, 3):
+        agrees(graph, import_model(graph), x=floats(samples, 3, 4, 6))
+
+
+def test_layer_normalization_as_one_of_batches() -> None:
+    """Keras makes a channel of each vector, of which there are as many as the batch has."""
+    nodes = [
+        node("Reshape", ["x", "rows"], ["r"]),
+        node("ReduceMean", ["r"], ["m"], axes=[0, 2, 3]),
+        node("Sub", ["r", "m"], ["d"]),
+        node("ReduceSumSquare", ["d"], ["s"], axes=[0, 2, 3], keepdims=0),
+        node("Div", ["s", "width"], ["v"]),
+        node("Squeeze", ["m", "others"], ["mean"]),
+        node("Shape", ["v"], ["count"]),
+        node("Expand", ["one", "count"], ["ones"]),
+        node("Expand", ["zero", "count"], ["zeros"]),
+        node("BatchNormalization", ["r", "ones", "zeros", "mean", "v"], ["n"], epsilon=1e-3),
+        node("Shape", ["x"], ["before"]),
+        node("Reshape", ["n", "before"], ["y"]),
+    ]
+    constants = {
+        "rows": np.asarray([1, -1, 6, 1]),
+        "others": np.asarray([0, 2, 3]),
+        "width": np.float32(6),
+        "one": np.ones(1, np.float32),
+        "zero": np.zeros(1, np.float32),
+    }
+    graph = model(nodes, {"x": ["N", "T", 6]}, ["y"], constants)
+    for samples, steps in ((2, 3), (3, 5)):
+        agrees(graph, import_model(graph), x=floats(samples, steps, 6))

@@ -23,7 +23,8 @@ _LAST = frozenset(("Add", "Mul", "Div", "Sub", "Clip", "Min", "Max", "Log", "Rec
 _LINEAR = frozenset(("Add", "Sub"))
 #: Points at which elementwise functions are compared: dense where activations bend, and some far away.
 _POINTS = np.concatenate([np.linspace(-12, 12, 241), np.asarray([-1e4, -300.0, -40.0, 40.0, 300.0, 1e4])])
-_WIDTH = 7
+#: Widths of rows on which normalizations are compared whose width no constant says.
+_WIDTHS = (7, 10)
 #: The largest number of axes of a normalization.
 _MOST_AXES = 6
 
@@ -210,13 +211,21 @@ def _along_last(
 ) -> Candidate | None:
     """Matches a cluster that reduces only along the last axis."""
     widths = {shape[-1] for shape in sized}
-    width = widths.pop() if len(widths) == 1 else _WIDTH
-    shape = (2, 3, width) if axes[0] < 0 else (*(2, 3, 2, 2)[: axes[0]], width)
-    if axes[0] not in (-1, len(shape) - 1) or widths:
+    if len(widths) > 1:
         return None
+    before = (2, 3) if axes[0] < 0 else (2, 3, 2, 2)[: axes[0]]
+    if axes[0] not in (-1, len(before)):
+        return None
+
+    def found(width: int) -> Candidate | None:
+        shape = (*before, width)
+        return _same(compute, normalizations(compute, shape, axes[0], small), _points(shape))
+
     with suppress(ValueError):
-        candidate = _same(compute, normalizations(compute, shape, axes[0], small), _points(shape))
-        return candidate if candidate is None or sized else _of_any_width(candidate)
+        if widths:
+            return found(*widths)
+        one, other = (_of_any_width(match) for match in map(found, _WIDTHS))
+        return one if one is not None and other is not None and _are_alike(one, other) else None
     return None
 
 
@@ -230,10 +239,14 @@ def _along_any(
         return None
     sizes = (1,) * (rank - len(given)) + given
     places = [axis for axis, size in enumerate(sizes) if size > 1]
-    shape = tuple(size if size > 1 else (2, 3, 4)[axis % 3] for axis, size in enumerate(sizes))
-    if prod(shape) > MOST_NUMBERS:
+    shape, other = (
+        tuple(size if size > 1 else chosen[axis % 3] for axis, size in enumerate(sizes))
+        for chosen in ((2, 3, 4), (3, 4, 2))
+    )
+    if max(prod(shape), prod(other)) > MOST_NUMBERS:
         return None
-    return _same(compute, over_axes(compute, shape, axes, places, small), _points(shape))
+    # A sum in place of a mean is the same but for a factor, which is another one for each size.
+    return _same(compute, over_axes(compute, shape, axes, places, small), [*_points(shape), *_points(other)])
 
 
 def _points(shape: tuple[int, ...]) -> list[NDArray]:
@@ -242,8 +255,16 @@ def _points(shape: tuple[int, ...]) -> list[NDArray]:
     return [generator.normal(size=shape) * scale + shift for scale, shift in ((1, 0), (5, 2), (0.02, 0))]
 
 
-def _of_any_width(candidate: Candidate) -> Candidate | None:
+def _are_alike(one: Candidate, other: Candidate) -> bool:
+    """Whether matches of two widths are the same one. A sum in place of a mean makes a scale that follows the width."""
+    alike = (one.op, one.attributes, len(one.constants)) == (other.op, other.attributes, len(other.constants))
+    return alike and all(np.allclose(a, b, 1e-5) for a, b in zip(one.constants, other.constants, strict=True))
+
+
+def _of_any_width(candidate: Candidate | None) -> Candidate | None:
     """A candidate without constants whose width is known: its scale is one number, and there is no bias."""
+    if candidate is None:
+        return None
     gamma, *rest = candidate.constants or (np.ones(1),)
     if not np.allclose(gamma, gamma[0], 1e-5, 0) or any(np.abs(beta).max() > 1e-7 for beta in rest):
         return None

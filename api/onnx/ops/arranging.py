@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -80,6 +81,11 @@ def slice_(ctx: Context) -> None:
 def _open(size: DimLike, start: Any, end: Any, step: int) -> tuple[Any, Any, int]:
     """The slice of an open size, without ends that lie beyond all its values."""
     far = 2**31 - 1
+    for bound in (start, end):
+        if isinstance(bound, Dim) and any(abs(factor) >= far for monomial, factor in bound.terms if monomial):
+            raise Refusal(
+                "a position that lies beyond the axis for some open sizes, and counts back from its end for others"
+            )
     if step < 0:
         start = None if isinstance(start, int) and (start >= far or start == -1) else start
         end = None if isinstance(end, int) and end <= -far else end
@@ -342,27 +348,42 @@ def check_blocks(sizes: Shape, part: int) -> None:
 @op("DepthToSpace", attributes="blocksize mode")
 def depth_to_space(ctx: Context) -> None:
     """Moves channels to space."""
-    mode = ctx.text("mode", "DCR", "DCR", "CRD").lower()
-    _blocks(ctx, "depth_to_space", {} if mode == "dcr" else {"mode": mode})
+    mode, size = ctx.text("mode", "DCR", "DCR", "CRD"), ctx.integer("blocksize", 0)
+    value = ctx.held()
+    if value.rank != 4 or size < 1 or isinstance(value.shape[1], int):
+        return _blocks(ctx, "depth_to_space", {} if mode == "DCR" else {"mode": "crd"})
+    n, c, h, w = value.shape
+    check_blocks((c,), size * size)
+    c = c // (size * size)
+    parts, order = ((size, size, c), (3, 4, 1, 5, 2)) if mode == "DCR" else ((c, size, size), (1, 4, 2, 5, 3))
+    ctx.give(_by_parts(ctx, value, (n, *parts, h, w), (0, *order), (n, c, h * size, w * size)))
 
 
 @op("SpaceToDepth", attributes="blocksize mode")
 def space_to_depth(ctx: Context) -> None:
     """Moves space to channels."""
-    if ctx.text("mode", "DCR", "DCR", "CRD") == "DCR":
+    mode, size = ctx.text("mode", "DCR", "DCR", "CRD"), ctx.integer("blocksize", 0)
+    value = ctx.held()
+    # The layer has a number of channels. Where space moves to the batch, these are the batch.
+    if mode == "DCR" and (value.rank != 4 or size < 1 or isinstance(value.shape[1], int)):
         return _blocks(ctx, "space_to_depth", {})
-    value, size = ctx.held(), ctx.integer("blocksize", 0)
-    sizes = value.shape
     if value.rank != 4 or size < 1:
-        raise Refusal(f"blocks of {size} of {[str(s) for s in sizes]}", "blocksize")
-    check_blocks(sizes[2:], size)
-    n, c, (h, w) = sizes[0], sizes[1], (extent // size for extent in sizes[2:])
-    parted = regrouped(ctx.writer, value, (n, c, h, size, w, size), may_merge=False)
+        raise Refusal(f"blocks of {size} of {[str(s) for s in value.shape]}", "blocksize")
+    check_blocks(value.shape[2:], size)
+    n, c, (h, w) = value.shape[0], value.shape[1], (extent // size for extent in value.shape[2:])
+    order = (0, 3, 5, 1, 2, 4) if mode == "DCR" else (0, 1, 3, 5, 2, 4)
+    ctx.give(_by_parts(ctx, value, (n, c, h, size, w, size), order, (n, c * size * size, h, w)))
+
+
+def _by_parts(ctx: Context, value: Held, parts: Shape, order: Sequence[int], shape: Shape) -> Held:
+    """``value`` with axes divided into ``parts``, which are put in another ``order`` and joined to ``shape``."""
+    parted = regrouped(ctx.writer, value, parts, may_merge=False)
     assert isinstance(parted, Held)
-    order = (0, 1, 3, 5, 2, 4)
     axes = tuple(None if axis is None else order.index(axis) for axis in parted.axes)
-    moved = Held(parted.ref, parted.dtype, (n, c, size, size, h, w), axes)
-    ctx.give(regrouped(ctx.writer, moved, (n, c * size * size, h, w), may_merge=False))
+    moved = Held(parted.ref, parted.dtype, tuple(parts[axis] for axis in order), axes)
+    joined = regrouped(ctx.writer, moved, shape, may_merge=False)
+    assert isinstance(joined, Held)
+    return joined
 
 
 def _blocks(ctx: Context, kind: str, keys: dict[str, Any]) -> None:

@@ -53,6 +53,8 @@ def batch_normalization(ctx: Context) -> None:
     if ctx.integer("training_mode", 0) or (ctx.opset < 7 and not ctx.integer("is_test", 0)):
         return _train(ctx, value)
     ctx.refuse_outputs(1)
+    if not isinstance(value.shape[1], int):
+        return ctx.give(_normalized(ctx, value, ctx.value(3), ctx.value(4)))
     names = ("gamma", "beta", "mean", "variance")
     if any(ctx.is_computed(1 + i) for i in range(4)):
         axes = channels_at_end(value)
@@ -68,15 +70,11 @@ def batch_normalization(ctx: Context) -> None:
 def _train(ctx: Context, value: Held) -> None:
     """Normalizes by the batch and updates the running statistics."""
     axes = [axis for axis in range(value.rank) if axis != 1]
-    epsilon, momentum = ctx.number("epsilon", 1e-5), ctx.number("momentum", 0.9)
+    momentum = ctx.number("momentum", 0.9)
     mean = reduced(ctx, value, axes, "mean")
     square = equation(ctx, "(x - m) * (x - m)", {"x": value, "m": mean}, fallback="square")
     variance = reduced(ctx, square, axes, "mean")
-    shape = (*value.shape[1:2], *(1,) * (value.rank - 2))
-    gamma, beta = (_shaped(ctx.value(i), shape) for i in (1, 2))
-    text = f"(x - m) / sqrt(v + {epsilon!r}) * g + b"
-    operands = {"x": value, "m": mean, "v": variance, "g": gamma, "b": beta}
-    ctx.give(equation(ctx, text, operands, fallback="batch_norm"))
+    ctx.give(_normalized(ctx, value, mean, variance))
     for position, statistic in ((1, mean), (2, variance)):
         if ctx.wants(position):
             operands = {"o": ctx.value(position + 2), "n": dropped(statistic, axes)}
@@ -85,8 +83,21 @@ def _train(ctx: Context, value: Held) -> None:
     ctx.refuse_outputs(3)
 
 
+def _normalized(ctx: Context, value: Held, mean: Value, variance: Value) -> Value:
+    """By the mean and the variance of each channel, scaled and shifted. There may be any number of channels: layer
+    normalization is written as one of batches that have a channel for each vector.
+    """
+    shape = (*value.shape[1:2], *(1,) * (value.rank - 2))
+    named = {"m": mean, "v": variance, "g": ctx.value(1), "b": ctx.value(2)}
+    operands = {name: _shaped(operand, shape) for name, operand in named.items()}
+    text = f"(x - m) / sqrt(v + {ctx.number('epsilon', 1e-5)!r}) * g + b"
+    return equation(ctx, text, {"x": value, **operands}, fallback="batch_norm")
+
+
 def _shaped(value: Value, shape: Shape) -> Value:
-    """A value of one axis, if the shape only adds axes of size 1."""
+    """A value of one axis in a shape that only adds axes of size 1; others as they are."""
+    if len(value.shape) != 1:
+        return value
     if isinstance(value, Known):
         return Known(value.array.reshape([int(size) for size in shape]), value.dtype, value.name)  # type: ignore
     assert isinstance(value, Held)

@@ -109,11 +109,18 @@ def _next(bound: DimLike) -> DimLike | None:
 
 
 def _inside(scope: Scope, bound: DimLike | None, size: DimLike, default: DimLike) -> DimLike:
-    """A bound on an open axis: negative ones count from the end, and all are clamped to the axis."""
+    """A bound on an open axis: negative ones count from the end, and all are clamped to the axis. One that is
+    negative for the least sizes alone counts from the start."""
     if bound is None:
         return default
-    if isinstance(bound, int) and bound < 0:
+    low, high = bounds(bound, scope.expander.ranges)
+    if high is not None and high < 0:
         return _at_least(scope, size + bound, 0)
+    if low is None or (low < 0 and high is not None):  # as −T + 2
+        back = dim_max(0, dim_min(1, -bound))
+        bound = _settled(scope, dim_max(0, dim_min(size, bound + back * size)))
+    elif low < 0:  # as T − 2
+        bound = _settled(scope, dim_max(bound, 0))
     least = scope.least(size - bound)
     if least is not None and least >= 0:
         return bound

@@ -57,30 +57,38 @@ class Limits:
         return None if least is None else -least
 
     def least_of(self, goal: Polynomial) -> int | None:
-        """The value of ``goal`` at the least values of its atoms, which is its least value if every term grows with
-        its atoms; None if a term may not, or an atom has no least value."""
+        """The value of ``goal`` where its atoms are at the ends of their ranges, which is its least value if every term
+        grows with their distances from there; None if a term may not, or an atom has no end.
+
+        An atom's end is its least value; where it has none, its greatest: a factor such as −(−H//2) is never negative.
+        """
         total = 0
         products: Polynomial = {}
         for monomial, coefficient in goal.items():
             if not monomial:
                 total += coefficient
                 continue
-            lows = [self.least_atom(atom) for atom in monomial]
-            if any(low is None for low in lows):
-                return None
-            if len(monomial) == 1 or not any(lows):
+            ends = [(self.least_atom(atom), 1) for atom in monomial]
+            if any(end is None for end, _ in ends):
+                ends = [
+                    end if end[0] is not None else (self._greatest_atom(atom), -1)
+                    for atom, end in zip(monomial, ends, strict=True)
+                ]
+                if any(end is None for end, _ in ends):
+                    return None
+            elif len(monomial) == 1 or not any(end for end, _ in ends):
                 add_term(products, monomial, coefficient)
-                if lows[0] and len(monomial) == 1:
-                    total += coefficient * lows[0]
+                if ends[0][0] and len(monomial) == 1:
+                    total += coefficient * ends[0][0]
                 continue
             terms: Polynomial = {(): coefficient}
-            for atom, low in zip(monomial, lows, strict=True):
-                assert low is not None
+            for atom, (end, sign) in zip(monomial, ends, strict=True):
+                assert end is not None
                 grown: Polynomial = {}
                 for other, factor in terms.items():
-                    add_term(grown, (*other, atom), factor)
-                    if low:
-                        add_term(grown, other, factor * low)
+                    add_term(grown, (*other, atom), factor * sign)
+                    if end:
+                        add_term(grown, other, factor * end)
                 terms = grown
             total += terms.pop((), 0)
             for other, factor in terms.items():

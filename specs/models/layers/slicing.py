@@ -6,11 +6,11 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import BeforeValidator, Field, model_validator
 
-from ..base import Axis, DimExpression, Integer, Size, at
+from ..base import Axis, Difference, DimExpression, Size, at
 from .base import LayerSpec
 from .key_types import Axes, Integers, listed
 
-Bound = Integer | DimExpression
+Bound = Difference
 
 
 Bounds = Annotated[
@@ -33,7 +33,8 @@ class Transpose(LayerSpec):
 
 class Slice(LayerSpec):
     """Cells from `starts` to before `stops`, every `steps`, as Python slices: negative positions count from the end,
-    and what lies outside is cut off.
+    and what lies outside is cut off. A position that grows with open sizes, such as `T - 10`, is the first cell where
+    it is negative.
 
     If no cell of an axis of known size remains, that is an error. An open axis may become empty for some sizes.
     """
