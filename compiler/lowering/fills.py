@@ -11,9 +11,10 @@ from netwright.specs.dims import DimLike, Shape, dim, product, typical
 from ..loop import ir
 from ..loop.intrinsics.builder import KernelBuilder
 from ..ops.protocols import Margins
+from ..plans.shapes import power_of_two
 from .kernels.fused import Kernel
 from .program import ProgramBuilder
-from .reading.indices import Indices, power_of_two
+from .reading.indices import Indices
 from .reading.places import Place
 
 #: With fewer vectors per sample, it does not matter which of them are filled.

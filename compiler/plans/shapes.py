@@ -1,4 +1,4 @@
-"""Sums over a kernel's tiles that both the choice of a plan and its predicted time are made of."""
+"""Numbers of a kernel's tiles that both the choice of a plan and its predicted time are made of."""
 
 from __future__ import annotations
 
@@ -18,6 +18,16 @@ BROADCAST = 0.2
 BUSY = 8 * 1.05
 #: Cost of each further kind of tile, which needs code of its own, as a share of all multiply-adds.
 FURTHER_CODE = 0.01
+
+
+def power_of_two(n: int) -> int:
+    """The least power of two that is at least ``n``."""
+    return 1 << max(0, n - 1).bit_length()
+
+
+def registers_beside(vectors: int, machine: Machine) -> int:
+    """How many registers so many ``vectors`` of one operand, an element of the other, and a spare leave for sums."""
+    return machine.vector_registers - vectors - 2
 
 
 def step_cost(

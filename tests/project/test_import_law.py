@@ -237,6 +237,33 @@ def test_knots_are_small_when_names_in_annotations_count() -> None:
     assert not large, "\n".join(map(", ".join, large))
 
 
+def room(module: str) -> str:
+    """The folder or file that a module is in, below the four folders: `netwright.compiler.passes`."""
+    root = home(module)
+    assert root is not None
+    return ".".join(module.split(".")[: root.count(".") + 2])
+
+
+def test_rooms_form_no_circle() -> None:
+    """A folder stands above all that it uses, also within the four: names in annotations and what is imported where it
+    is used count as well. The front door's table of names, which points everywhere, is no room."""
+    graph = nx.DiGraph()
+    examples: dict[tuple[str, str], Import] = {}
+    for one in imports():
+        target = imported_module(one.target)
+        if target is not None and not {one.module, target} & set(FOLDERS):
+            way = room(one.module), room(target)
+            graph.add_edge(*way)
+            examples.setdefault(way, one)
+    graph.remove_edges_from(list(nx.selfloop_edges(graph)))
+    broken = [
+        str(examples[way])
+        for knot in nx.strongly_connected_components(graph)
+        for way in graph.subgraph(knot).edges
+    ]
+    assert not broken, "\n".join(broken)
+
+
 def test_imports_stand_at_the_top() -> None:
     broken = [
         found

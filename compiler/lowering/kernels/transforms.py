@@ -17,10 +17,11 @@ from ...graph.node import Value
 from ...loop import ir
 from ...loop.intrinsics.builder import LANE
 from ...machine import Machine
+from ...plans.shapes import power_of_two
 from ..grouping.groups import Group
 from ..reading.apart import divided_axes
 from ..reading.epilogue import finish
-from ..reading.indices import Indices, power_of_two
+from ..reading.indices import Indices
 from ..reading.places import Target
 from ..reading.reader import Reader
 from ..tiles.tiling import parallel_axis

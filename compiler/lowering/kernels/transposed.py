@@ -19,9 +19,10 @@ from ...graph.node import Value
 from ...loop.intrinsics.builder import LANE
 from ...loop.ir import Expr
 from ...machine import Machine
+from ...plans.shapes import power_of_two
 from ..reading.apart import divided_axes
 from ..reading.epilogue import store
-from ..reading.indices import Indices, is_linear, power_of_two
+from ..reading.indices import Indices, is_linear
 from ..reading.memory import NotVectorizable
 from ..reading.places import IndexMap, Place, Target
 from ..reading.reader import Reader

@@ -7,9 +7,8 @@ reads R scalars. The rows of a tile may span several axes: all positions of a fi
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from functools import lru_cache
 from math import prod
 
 import numpy as np
@@ -17,14 +16,11 @@ import numpy as np
 from netwright.specs.dims import DimLike, Shape, bounds, coefficient, dim_symbols, product, typical
 
 from ...machine import Machine
+from ...plans.outer import tile_costs, tile_lanes
 from ..grouping.groups import Group
 from ..grouping.roles import ContractionPart, Roles, ViewPart
-from ..reading.indices import power_of_two
 from ..reading.places import LINE
-from ..tiles.size import registers_beside
 
-#: More accumulators make kernels long without making them faster.
-MOST_ACCUMULATORS = 28
 #: Sums of fewer terms gain nothing.
 LEAST_TERMS = 64
 #: The fewest terms of a block that is fetched ahead: each loads and stores all sums.
@@ -39,10 +35,6 @@ LEAST_TILES = 8
 TYPICAL = 32
 #: So much longer may a kernel take whose tiles threads can divide than one with a single tile.
 WORTH_DIVIDING = 1.15
-#: So much longer may tiles take that read rows from panels than those that read them where they are.
-WORTH_PACKING = 1.1
-#: Loads and multiply-adds that a core starts per cycle, and the cycles until a sum can be added to again.
-PER_CYCLE, LATENCY = 2, 4
 
 
 @dataclass(frozen=True)
@@ -111,30 +103,17 @@ def outer_tiling(
     factor = _row_factor(part, space)
     if factor is None:
         return None
-    costs = _costs(tuple(sizes), columns, dtype, _moves(part, space, factor), machine)
+    costs = tile_costs(tuple(sizes), columns, dtype, _moves(part, space, factor), machine)
     panels = {tile: cost for tile, cost in costs.items() if tile[1] == _stretch(roles, part, factor)}
     least = min(cycles for cycles, _ in costs.values())
     good = panels or {tile: cost for tile, cost in costs.items() if cost[0] <= least * WORTH_DIVIDING}
     axis, rows, vectors = min(good, key=lambda tile: (good[tile][1] == 1, *good[tile]))
     # Beside each other, terms of neighbouring cells share values that LLVM would keep in registers.
     unrolls = machine.broadcast_operand or axis == len(sizes) - 1
-    lanes = _lanes(columns, dtype, machine)
+    lanes = tile_lanes(columns, dtype, machine)
     tiling = OuterTiling(lanes, vectors, axis, rows, factor, unrolls=unrolls, panels=bool(panels))
     tiling = _blocked(part, tiling, sizes, columns, machine, alone)
     return tiling if alone else _held(tiling, sizes[0], columns, np.dtype(dtype).itemsize, machine)
-
-
-def row_panels(rows: int, columns: int, dtype: str, machine: Machine) -> int | None:
-    """How wide panels of the operand with the rows should be for a product of ``rows`` by ``columns``: as wide as the
-    best tile that divides all rows is high. None if such tiles are slower than panels are worth."""
-    costs = _costs((rows,), columns, dtype, False, machine)
-    least = min(cycles for cycles, _ in costs.values())
-    whole = {
-        tile: cost
-        for tile, (cost, _) in costs.items()
-        if 1 < tile[1] < rows and rows % tile[1] == 0 and cost <= least * WORTH_PACKING
-    }
-    return min(whole, key=lambda tile: whole[tile])[1] if whole else None
 
 
 def _stretch(roles: Roles, part: ContractionPart, factor: int) -> int | None:
@@ -142,23 +121,6 @@ def _stretch(roles: Roles, part: ContractionPart, factor: int) -> int | None:
     position, _ = part.general_factors()[factor]
     view = roles.part(part.operands[position])
     return view.op.stretch(view.node.attrs) if isinstance(view, ViewPart) else None
-
-
-def _lanes(columns: int, dtype: str, machine: Machine) -> int:
-    return min(machine.lanes(dtype), power_of_two(columns))
-
-
-@lru_cache(maxsize=1 << 8)  # the layers of a stage have equal sizes, and each is asked about three times
-def _costs(
-    sizes: tuple[int, ...], columns: int, dtype: str, along: bool, machine: Machine
-) -> Mapping[tuple[int, int, int], tuple[float, int]]:
-    """What ``_cost`` says of all tiles that fit the registers."""
-    lanes = _lanes(columns, dtype, machine)
-    panel = machine.l1_bytes * 2 // 3 // np.dtype(dtype).itemsize
-    return {
-        tile: _cost(sizes, columns, lanes, along, panel, *tile)
-        for tile in _tiles(sizes, columns, lanes, along, machine)
-    }
 
 
 def _only_product(group: Group) -> ContractionPart | None:
@@ -198,52 +160,6 @@ def _moves(part: ContractionPart, space: Shape, factor: int) -> bool:
     vectors."""
     _, at = part.general_factors()[factor]
     return any(f"axis{len(space) - 1}" in dim_symbols(i) for i in at)
-
-
-def _tiles(
-    sizes: tuple[int, ...], columns: int, lanes: int, along: bool, machine: Machine
-) -> Iterator[tuple[int, int, int]]:
-    """(row axis, rows along it, vectors) of the tiles that fit the registers."""
-    for vectors in range(1, -(-columns // lanes) + 1):
-        left = registers_beside(vectors, machine)
-        if machine.broadcast_operand:  # rows need no registers, but one where they are vectors
-            most = max(machine.accumulators, min(MOST_ACCUMULATORS, left + (not along)))
-        else:
-            most = min(machine.accumulators, left)
-        most //= vectors
-        for axis in range(len(sizes)):
-            behind = prod(sizes[axis + 1 :])
-            for rows in range(1, min(sizes[axis], most // behind) + 1):
-                yield axis, rows, vectors
-        if most < 1:
-            break
-
-
-def _cost(
-    sizes: tuple[int, ...],
-    columns: int,
-    lanes: int,
-    along: bool,
-    panel: int,
-    axis: int,
-    rows: int,
-    vectors: int,
-) -> tuple[float, int]:
-    """The cycles of one term of all results, and the number of tiles. Blocks have ``panel`` elements of columns."""
-    behind = prod(sizes[axis + 1 :])
-    blocks = -(-columns // lanes)
-    terms = max(1, panel // (vectors * lanes))
-    total, number = 0.0, 0
-    for height, tiles in ((rows, sizes[axis] // rows), (sizes[axis] % rows, 1)):
-        for width, panels in ((vectors, blocks // vectors), (blocks % vectors, 1)):
-            sums = height * behind * width
-            if sums:
-                loads = width + height * behind * (width if along else 1)
-                cycles = max(sums, loads, PER_CYCLE * LATENCY * 1.25) / PER_CYCLE + (loads + 4) / 16
-                cycles += 0 if along else sums / terms  # sums are loaded and stored for each block
-                total, number = total + tiles * panels * cycles, number + tiles * panels
-    count = prod(sizes[:axis])
-    return total * count, number * count
 
 
 def _held(tiling: OuterTiling, rows: int, columns: int, itemsize: int, machine: Machine) -> OuterTiling:

@@ -21,11 +21,6 @@ def is_linear(*sizes: DimLike) -> bool:
     )
 
 
-def power_of_two(n: int) -> int:
-    """The least power of two that is at least ``n``."""
-    return 1 << max(0, n - 1).bit_length()
-
-
 def vanishes(atom: Atom, ranges: Mapping[str, Range]) -> bool:
     """Whether ``atom`` is a quotient that is 0 for all values of its variables, each of which is in ``ranges``."""
     if isinstance(atom, str) or atom.function != "floordiv":

@@ -13,8 +13,9 @@ from dataclasses import dataclass
 from netwright.specs.dims import DimLike, Shape
 
 from ...machine import Machine
+from ...plans.shapes import power_of_two
 from ..grouping.roles import ContractionPart
-from ..reading.indices import Indices, power_of_two
+from ..reading.indices import Indices
 from ..reading.reader import Reader
 from .tiling import Tiling
 

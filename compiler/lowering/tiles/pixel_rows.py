@@ -11,8 +11,8 @@ from dataclasses import dataclass
 from netwright.specs.dims import DimLike, Shape, product
 
 from ...machine import Machine
+from ...plans.shapes import power_of_two
 from ..grouping.roles import ContractionPart
-from ..reading.indices import power_of_two
 from .loop_order import operands_of
 from .size import MOST_ROWS, tile_costs
 

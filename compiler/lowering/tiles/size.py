@@ -10,7 +10,7 @@ from __future__ import annotations
 from netwright.specs.dims import DimLike
 
 from ...machine import Machine
-from ...plans.shapes import step_cost
+from ...plans.shapes import registers_beside, step_cost
 
 #: More rows make kernels long without making them faster.
 MOST_ROWS = 14
@@ -42,11 +42,6 @@ def tile_costs(
 def many(vectors: DimLike, most_vectors: int) -> int:
     """How many vectors are counted on: an open number counts as many tiles."""
     return vectors if isinstance(vectors, int) else 8 * most_vectors
-
-
-def registers_beside(vectors: int, machine: Machine) -> int:
-    """How many registers so many ``vectors`` of one operand, an element of the other, and a spare leave for sums."""
-    return machine.vector_registers - vectors - 2
 
 
 def fits(rows: int, vectors: int, products: int, cells: int, machine: Machine) -> bool:

@@ -19,10 +19,9 @@ from netwright.specs.dims import DimLike, Shape, dim_symbols, product, typical
 from ...graph.node import Value
 from ...machine import Machine
 from ...plans.cuts import Left, is_at_once
-from ...plans.shapes import step_cost
+from ...plans.shapes import power_of_two, step_cost
 from ..grouping.groups import Group
 from ..grouping.roles import ContractionPart, Roles
-from ..reading.indices import power_of_two
 from .choices import TileRoom, signature
 from .even_rows import even_tile, is_long_batch
 from .loop_order import SEVERAL, Operands, column_depth, leaves_cache, operands_of, rows_outermost

@@ -18,10 +18,10 @@ from netwright.specs.dims import typical
 
 from ...graph.graph import Graph
 from ...graph.node import Node, Value
-from ...lowering.outer.tiling import row_panels
 from ...machine import Machine
 from ...ops.products.dot import DotAttributes
 from ...ops.views.panels import pack_rows
+from ...plans.outer import row_panels
 from ..base import Pass, PassContext
 
 #: Rows fewer bytes apart than these are fetched ahead, and share pages; and packing them costs more than it saves if
