@@ -224,8 +224,8 @@ def _along_last(
     with suppress(ValueError):
         if widths:
             return found(*widths)
-        one, other = (_of_any_width(match) for match in map(found, _WIDTHS))
-        return one if one is not None and other is not None and _are_alike(one, other) else None
+        narrow, wide = (_of_any_width(match) for match in map(found, _WIDTHS))
+        return narrow if narrow is not None and wide is not None and _are_alike(narrow, wide) else None
     return None
 
 
@@ -255,10 +255,16 @@ def _points(shape: tuple[int, ...]) -> list[NDArray]:
     return [generator.normal(size=shape) * scale + shift for scale, shift in ((1, 0), (5, 2), (0.02, 0))]
 
 
-def _are_alike(one: Candidate, other: Candidate) -> bool:
+def _are_alike(narrow: Candidate, wide: Candidate) -> bool:
     """Whether matches of two widths are the same one. A sum in place of a mean makes a scale that follows the width."""
-    alike = (one.op, one.attributes, len(one.constants)) == (other.op, other.attributes, len(other.constants))
-    return alike and all(np.allclose(a, b, 1e-5) for a, b in zip(one.constants, other.constants, strict=True))
+    alike = (narrow.op, narrow.attributes, len(narrow.constants)) == (
+        wide.op,
+        wide.attributes,
+        len(wide.constants),
+    )
+    return alike and all(
+        np.allclose(a, b, 1e-5) for a, b in zip(narrow.constants, wide.constants, strict=True)
+    )
 
 
 def _of_any_width(candidate: Candidate | None) -> Candidate | None:
